@@ -1,0 +1,115 @@
+"""Agents that live in the notebook: tools from cells, a live tree, a memory.
+
+    %load_ext minimalagent_nb
+    from minimalagent_nb import Agent, tool
+
+Names are imported when they are first used, so that importing the package stays
+cheap: boto3, pydantic and the widgets come with the first agent, not before.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from minimalagent_nb._version import __version__
+
+if TYPE_CHECKING:
+    from minimalagent_nb.engine import Agent, RunResult
+    from minimalagent_nb.errors import (
+        AgentError,
+        ConfigurationError,
+        ModelAccessError,
+        ModelError,
+        ModelRequestError,
+        ModelStreamError,
+        ModelThrottledError,
+        ModelUnavailableError,
+        NoModelError,
+        RunStoppedError,
+        SessionError,
+        SessionIdError,
+        SessionReadError,
+        SessionWriteError,
+        ToolDefinitionError,
+    )
+    from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
+    from minimalagent_nb.tools import tool
+
+_HOMES = {
+    "engine": ("Agent", "RunResult"),
+    "errors": (
+        "AgentError",
+        "ConfigurationError",
+        "ModelAccessError",
+        "ModelError",
+        "ModelRequestError",
+        "ModelStreamError",
+        "ModelThrottledError",
+        "ModelUnavailableError",
+        "NoModelError",
+        "RunStoppedError",
+        "SessionError",
+        "SessionIdError",
+        "SessionReadError",
+        "SessionWriteError",
+        "ToolDefinitionError",
+    ),
+    "reasoning": ("Reasoning", "ReasoningStep", "ToolData"),
+    "tools": ("tool",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_ROOMS = ("models", "sessions", "tools", "widgets")
+
+__all__ = [
+    "Agent",
+    "AgentError",
+    "ConfigurationError",
+    "ModelAccessError",
+    "ModelError",
+    "ModelRequestError",
+    "ModelStreamError",
+    "ModelThrottledError",
+    "ModelUnavailableError",
+    "NoModelError",
+    "Reasoning",
+    "ReasoningStep",
+    "RunResult",
+    "RunStoppedError",
+    "SessionError",
+    "SessionIdError",
+    "SessionReadError",
+    "SessionWriteError",
+    "ToolData",
+    "ToolDefinitionError",
+    "__version__",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext minimalagent_nb``: bring the magics."""
+    from minimalagent_nb.notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext minimalagent_nb``: leave the shell as it was found."""
+    from minimalagent_nb.notebook.extension import unload
+
+    unload(shell)

@@ -1,0 +1,1 @@
+"""Models: the protocol, Bedrock, the scripted one, and the choice among them."""

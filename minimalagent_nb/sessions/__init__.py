@@ -1,0 +1,1 @@
+"""Session memory: items and stores, and the session log over them."""

@@ -1,0 +1,97 @@
+"""Items of the session table, and the protocol of a place that keeps them.
+
+The item model is DynamoDB's, cut down to what the sessions need: a partition key,
+a numeric sort key, string, integer and bytes attributes, an expiry. Single-item
+conditional puts, get, query and delete: nothing else, so that a table with
+data-plane permissions suffices. Imports errors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, Union, runtime_checkable
+
+__all__ = ["Attribute", "Item", "ItemStore"]
+
+Attribute = Union[str, int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item.
+
+    Attributes:
+        pk: partition key.
+        sk: sort key in microseconds (DynamoDB holds it as a Number in seconds:
+            1763821417.123457 there is 1763821417123457 here), never negative.
+        attributes: everything else.
+        expires: seconds since the epoch after which the item is gone (the
+            table's ``expiration_time``), None to keep it.
+    """
+
+    pk: str
+    sk: int
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    expires: int | None = None
+
+
+@runtime_checkable
+class ItemStore(Protocol):
+    """A place that keeps items. Safe to use from several threads at once.
+
+    Every method raises SessionReadError or SessionWriteError, in words that say
+    what to do; a failed read is never an empty answer. Items whose expiry has
+    passed are never returned, whether or not the engine has deleted them.
+    """
+
+    @property
+    def description(self) -> str:
+        """Where the items are, for a reader: a path, or a table and its region."""
+        ...
+
+    def put(self, item: Item, *, if_absent: bool = False) -> bool:
+        """Store the item, replacing one of the same keys.
+
+        Args:
+            if_absent: store nothing where an item of these keys is there already
+                (an expired one counts as absent).
+
+        Returns:
+            False where `if_absent` found one, else True.
+        """
+        ...
+
+    def get(self, pk: str, sk: int) -> Item | None:
+        """The item of these keys, by a consistent read."""
+        ...
+
+    def query(
+        self,
+        pk: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+        names: tuple[str, ...] | None = None,
+    ) -> Iterator[Item]:
+        """The items of a partition in the order of their sort keys, by consistent reads.
+
+        Pages are fetched as the iterator goes on and to the end of the partition.
+
+        Args:
+            after, before: only sort keys greater, or less, than these.
+            newest_first: the order turned round.
+            limit: at most so many unexpired items.
+            names: only these attributes, where the rest is not needed.
+        """
+        ...
+
+    def delete(self, pk: str, sk: int) -> None:
+        """Remove the item; one that is not there is no error."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the store opened; a client handed to it is not its own."""
+        ...
