@@ -95,7 +95,7 @@ def tool_uses(message: Message) -> list[ToolUse]:
 
 
 def missing_results(message: Message, text: str = _LOST_RESULT) -> Message | None:
-    """A user message that answers every tool call of `message` with an error; None without calls."""
+    """A user message that answers each tool call of `message` with an error, None without any."""
     blocks: list[ContentBlock] = [
         {"toolResult": _error_result(use["toolUseId"], text)} for use in tool_uses(message)
     ]

@@ -1,0 +1,13 @@
+"""Tools: the decorator, the schema, the toolbox, and the results.
+
+May import pydantic and docstring_parser, late; of the package errors and messages only.
+"""
+
+from __future__ import annotations
+
+from minimalagent_nb.tools.decorator import tool
+from minimalagent_nb.tools.definition import Tool
+from minimalagent_nb.tools.results import ToolOutput, render
+from minimalagent_nb.tools.toolbox import Toolbox
+
+__all__ = ["Tool", "ToolOutput", "Toolbox", "render", "tool"]

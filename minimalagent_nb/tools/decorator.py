@@ -1,0 +1,83 @@
+"""The `@tool` decorator. Imports the definition of a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+from minimalagent_nb.errors import ToolDefinitionError
+from minimalagent_nb.tools.definition import Tool
+
+__all__ = ["DEFINITION", "tool"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFINITION = "__minimalagent_tool__"
+"""Name of the attribute under which a decorated function carries its `Tool`."""
+
+
+@overload
+def tool(function: F, /) -> F: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    param_descriptions: Mapping[str, str] | None = None,
+) -> Callable[[F], F]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    param_descriptions: Mapping[str, str] | None = None,
+) -> Any:
+    """Make a function one that an agent may call.
+
+    The function stays as it is: it can be called and tested like any other. Its
+    type hints and docstring (Google, NumPy, Sphinx) tell the model what to send;
+    arguments arrive as the annotated types. In a notebook, running the cell again
+    replaces the tool.
+
+        @tool
+        def mean_mass(species: str) -> float:
+            \"\"\"Mean body mass of a penguin species.
+
+            Args:
+                species: Adelie, Chinstrap or Gentoo.
+            \"\"\"
+
+    Args:
+        function: the function, where the decorator is used without parentheses.
+        name: the tool's name, by default the function's.
+        description: what the model reads, by default the docstring's description.
+        param_descriptions: descriptions by parameter, by default the docstring's.
+
+    Raises:
+        ToolDefinitionError: what is wrong with the function, and what to change.
+    """
+
+    def decorate(target: F) -> F:
+        if not callable(target):
+            raise ToolDefinitionError(
+                f"@tool was given {type(target).__name__}, not a function. Use it as @tool or "
+                '@tool(name="...") above a def.'
+            )
+        definition = Tool.from_function(
+            target, name=name, description=description, param_descriptions=param_descriptions
+        )
+        setattr(target, DEFINITION, definition)
+        target.tool_spec = {  # type: ignore[attr-defined]
+            "name": definition.name,
+            "description": definition.description,
+            "properties": definition.input_schema["properties"],
+            "required": definition.input_schema["required"],
+        }
+        return target
+
+    return decorate if function is None else decorate(function)
