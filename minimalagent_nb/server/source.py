@@ -1,0 +1,72 @@
+"""The session store as the server reads it: opened at need, and off the event loop.
+
+Imports config and sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from minimalagent_nb.config import resolve_settings
+from minimalagent_nb.sessions import SessionLog, open_store
+from minimalagent_nb.sessions.items import ItemStore
+
+__all__ = ["SessionSource"]
+
+T = TypeVar("T")
+
+
+class SessionSource:
+    """The session log that the settings name, for reading.
+
+    The settings are resolved and the store is opened by the first read that succeeds
+    in it, and kept until `close`; a failed attempt is made again by the next read.
+
+    Args:
+        directory: where the search for the project's settings begins.
+        threads: reads at one time; others wait, and the event loop never does.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], *, threads: int = 4) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._opened = False
+        self._store: ItemStore | None = None
+        self._log: SessionLog | None = None
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="minimalagent-sessions")
+
+    async def read(self, work: Callable[[SessionLog | None], T]) -> T:
+        """Have `work` called in a thread with the log, or with None where there is no memory.
+
+        Raises:
+            ConfigurationError: the settings of the server are wrong.
+            SessionError: the store could not be opened or read.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: work(self._open()))
+
+    def _open(self) -> SessionLog | None:
+        with self._lock:
+            if not self._opened:
+                settings = resolve_settings(directory=self._directory)
+                self._store = open_store(
+                    settings.memory,
+                    table_name=settings.session_table_name,
+                    region=settings.memory_region or settings.bedrock_region,
+                )
+                if self._store is not None:
+                    self._log = SessionLog(self._store, ttl=settings.session_ttl)
+                self._opened = True
+            return self._log
+
+    async def close(self) -> None:
+        """Wait for the reads under way, then close the store."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._executor.shutdown)
+        if self._store is not None:
+            self._store.close()
