@@ -1,0 +1,1 @@
+"""Servers for the tests: real HTTP on loopback, real encodings, strict about the rules."""
