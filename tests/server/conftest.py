@@ -1,0 +1,55 @@
+"""A real Jupyter Server with the extension, over a store of the test's own.
+
+The fixtures of pytest-jupyter are imported here rather than loaded as a plugin: as a
+plugin their clean-up would start a server for every test of the whole suite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_jupyter.jupyter_server import *  # noqa: F403
+from traitlets.config import Config
+
+from minimalagent_nb.events import RunEnded, RunStarted
+from minimalagent_nb.sessions import SessionLog, open_store
+
+
+@pytest.fixture
+def jp_server_config() -> Config:
+    return Config({"ServerApp": {"jpserver_extensions": {"minimalagent_nb.server": True}}})
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.sqlite3"
+
+
+@pytest.fixture
+def memory(database: Path) -> str:
+    """The setting that the server reads; tests override it."""
+    return f"sqlite:///{database}"
+
+
+@pytest.fixture(autouse=True)
+def server_environment(memory: str, monkeypatch: pytest.MonkeyPatch, aws_environment: None) -> None:
+    """The server's settings come from the environment."""
+    monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", memory)
+
+
+@pytest.fixture
+def keep_run(database: Path) -> Callable[..., None]:
+    """Stores one finished run, as a kernel would."""
+
+    def keep(session_id: str, query: str, *, at: float = 1_700_000_000.0) -> None:
+        store = open_store(f"sqlite:///{database}", table_name="unused", region="us-west-2")
+        with contextlib.closing(store):
+            recorder = SessionLog(store, ttl=None).begin(session_id)
+            recorder.add(RunStarted(at=at, run_id="run", query=query, session_id=session_id))
+            recorder.add(RunEnded(at=at + 1, status="completed", response="done", duration=1.0))
+            recorder.finish()
+
+    return keep
