@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb._version import __version__
+from minimalagent_nb.view import set_default_view
 
 if TYPE_CHECKING:
     from minimalagent_nb.engine import Agent, RunResult
@@ -95,6 +96,16 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _fitting_view() -> Any:
+    """The live tree in a notebook, the printer in a terminal; the widgets know which."""
+    from minimalagent_nb.widgets import make_view
+
+    return make_view()
+
+
+set_default_view(_fitting_view)
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ __all__ = [
     "TOOL_USE_ID",
     "ToolResult",
     "ToolUse",
+    "clean",
     "closing_message",
     "json_safe",
     "message_text",
@@ -129,6 +130,16 @@ def normalize(messages: Iterable[Any]) -> list[Message]:
     """
     cleaned = [_clean_message(message) for message in messages]
     return _alternate(_pair_results([message for message in cleaned if message["content"]]))
+
+
+def clean(message: Any) -> Message:
+    """One message with well-formed blocks and no toolUseId twice; its content may come out empty.
+
+    What `normalize` does to a message by itself, for those that are appended to a
+    normalised conversation one by one.
+    """
+    cleaned = _clean_message(message)
+    return _unique_ids(cleaned) if cleaned["role"] == "assistant" else cleaned
 
 
 def _clean_message(raw: Any) -> Message:

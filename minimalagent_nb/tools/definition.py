@@ -55,7 +55,7 @@ class Tool:
         Raises:
             ToolDefinitionError: what is wrong with the function, and what to change.
         """
-        name = name or getattr(function, "__name__", "")
+        name = name or str(getattr(function, "__name__", ""))
         if not TOOL_NAME.fullmatch(name):
             raise ToolDefinitionError(
                 f"{name!r} cannot be a tool's name: 1 to 64 letters, digits, _ and - are "

@@ -80,13 +80,13 @@ def to_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (int, float)):
         return json_safe(value)
     if depth > _DEPTH:
-        return repr(value)[:200]
+        return _text(value)[:200]
     if isinstance(value, Mapping):
         return {_key(key): to_json(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item, depth + 1) for item in value]
     if isinstance(value, (set, frozenset)):
-        return [to_json(item, depth + 1) for item in sorted(value, key=repr)]
+        return [to_json(item, depth + 1) for item in sorted(value, key=_text)]
     return _object_to_json(value, depth)
 
 
@@ -106,7 +106,14 @@ def _object_to_json(value: Any, depth: int) -> Any:
         names = [field.name for field in dataclasses.fields(value)]
         return {name: to_json(getattr(value, name), depth + 1) for name in names}
     converted = _converted(value)
-    return str(value) if converted is _NOTHING else to_json(converted, depth + 1)
+    return _text(value) if converted is _NOTHING else to_json(converted, depth + 1)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - a broken __str__ may raise anything
+        return f"<{type(value).__name__}, whose text cannot be had: {type(error).__name__}>"
 
 
 _NOTHING = object()

@@ -1,0 +1,157 @@
+"""A run whose events are folded and stored as they come, and how it is consumed.
+
+Imports the loop and the ground floor; the session log only for its type.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from minimalagent_nb.engine.loop import Run
+from minimalagent_nb.errors import AgentError
+from minimalagent_nb.events import Event, Notice, RunEnded
+from minimalagent_nb.reasoning import Reasoning, ReasoningFold
+from minimalagent_nb.view import View
+
+if TYPE_CHECKING:
+    from minimalagent_nb.sessions import Recorder
+
+__all__ = ["GuardedView", "LogView", "RecordedRun", "show"]
+
+
+class RecordedRun:
+    """A run, its reasoning, and its place in the session memory (`recorder`, if any)."""
+
+    def __init__(
+        self, run: Run, recorder: Recorder | None, logger: logging.Logger | None = None
+    ) -> None:
+        self.run = run
+        self._logger = logger or logging.getLogger("minimalagent_nb")
+        self._recorder = recorder
+        self._fold = ReasoningFold()
+
+    @property
+    def reasoning(self) -> Reasoning:
+        """What was done so far."""
+        return self._fold.reasoning
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event has passed."""
+        return self.reasoning.status != "running"
+
+    def events(self) -> Iterator[Event]:
+        """The run's events, each folded and stored before it is handed out.
+
+        Whoever stops reading early ends the run; what was done is stored all the same.
+
+        Raises:
+            AgentError, KeyboardInterrupt: after the last event, where the run failed or was
+                interrupted; `reasoning` on it holds what was done.
+        """
+        try:
+            for event in self.run.events():
+                yield from self._take(event)
+        except (AgentError, KeyboardInterrupt) as error:
+            error.reasoning = self.reasoning  # type: ignore[union-attr]
+            raise
+        finally:
+            self.run.cancel.cancel()
+            for event in self.run.closing_events():
+                for _ in self._take(event):
+                    pass
+
+    def _take(self, event: Event) -> Iterator[Event]:
+        self._logger.debug("%s", event)
+        self._fold.apply(event)
+        if self._recorder is not None:
+            self._recorder.add(event)
+            if isinstance(event, RunEnded):
+                warning = self._recorder.finish()
+                self.reasoning.interaction_id = self._recorder.interaction_id
+                if warning:
+                    notice = Notice(at=event.at, kind="memory", text=warning)
+                    self._fold.apply(notice)
+                    yield notice
+        yield event
+
+
+def show(recorded: RecordedRun, view: View) -> None:
+    """Consume the run to its end and show it.
+
+    An interrupt ends the run, whether it comes while the run works or while the
+    view draws; the run's last events are shown before it goes on its way.
+
+    Raises:
+        AgentError: where the run failed.
+        KeyboardInterrupt: where it was interrupted.
+    """
+    guarded = GuardedView(view)
+    events = recorded.events()
+    guarded.start()
+    try:
+        try:
+            for event in events:
+                guarded.add(event)
+        except KeyboardInterrupt:
+            if not recorded.ended:
+                recorded.run.cancel.cancel()
+                for event in events:
+                    guarded.add(event)
+            raise
+    finally:
+        guarded.finish()
+
+
+class LogView:
+    """What stands in where nothing is shown: notices go to the agent's logger."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def start(self) -> None:
+        """Nothing to prepare."""
+
+    def add(self, event: Event) -> None:
+        """Log what the reader of a view would have seen as a notice."""
+        if isinstance(event, Notice):
+            self._logger.warning("%s", event.text)
+
+    def finish(self) -> None:
+        """Nothing to close."""
+
+
+class GuardedView:
+    """A view whose defects cost a warning and the picture, never the run."""
+
+    def __init__(self, view: View) -> None:
+        self._view: View | None = view
+
+    def start(self) -> None:
+        """Start the view."""
+        self._guard(lambda view: view.start())
+
+    def add(self, event: Event) -> None:
+        """Hand the event on."""
+        self._guard(lambda view: view.add(event))
+
+    def finish(self) -> None:
+        """Let the view finish."""
+        self._guard(lambda view: view.finish())
+
+    def _guard(self, act: Callable[[View], None]) -> None:
+        if self._view is None:
+            return
+        try:
+            act(self._view)
+        except Exception as error:  # noqa: BLE001 - see the class
+            self._view = None
+            warnings.warn(
+                f"The run is no longer shown, because its view failed ({type(error).__name__}: "
+                f"{error}). The run itself goes on, and its reasoning is kept.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
