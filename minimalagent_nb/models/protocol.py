@@ -97,7 +97,7 @@ class ModelReply:
 
     message: Message
     stop_reason: str
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     broken_calls: Mapping[str, str] = field(default_factory=dict)
 
 

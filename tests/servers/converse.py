@@ -210,7 +210,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         parts = self.path.split("/")
-        if len(parts) != 4 or parts[1] != "model" or parts[3] not in ("converse", "converse-stream"):
+        if (
+            len(parts) != 4
+            or parts[1] != "model"
+            or parts[3] not in ("converse", "converse-stream")
+        ):
             self._send_fault(Fault(404, "UnknownOperationException", "No such operation."))
             return
         if not self.headers.get("Authorization", "").startswith(("AWS4-HMAC-SHA256", "Bearer ")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import re
 import struct
@@ -78,7 +79,7 @@ def _roles(messages: list[Any]) -> Iterator[str]:
         yield "messages: a conversation must start with a user message."
     if roles[-1] != "user":
         yield "messages: the last message must be a user message."
-    for index, (before, role) in enumerate(zip(roles, roles[1:], strict=False), 1):
+    for index, (before, role) in enumerate(itertools.pairwise(roles), 1):
         if before == role:
             yield f"messages.{index}: roles must alternate, this is the second {role} in a row."
 
@@ -100,7 +101,7 @@ def _message(message: Mapping[str, Any], model_id: str) -> Iterator[str]:
         yield "content: reasoningContent must stand in front of toolUse."
     if "toolResult" in kinds and set(kinds) != {"toolResult"} and _keeps_results_apart(model_id):
         yield "content: a toolResult may not share a user turn with other content."
-    for index, (before, kind) in enumerate(zip(kinds, kinds[1:], strict=False), 1):
+    for index, (before, kind) in enumerate(itertools.pairwise(kinds), 1):
         if kind == "cachePoint" and before in ("reasoningContent", "document"):
             yield f"content.{index}: a cachePoint may not follow {before}."
 
@@ -197,9 +198,8 @@ def _attachment(kind: str, value: Any) -> Iterator[str]:
         yield f"{kind}.source.bytes is not base64."
     elif data is not None and len(data) > limit * MEGABYTE:
         yield f"{kind} is larger than {limit} MB."
-    if kind == "image" and data and data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
-        if max(struct.unpack("!II", data[16:24])) > 8000:
-            yield "image is larger than 8000 pixels a side."
+    if kind == "image" and _png_side(data or b"") > 8000:
+        yield "image is larger than 8000 pixels a side."
 
 
 def _decoded(data: Any) -> bytes | None:
@@ -207,6 +207,12 @@ def _decoded(data: Any) -> bytes | None:
         return base64.b64decode(data, validate=True) if isinstance(data, str) else None
     except binascii.Error:
         return None
+
+
+def _png_side(data: bytes) -> int:
+    """The longer side in pixels; 0 for what is no PNG."""
+    is_png = data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24
+    return max(struct.unpack("!II", data[16:24])) if is_png else 0
 
 
 def _matches(what: str, value: Any, pattern: re.Pattern[str]) -> Iterator[str]:

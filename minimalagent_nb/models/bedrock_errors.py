@@ -1,0 +1,252 @@
+"""Every error of boto3, botocore and urllib3 in the package's own words.
+
+The one place where vendor errors are told apart. Imports the errors, botocore's
+exceptions and urllib3's. Messages name the model, the region and what to do next; they
+never hold credentials, so the service's own text is left out wherever it may quote the
+signed request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import botocore.exceptions as boto
+from botocore.eventstream import ParserError
+from urllib3.exceptions import HTTPError
+
+from minimalagent_nb.errors import (
+    AgentError,
+    ConfigurationError,
+    ModelAccessError,
+    ModelError,
+    ModelRequestError,
+    ModelStreamError,
+    ModelThrottledError,
+    ModelUnavailableError,
+)
+
+__all__ = ["CALL_ERRORS", "STREAM_ERRORS", "BrokenTurnError", "broken_turn", "translate"]
+
+CALL_ERRORS = (boto.ClientError, boto.BotoCoreError, HTTPError)
+"""What a call of the client raises; with ValueError also what its making raises."""
+
+STREAM_ERRORS = (*CALL_ERRORS, ParserError, OSError, ValueError)
+"""What reading the events raises: botocore hands urllib3's errors through there.
+
+ValueError is what a TLS connection says when a read comes after its shutdown.
+"""
+
+SIGN_IN = (
+    "Run `aws configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, "
+    "or a Bedrock API key in AWS_BEARER_TOKEN_BEDROCK."
+)
+
+_CREDENTIAL_ERRORS = tuple(
+    getattr(boto, name)
+    for name in (
+        "NoCredentialsError",
+        "NoAuthTokenError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "TokenRetrievalError",
+        "MetadataRetrievalError",
+        "SSOError",
+        "LoginError",
+    )
+    if hasattr(boto, name)  # some came with later versions of botocore
+)
+
+_EXPIRED = {"ExpiredToken", "RequestExpired", "LoginRefreshRequired"}
+_NOT_ACCEPTED = {
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+}
+_DENIED = {"AccessDenied", "UnauthorizedOperation", "OptInRequired"}
+_THROTTLED = {
+    "Throttling",
+    "ThrottledRequest",
+    "TooManyRequests",
+    "RequestLimitExceeded",
+    "ModelNotReady",
+    "ServiceQuotaExceeded",
+}
+_UNAVAILABLE = {"InternalServer", "ServiceUnavailable", "ModelTimeout", "ModelError"}
+_RETRIED_IN_STREAM = {"Throttling", "ModelStreamError", "InternalServer", "ServiceUnavailable"}
+
+_HINTS = (
+    (
+        "on-demand throughput",
+        "Use the id of an inference profile instead: the model id with a region in front, "
+        "such as us.{model}.",
+    ),
+    ("model identifier is invalid", "Check the model id, and that {region} offers this model."),
+    ("in streaming mode", "Pass streaming=False to Bedrock."),
+    ("too long", "Start a new session, or ask with fewer and shorter tool results."),
+    ("maximum tokens", "Lower maxTokens in inferenceConfig."),
+    ("max_tokens", "Lower maxTokens in inferenceConfig."),
+)
+"""Part of a ValidationException's text, and what helps; read by people, no control flow."""
+
+
+def translate(error: Exception, model_id: str, region: str | None) -> AgentError:
+    """The package's error for one of boto3's."""
+    where = f"{model_id} in {region}" if region else model_id
+    if isinstance(error, boto.ClientError):
+        return _of_service(error, model_id, region, where)
+    if isinstance(error, boto.NoRegionError):
+        return ConfigurationError(
+            'No AWS region is set. Pass region="us-west-2" to Bedrock, or set AWS_REGION.'
+        )
+    if isinstance(error, boto.ProfileNotFound):
+        return ModelAccessError(
+            f"{error} Set AWS_PROFILE to one that `aws configure list-profiles` shows, or unset it."
+        )
+    if isinstance(error, _CREDENTIAL_ERRORS):
+        return _of_credentials(error, where)
+    if isinstance(error, boto.ParamValidationError):
+        return ModelRequestError(
+            f"The request to {where} is not well formed: {_readable(str(error))} "
+            "Check the model's options."
+        )
+    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, HTTPError, OSError)):
+        return ModelUnavailableError(
+            f"Bedrock could not be reached for {where} ({_readable(str(error))}). "
+            "Check the network, the region and AWS_ENDPOINT_URL_BEDROCK_RUNTIME, and ask again."
+        )
+    if isinstance(error, ValueError):
+        return ConfigurationError(
+            f"The client for {where} could not be made: {_readable(str(error))}. "
+            "Check the region and AWS_ENDPOINT_URL_BEDROCK_RUNTIME."
+        )
+    return ModelError(
+        f"boto3 failed for {where}: {_readable(str(error))}. Check the AWS configuration."
+    )
+
+
+def _of_credentials(error: Exception, where: str) -> AgentError:
+    name = type(error).__name__
+    if "SSO" in name or "Login" in name or "Token" in name:
+        return ModelAccessError(
+            f"The AWS sign-in for {where} is missing or has expired ({name}). "
+            "Sign in again (`aws sso login` or `aws login`), then ask again."
+        )
+    what = "incomplete" if isinstance(error, boto.PartialCredentialsError) else "missing"
+    return ModelAccessError(f"AWS credentials for {where} are {what} ({name}). {SIGN_IN}")
+
+
+def _of_service(
+    error: boto.ClientError, model_id: str, region: str | None, where: str
+) -> AgentError:
+    code, status = _code(error), _status(error)
+    said = _readable(str(error.response.get("Error", {}).get("Message", "")))
+    if code in _EXPIRED:
+        return ModelAccessError(
+            f"The AWS credentials for {where} have expired. Sign in again "
+            "(`aws sso login`, or fresh keys and session token), then ask again."
+        )
+    if code in _NOT_ACCEPTED or status == 401:
+        return ModelAccessError(
+            f"AWS does not accept the credentials for {where} ({code}). {SIGN_IN}"
+        )
+    if code in _DENIED or status == 403:
+        return ModelAccessError(
+            f"Bedrock denies access to {where}: {said} The credentials need the IAM actions "
+            "bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream for this model, and "
+            "the account needs access to it (Bedrock console, Model access)."
+        )
+    if code == "ResourceNotFound" or status == 404:
+        return ModelRequestError(
+            f"There is no {where}: {said} Check the model id, and that the region offers it."
+        )
+    if code in _THROTTLED or status == 429:
+        return ModelThrottledError(
+            f"Bedrock is throttling {where}: {said} Wait a little and ask again, "
+            "or have the quota raised (Service Quotas, Amazon Bedrock)."
+        )
+    if code in _UNAVAILABLE or status >= 500:
+        return ModelUnavailableError(
+            f"Bedrock failed for {where} ({code}): {said} Ask again in a moment."
+        )
+    hint = _hint(said, model_id, region)
+    return ModelRequestError(f"Bedrock refused the request to {where} ({code}): {said} {hint}")
+
+
+def _hint(said: str, model_id: str, region: str | None) -> str:
+    for part, hint in _HINTS:
+        if part in said.lower():
+            return hint.format(model=model_id, region=region)
+    return (
+        "Check the model id and the options; `agent.run` with a new session rules out the history."
+    )
+
+
+class BrokenTurnError(Exception):
+    """A stream that broke off and may be tried again.
+
+    Attributes:
+        reason: what happened, in a few words.
+        final: the error to raise when no attempt is left.
+    """
+
+    def __init__(self, reason: str, final: ModelError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.final = final
+
+
+def broken_turn(error: Exception | None, model_id: str, region: str | None) -> BrokenTurnError:
+    """What to do about a stream that failed with `error`, or that ended without messageStop.
+
+    Raises:
+        AgentError: where another attempt would not help.
+    """
+    where = f"{model_id} in {region}" if region else model_id
+    if isinstance(error, boto.ClientError):
+        code = _code(error)
+        final = translate(error, model_id, region)
+        if code not in _RETRIED_IN_STREAM:
+            raise final from error
+        if code == "ModelStreamError":
+            final = _stream_error(where, str(error.response["Error"].get("Message", "")))
+        assert isinstance(final, ModelError)  # noqa: S101 - by the codes that are retried
+        return BrokenTurnError(f"Bedrock reported {code} in mid-answer", final)
+    if error is None:
+        return BrokenTurnError("the answer ended early", _stream_error(where, "it has no end"))
+    name = type(error).__name__
+    return BrokenTurnError(f"the connection broke off ({name})", _stream_error(where, name))
+
+
+def _stream_error(where: str, detail: str) -> ModelStreamError:
+    return ModelStreamError(
+        f"The answer of {where} broke off again and again ({_readable(detail)}). "
+        "Ask again; if it goes on, check the network, or pass streaming=False to Bedrock."
+    )
+
+
+def _code(error: boto.ClientError) -> str:
+    """The error's code without "Exception", in streams and outside of them the same."""
+    code = str(error.response.get("Error", {}).get("Code", "")) or "Unknown"
+    code = code[0].upper() + code[1:]
+    return code.removesuffix("Exception")
+
+
+def _status(error: boto.ClientError) -> int:
+    metadata = error.response.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode", 0) if isinstance(metadata, Mapping) else 0
+    return status if isinstance(status, int) else 0
+
+
+_ACCESS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
+_LONGEST = 400
+
+
+def _readable(text: str) -> str:
+    """Vendor text on one line, cut, without access key ids."""
+    text = _ACCESS_KEY.sub("(access key)", " ".join(text.split()))
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."

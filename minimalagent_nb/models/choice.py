@@ -1,0 +1,134 @@
+"""Which model is meant by what a user wrote, or by nothing at all.
+
+Imports the protocol and the errors; Bedrock, the script and botocore where needed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import Any
+
+from minimalagent_nb.errors import AgentError, ConfigurationError, NoModelError
+from minimalagent_nb.models.protocol import Model
+
+__all__ = ["describe_choice", "find_model"]
+
+_PREFIXES = ("bedrock", "scripted")
+
+_NO_MODEL = """No model was chosen, and no AWS credentials were found. One of these will do:
+  aws configure                           in a terminal: AWS credentials for Amazon Bedrock
+  %env AWS_PROFILE=NAME                   the same from the environment, as boto3 knows it
+  %config AgentMagics.model = "MODEL_ID"  a Bedrock model; for one cell: %%agent --model MODEL_ID
+  %config AgentMagics.model = "scripted:/path.json"   prepared answers, without any service
+  Agent(model=my_model)                   a Model object of your own"""
+
+
+def find_model(spec: Any, *, region: str | None = None, session: Any = None) -> Model:
+    """The model that `spec` stands for.
+
+    Args:
+        spec: a Model object; ``bedrock:ID`` or a bare Bedrock model id, profile id or
+            ARN; ``scripted:PATH`` of a script file; None or empty for Bedrock's default
+            model where boto3 finds credentials.
+        region: AWS region for Bedrock; None for the package's default.
+        session: a ``boto3.Session`` to use.
+
+    Raises:
+        NoModelError: nothing was chosen and no credentials were found.
+        ConfigurationError: `spec` cannot be understood, or the script cannot be read.
+        ModelAccessError: the AWS configuration is broken.
+    """
+    if spec is None or (isinstance(spec, str) and not spec.strip()):
+        if _credentials(session) is None:
+            raise NoModelError(_NO_MODEL)
+        return _bedrock("", region, session)
+    if not isinstance(spec, str):
+        return _own_model(spec)
+    kind, value = _split(spec.strip())
+    if kind == "scripted":
+        from minimalagent_nb.models.scripted import ScriptedModel
+
+        return ScriptedModel.from_file(value)
+    return _bedrock(value, region, session)
+
+
+def describe_choice(spec: Any, *, region: str | None = None, session: Any = None) -> str:
+    """One line: which model `find_model` would give, and why. Raises nothing of its own."""
+    if spec is not None and not isinstance(spec, str):
+        return f"{getattr(spec, 'name', type(spec).__name__)} (an object of your own)"
+    try:
+        kind, value = _split((spec or "").strip())
+        if kind == "scripted":
+            return f"script {value} (chosen)"
+        if not value:
+            found = _credentials(session)
+            why = f"by default, as AWS credentials were found: {found}" if found else None
+        else:
+            why = "chosen"
+    except AgentError as error:
+        return f"none: {error}"
+    if why is None:
+        return "none: no model was chosen and no AWS credentials were found"
+    model = _bedrock(value, region, session)
+    return f"{model.name} on Amazon Bedrock in {model.region} ({why})"
+
+
+def _bedrock(model_id: str, region: str | None, session: Any) -> Any:
+    from minimalagent_nb.models.bedrock import DEFAULT_MODEL_ID, DEFAULT_REGION, Bedrock
+
+    return Bedrock(model_id or DEFAULT_MODEL_ID, region=region or DEFAULT_REGION, session=session)
+
+
+def _own_model(spec: Any) -> Model:
+    if isinstance(spec, type) or not isinstance(spec, Model):
+        what = f"the class {spec.__name__}" if isinstance(spec, type) else type(spec).__name__
+        raise ConfigurationError(
+            f"A model is a model id or an object with a name and a stream method, not {what}. "
+            'Examples: "us.amazon.nova-pro-v1:0", Bedrock(...), ScriptedModel([...]).'
+        )
+    return spec
+
+
+def _split(spec: str) -> tuple[str, str]:
+    """Kind and value of a spec.
+
+    Bedrock's own ids hold colons (``us.amazon.nova-pro-v1:0``, ``arn:aws:bedrock:...``);
+    what stands before the first one has a dot there, or is ``arn``.
+    """
+    head, colon, value = spec.partition(":")
+    head, value = head.strip().lower(), value.strip()
+    if head in _PREFIXES:
+        if head == "scripted" and not value:
+            raise ConfigurationError("scripted: needs the path of a script: scripted:/path.json.")
+        return head, value
+    if not colon or "." in head or head == "arn":
+        return "bedrock", spec
+    near = difflib.get_close_matches(head, _PREFIXES, n=1)
+    advice = f"Did you mean {near[0]}:? " if near else ""
+    raise ConfigurationError(
+        f"Unknown kind of model {head!r}. {advice}Known: bedrock:MODEL_ID (or the id alone), "
+        "scripted:PATH."
+    )
+
+
+def _credentials(session: Any) -> str | None:
+    """Where AWS credentials were found, in one word; None where boto3 finds none.
+
+    A Bedrock API key counts: botocore takes it from the environment by itself.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    if os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+        return "AWS_BEARER_TOKEN_BEDROCK"
+    try:
+        if session is None:
+            import botocore.session
+
+            session = botocore.session.get_session()
+        found = session.get_credentials()
+    except BotoCoreError as error:
+        from minimalagent_nb.models.bedrock_errors import translate
+
+        raise translate(error, "the default model", None) from error
+    return None if found is None else str(getattr(found, "method", "found"))
