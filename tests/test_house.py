@@ -58,7 +58,7 @@ OUTSIDE = {
 
 # Files that may import more than their room: the pattern of their names, and what.
 INHABITANTS = {
-    r"models/bedrock\w*\.py": {"boto3", "botocore"},
+    r"models/bedrock\w*\.py": {"boto3", "botocore", "urllib3"},
     r"models/choice\.py": {"boto3", "botocore"},
     r"sessions/dynamodb\w*\.py": {"boto3", "botocore"},
 }

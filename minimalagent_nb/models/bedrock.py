@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from minimalagent_nb._version import __version__
 from minimalagent_nb.cancel import CancelToken
@@ -32,6 +32,9 @@ from minimalagent_nb.models.protocol import (
 )
 from minimalagent_nb.models.waiting import unless_cancelled
 
+if TYPE_CHECKING:
+    from minimalagent_nb.models.bedrock_errors import BrokenTurn
+
 __all__ = ["DEFAULT_MODEL_ID", "DEFAULT_REGION", "Bedrock"]
 
 DEFAULT_MODEL_ID = "us.amazon.nova-pro-v1:0"
@@ -39,6 +42,9 @@ DEFAULT_REGION = "us-west-2"
 
 _ATTEMPTS = 3
 """How often a turn that breaks off is asked for in all."""
+
+_Attempt: TypeAlias = "Generator[ModelChunk, None, BrokenTurn | None]"
+"""The pieces of one attempt; it returns how the turn broke off, or None for a good end."""
 
 
 class Bedrock:
@@ -113,19 +119,14 @@ class Bedrock:
         if cancel.cancelled:
             return
         ask = self._streamed if self._streams("toolConfig" in wire) else self._whole
-        # The import is boto3's; it must not come before the first request.
-        from minimalagent_nb.models.bedrock_errors import BrokenTurnError
-
         for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                yield from ask(wire, cancel)
+            broken = yield from ask(wire, cancel)
+            if broken is None:
                 return
-            except BrokenTurnError as broken:
-                if attempt == _ATTEMPTS:
-                    raise broken.final from broken.__cause__
-                reason = broken.reason
+            if attempt == _ATTEMPTS:
+                raise broken.final from broken.cause
             delay = self._backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-            yield RetryChunk(reason, attempt + 1, delay)
+            yield RetryChunk(broken.reason, attempt + 1, delay)
             if cancel.wait(delay):
                 return
 
@@ -134,54 +135,48 @@ class Bedrock:
             return self._streaming
         return not with_tools or streams_tool_calls(self.model_id)
 
-    def _whole(self, wire: dict[str, Any], cancel: CancelToken) -> Iterator[ModelChunk]:
-        """One attempt at an answer in one piece.
-
-        Raises:
-            BrokenTurnError: it broke off and may be tried again.
-        """
+    def _whole(self, wire: dict[str, Any], cancel: CancelToken) -> _Attempt:
+        """One attempt at an answer in one piece."""
         from minimalagent_nb.models.bedrock_errors import broken_turn
 
         answer = self._call("converse", wire, cancel)
         if answer is None or cancel.cancelled:
-            return
+            return None
         # botocore takes a connection that is cut in mid-body for an empty answer.
         if "stopReason" not in answer[0]:
-            raise broken_turn(None, self.model_id, self.region)
+            return broken_turn(None, self.model_id, self.region)
         reply = reply_of_response(answer[0])
         yield from _chunks_of(reply)
         yield reply
+        return None
 
-    def _streamed(self, wire: dict[str, Any], cancel: CancelToken) -> Iterator[ModelChunk]:
-        """One attempt at a streamed answer.
-
-        Raises:
-            BrokenTurnError: it broke off and may be tried again.
-        """
+    def _streamed(self, wire: dict[str, Any], cancel: CancelToken) -> _Attempt:
+        """One attempt at a streamed answer."""
         from minimalagent_nb.models.bedrock_errors import STREAM_ERRORS, broken_turn
 
         answer = self._call("converse_stream", wire, cancel)
         if answer is None:
-            return
+            return None
         response, interrupt = answer
         turn = StreamedTurn()
         with contextlib.closing(response["stream"]) as events, _on_cancel(cancel, interrupt):
             try:
                 for event in events:
                     if cancel.cancelled:
-                        return
+                        return None
                     chunk = turn.take(event)
                     if chunk is not None:
                         yield chunk
             except STREAM_ERRORS as error:
                 # After messageStop the turn is whole, whatever became of the connection.
                 if not (cancel.cancelled or turn.complete):
-                    raise broken_turn(error, self.model_id, self.region) from error
+                    return broken_turn(error, self.model_id, self.region)
         if cancel.cancelled:
-            return
+            return None
         if not turn.complete:
-            raise broken_turn(None, self.model_id, self.region)
+            return broken_turn(None, self.model_id, self.region)
         yield turn.reply()
+        return None
 
     def _call(
         self, operation: str, wire: dict[str, Any], cancel: CancelToken

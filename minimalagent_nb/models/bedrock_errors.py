@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import botocore.exceptions as boto
 from botocore.eventstream import ParserError
@@ -26,7 +27,7 @@ from minimalagent_nb.errors import (
     ModelUnavailableError,
 )
 
-__all__ = ["CALL_ERRORS", "STREAM_ERRORS", "BrokenTurnError", "broken_turn", "translate"]
+__all__ = ["CALL_ERRORS", "STREAM_ERRORS", "BrokenTurn", "broken_turn", "translate"]
 
 CALL_ERRORS = (boto.ClientError, boto.BotoCoreError, HTTPError)
 """What a call of the client raises; with ValueError also what its making raises."""
@@ -186,21 +187,22 @@ def _hint(said: str, model_id: str, region: str | None) -> str:
     )
 
 
-class BrokenTurnError(Exception):
-    """A stream that broke off and may be tried again.
+@dataclass(frozen=True)
+class BrokenTurn:
+    """A turn that broke off and may be tried again.
 
     Attributes:
         reason: what happened, in a few words.
         final: the error to raise when no attempt is left.
+        cause: what boto3 raised, None where the answer just ended.
     """
 
-    def __init__(self, reason: str, final: ModelError) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.final = final
+    reason: str
+    final: AgentError
+    cause: Exception | None = None
 
 
-def broken_turn(error: Exception | None, model_id: str, region: str | None) -> BrokenTurnError:
+def broken_turn(error: Exception | None, model_id: str, region: str | None) -> BrokenTurn:
     """What to do about a stream that failed with `error`, or that ended without messageStop.
 
     Raises:
@@ -214,12 +216,11 @@ def broken_turn(error: Exception | None, model_id: str, region: str | None) -> B
             raise final from error
         if code == "ModelStreamError":
             final = _stream_error(where, str(error.response["Error"].get("Message", "")))
-        assert isinstance(final, ModelError)  # noqa: S101 - by the codes that are retried
-        return BrokenTurnError(f"Bedrock reported {code} in mid-answer", final)
+        return BrokenTurn(f"Bedrock reported {code} in mid-answer", final, error)
     if error is None:
-        return BrokenTurnError("the answer ended early", _stream_error(where, "it has no end"))
+        return BrokenTurn("the answer ended early", _stream_error(where, "it has no end"))
     name = type(error).__name__
-    return BrokenTurnError(f"the connection broke off ({name})", _stream_error(where, name))
+    return BrokenTurn(f"the connection broke off ({name})", _stream_error(where, name), error)
 
 
 def _stream_error(where: str, detail: str) -> ModelStreamError:
