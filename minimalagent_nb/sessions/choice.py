@@ -1,0 +1,55 @@
+"""Which store a user means. Imports errors, items and the stores, sqlite3 when chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.sessions.dynamodb import DEFAULT_REGION, DEFAULT_TABLE, DynamoDBStore
+from minimalagent_nb.sessions.items import ItemStore
+
+__all__ = ["open_store"]
+
+_SQLITE = "sqlite:///"
+
+
+def open_store(
+    memory: str | ItemStore | None,
+    *,
+    table_name: str = DEFAULT_TABLE,
+    region: str = DEFAULT_REGION,
+    session: Any = None,
+) -> ItemStore | None:
+    """The store that `memory` names; nothing is opened before its first use.
+
+    Args:
+        memory: None for none; a store, taken as it is; ``"sqlite"`` for the file in
+            the user's data directory; ``"sqlite:///path"`` for another one
+            (``sqlite:////path`` where it is absolute, ``~`` is the home directory);
+            ``"dynamodb"`` for the table.
+        table_name, region: of the DynamoDB table.
+        session: the boto3.Session for it, None for a new one.
+
+    Raises:
+        ConfigurationError: `memory` is none of these.
+    """
+    if memory is None:
+        return None
+    if memory == "sqlite":
+        return _sqlite(None)
+    if isinstance(memory, str) and memory.startswith(_SQLITE) and memory != _SQLITE:
+        return _sqlite(memory.removeprefix(_SQLITE))
+    if memory == "dynamodb":
+        return DynamoDBStore(table_name, region, session=session)
+    if isinstance(memory, ItemStore):
+        return memory
+    raise ConfigurationError(
+        f"{memory!r:.200} is no session memory: use 'sqlite', 'sqlite:///path', 'dynamodb', "
+        "an ItemStore, or None for none."
+    )
+
+
+def _sqlite(path: str | None) -> ItemStore:
+    from minimalagent_nb.sessions.sqlite import SQLiteStore
+
+    return SQLiteStore(path)

@@ -1,0 +1,136 @@
+"""The list of sessions: one small item for each session and month.
+
+Imports items and the codec. Listing is one query for each month, and never a scan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from minimalagent_nb.sessions.codec import one_line
+from minimalagent_nb.sessions.items import Item, ItemStore
+
+__all__ = ["SessionInfo", "list_session", "listed_sessions", "unlist_session"]
+
+MONTHS = 24
+"""How many months back sessions are looked for."""
+_TITLE = 80
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """One session, as a list shows it.
+
+    Attributes:
+        session_id: its id.
+        title: the beginning of its first query, on one line.
+        last_used: seconds since the epoch.
+        interactions: how many it has had; two kernels that end an interaction at
+            the same moment may count as one.
+    """
+
+    session_id: str
+    title: str
+    last_used: float
+    interactions: int
+
+
+def list_session(
+    store: ItemStore,
+    session_id: str,
+    *,
+    now: float,
+    expires: int | None,
+    title: str,
+    count: Callable[[], int],
+) -> None:
+    """Note that an interaction of the session has ended.
+
+    Args:
+        now: seconds since the epoch.
+        title: the interaction's query; kept where it is the session's first.
+        count: how many interactions the session has, this one included; asked once
+            in a month.
+
+    Raises:
+        SessionReadError, SessionWriteError: the store failed.
+    """
+    month = next(_months(now))
+    there = store.get(_key(month), _sort_key(session_id))
+    interactions = int(there.attributes["interactions"]) + 1 if there else count()
+    if there is None and interactions > 1:
+        there = _newest_entry(store, session_id, now)
+    first_title = there.attributes["title"] if there else one_line(title, _TITLE)
+    entry = {
+        "session_id": session_id,
+        "title": first_title,
+        "last_used": int(now * _MICROSECONDS),
+        "interactions": interactions,
+    }
+    store.put(Item(_key(month), _sort_key(session_id), entry, expires))
+
+
+def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> list[SessionInfo]:
+    """The sessions of the last months, the one used last first.
+
+    Raises:
+        SessionReadError: the store failed.
+    """
+    found: dict[str, SessionInfo] = {}
+    for month in _months(now):
+        entries = [_info(item) for item in store.query(_key(month))]
+        for info in sorted(entries, key=lambda entry: entry.last_used, reverse=True):
+            found.setdefault(info.session_id, info)
+        if limit is not None and len(found) >= limit:
+            break
+    newest = sorted(found.values(), key=lambda entry: entry.last_used, reverse=True)
+    return newest[:limit]
+
+
+def unlist_session(store: ItemStore, session_id: str, *, now: float) -> None:
+    """Remove the session from the list.
+
+    Raises:
+        SessionReadError, SessionWriteError: the store failed.
+    """
+    for month in _months(now):
+        if store.get(_key(month), _sort_key(session_id)):
+            store.delete(_key(month), _sort_key(session_id))
+
+
+def _newest_entry(store: ItemStore, session_id: str, now: float) -> Item | None:
+    entries = (store.get(_key(month), _sort_key(session_id)) for month in _months(now))
+    return next((entry for entry in entries if entry), None)
+
+
+def _info(item: Item) -> SessionInfo:
+    values = item.attributes
+    return SessionInfo(
+        session_id=str(values["session_id"]),
+        title=str(values["title"]),
+        last_used=int(values["last_used"]) / _MICROSECONDS,
+        interactions=int(values["interactions"]),
+    )
+
+
+def _key(month: str) -> str:
+    return f"reasoning##sessions#{month}"
+
+
+def _sort_key(session_id: str) -> int:
+    """63 bits of a hash: fits any store, and two sessions do not meet."""
+    digest = hashlib.blake2b(session_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def _months(now: float) -> Iterator[str]:
+    """The month in UTC as yyyy-mm, then those before it."""
+    today = time.gmtime(now)
+    months = today.tm_year * 12 + today.tm_mon - 1
+    for back in range(MONTHS):
+        year, month = divmod(months - back, 12)
+        yield f"{year:04d}-{month + 1:02d}"
