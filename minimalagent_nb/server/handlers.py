@@ -82,7 +82,7 @@ def _limit(text: str) -> int | None:
 
 
 def _session_list(log: SessionLog | None, limit: int) -> dict[str, Any]:
-    sessions = log.sessions(limit) if log is not None else []
+    sessions = log.sessions(limit=limit) if log is not None else []
     return {
         "version": FORMAT_VERSION,
         "store": log.description if log is not None else None,

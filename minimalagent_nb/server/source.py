@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from minimalagent_nb.config import resolve_settings
 from minimalagent_nb.sessions import SessionLog, open_store
-from minimalagent_nb.sessions.items import ItemStore
 
 __all__ = ["SessionSource"]
 
@@ -24,8 +23,8 @@ T = TypeVar("T")
 class SessionSource:
     """The session log that the settings name, for reading.
 
-    The settings are resolved and the store is opened by the first read that succeeds
-    in it, and kept until `close`; a failed attempt is made again by the next read.
+    The settings are resolved by the first read, again by the next one where they were
+    wrong, and hold until the server ends. The store is kept until `close`.
 
     Args:
         directory: where the search for the project's settings begins.
@@ -35,8 +34,7 @@ class SessionSource:
     def __init__(self, directory: str | os.PathLike[str], *, threads: int = 4) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._opened = False
-        self._store: ItemStore | None = None
+        self._resolved = False
         self._log: SessionLog | None = None
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="minimalagent-sessions")
 
@@ -45,28 +43,28 @@ class SessionSource:
 
         Raises:
             ConfigurationError: the settings of the server are wrong.
-            SessionError: the store could not be opened or read.
+            SessionError: the store failed in `work`.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: work(self._open()))
+        return await loop.run_in_executor(self._executor, lambda: work(self._resolve()))
 
-    def _open(self) -> SessionLog | None:
+    def _resolve(self) -> SessionLog | None:
         with self._lock:
-            if not self._opened:
+            if not self._resolved:
                 settings = resolve_settings(directory=self._directory)
-                self._store = open_store(
+                store = open_store(
                     settings.memory,
                     table_name=settings.session_table_name,
                     region=settings.memory_region or settings.bedrock_region,
                 )
-                if self._store is not None:
-                    self._log = SessionLog(self._store, ttl=settings.session_ttl)
-                self._opened = True
+                if store is not None:
+                    self._log = SessionLog(store, ttl=settings.session_ttl)
+                self._resolved = True
             return self._log
 
     async def close(self) -> None:
         """Wait for the reads under way, then close the store."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._executor.shutdown)
-        if self._store is not None:
-            self._store.close()
+        if self._log is not None:
+            self._log.close()

@@ -23,7 +23,7 @@ def open_store(
     """The store that `memory` names; nothing is opened before its first use.
 
     Args:
-        memory: None for none; a store, taken as it is; ``"sqlite"`` for the file in
+        memory: None or ``"none"`` for none; a store, taken as it is; ``"sqlite"`` for the file in
             the user's data directory; ``"sqlite:///path"`` for another one
             (``sqlite:////path`` where it is absolute, ``~`` is the home directory);
             ``"dynamodb"`` for the table.
@@ -33,7 +33,7 @@ def open_store(
     Raises:
         ConfigurationError: `memory` is none of these.
     """
-    if memory is None:
+    if memory is None or memory == "none":
         return None
     if memory == "sqlite":
         return _sqlite(None)

@@ -47,7 +47,7 @@ def keep_run(database: Path) -> Callable[..., None]:
     def keep(session_id: str, query: str, *, at: float = 1_700_000_000.0) -> None:
         store = open_store(f"sqlite:///{database}", table_name="unused", region="us-west-2")
         with contextlib.closing(store):
-            recorder = SessionLog(store, ttl=None).begin(session_id)
+            recorder = SessionLog(store, ttl=None).begin(session_id, real_time=False)
             recorder.add(RunStarted(at=at, run_id="run", query=query, session_id=session_id))
             recorder.add(RunEnded(at=at + 1, status="completed", response="done", duration=1.0))
             recorder.finish()

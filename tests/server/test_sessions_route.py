@@ -114,11 +114,16 @@ async def test_a_wrong_token_in_the_address_is_refused(jp_fetch):
     assert code == 403
 
 
-async def test_another_site_cannot_read_it(jp_fetch):
-    # With the cookie of a logged-in user, as a page elsewhere would ask.
-    options = {"headers": {"Origin": "https://elsewhere.example", "Authorization": ""}}
-    code, _ = await refused(jp_fetch, *ROUTE, **options)
-    assert code in (403, 404)
+async def test_another_site_cannot_read_it(jp_fetch, jp_serverapp):
+    token = jp_serverapp.identity_provider.token
+    login = await jp_fetch(*ROUTE, headers={"Authorization": ""}, params={"token": token})
+    cookie = "; ".join(line.split(";")[0] for line in login.headers.get_list("Set-Cookie"))
+    logged_in = {"Authorization": "", "Cookie": cookie}
+    assert (await jp_fetch(*ROUTE, headers=dict(logged_in))).code == 200
+    elsewhere = {**logged_in, "Origin": "https://elsewhere.example"}
+    code, body = await refused(jp_fetch, *ROUTE, headers=elsewhere)
+    assert code == 404
+    assert "sessions" not in body
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])

@@ -42,7 +42,7 @@ async def test_closing_waits_for_the_reads_under_way(tmp_path: Path):
     def slow(log) -> list:
         began.set()
         go_on.wait(20)
-        return log.sessions(1)
+        return log.sessions(limit=1)
 
     reading = asyncio.ensure_future(source.read(slow))
     while not began.is_set():
@@ -63,6 +63,6 @@ async def test_nothing_is_read_after_closing(tmp_path: Path):
 async def test_nothing_is_opened_before_the_first_read(database: Path, tmp_path: Path):
     source = SessionSource(tmp_path)
     assert not database.exists()
-    await source.read(lambda log: log)
+    await source.read(lambda log: log.sessions())
     assert database.exists()
     await source.close()
