@@ -1,0 +1,233 @@
+"""The commands of ``%agent``: which there are, how a line is read, what each shows.
+
+A line is a command only if the whole of it parses as one; everything else asks the
+agent. Imports the workbench and what the commands show.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.notebook.options import usage
+from minimalagent_nb.notebook.output import Table
+from minimalagent_nb.notebook.state import Workbench
+
+if TYPE_CHECKING:
+    from minimalagent_nb.config import Settings
+    from minimalagent_nb.reasoning import Reasoning
+    from minimalagent_nb.sessions import SessionLog
+
+__all__ = ["COMMANDS", "Commands", "find_command"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; `argument` is empty, ``NAME`` (one word) or ``[NAME]`` (one or none)."""
+
+    name: str
+    argument: str
+    about: str
+
+    def accepts(self, words: list[str]) -> bool:
+        """Whether these words may follow the command's name."""
+        allowed = {"": (0,), "[N]": (0, 1)}.get(self.argument, (0, 1))
+        fits = len(words) in allowed
+        return fits and (self.argument != "[N]" or all(word.isdecimal() for word in words))
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("status", "", "which model, memory, session and tools the next prompt uses"),
+        Command("tools", "", "the tools of this notebook"),
+        Command("model", "[ID]", "the model, or choose another one"),
+        Command("session", "[NAME]", "the session, or go on with another one"),
+        Command("sessions", "", "the sessions of the memory"),
+        Command("history", "[NAME]", "the interactions of this session, or of another one"),
+        Command("reasoning", "", "the newest run, as text"),
+        Command("show", "[N]", "interaction number N of the session, by default the newest"),
+        Command("reset", "", "begin a new session"),
+        Command("config", "", "the settings, and where each comes from"),
+        Command("help", "", "this page"),
+    )
+}
+
+
+def find_command(line: str) -> tuple[str, list[str]] | None:
+    """The command and its words, None where the line is a prompt.
+
+    Raises:
+        ConfigurationError: the line would be a command but for its first word's spelling.
+    """
+    name, *words = line.split() or ["status"]
+    command = COMMANDS.get(name)
+    if command is not None:
+        return (name, words) if command.accepts(words) else None
+    for near in get_close_matches(name, COMMANDS, n=1, cutoff=0.75):
+        if COMMANDS[near].accepts(words):
+            raise ConfigurationError(
+                f"There is no command {name!r}. Did you mean %agent {near}? To ask the agent "
+                f"this, type %agent ask {line}"
+            )
+    return None
+
+
+class Commands:
+    """Answers the commands: each method gives back what to display, or None."""
+
+    def __init__(
+        self,
+        bench: Workbench,
+        settings: Callable[[], Settings],
+        choose_model: Callable[[str], None],
+    ) -> None:
+        self._bench = bench
+        self._settings = settings
+        self._choose_model = choose_model
+
+    def run(self, name: str, words: list[str]) -> Any:
+        """Answer the command `name`, which `find_command` has accepted."""
+        return getattr(self, f"_{name}")(*words)
+
+    def _status(self) -> Table:
+        bench, settings = self._bench, self._settings()
+        tools = ", ".join(tool.name for tool in bench.tools())
+        log = bench.log(settings)
+        rows = [
+            ["model", self._model_line(settings)],
+            ["memory", log.description if log else "none: nothing is kept"],
+            ["session", bench.session_id],
+            ["tools", tools or "none yet: put @tool above a function"],
+        ]
+        earlier = bench.earlier_session(settings)
+        note = f"Go on with the last session: %agent session {earlier}" if earlier else ""
+        return Table("minimalagent_nb", ["", ""], rows, note=note)
+
+    def _model_line(self, settings: Settings) -> str:
+        from minimalagent_nb.models import Model, describe_choice
+
+        value = self._bench.namespace.get(settings.model)
+        if isinstance(value, Model):
+            return f"{value.name} (the variable {settings.model})"
+        return str(describe_choice(settings.model, region=settings.bedrock_region))
+
+    def _tools(self) -> Table:
+        rows = [
+            [tool.name, _signature(tool.input_schema), tool.description.splitlines()[0]]
+            for tool in self._bench.tools()
+        ]
+        note = "" if rows else "No tools yet: put @tool above a function and run its cell."
+        return Table("Tools of this notebook", ["name", "arguments", "description"], rows, note)
+
+    def _model(self, model_id: str | None = None) -> Table:
+        if model_id is not None:
+            self._choose_model(model_id)
+        settings = self._settings()
+        rows = [["model", self._model_line(settings)], ["set by", settings.sources["model"]]]
+        return Table("", ["", ""], rows)
+
+    def _session(self, session_id: str | None = None) -> Table:
+        bench, settings = self._bench, self._settings()
+        if session_id is not None:
+            bench.start_session(session_id)
+        earlier = None if session_id else bench.earlier_session(settings)
+        note = f"The last one of this notebook: %agent session {earlier}" if earlier else ""
+        return Table("", ["", ""], [["session", bench.session_id]], note)
+
+    def _sessions(self) -> Table:
+        rows = [
+            [info.session_id, _when(info.last_used), str(info.interactions), info.title]
+            for info in self._log().sessions(limit=50)
+        ]
+        note = "Go on with one: %agent session NAME" if rows else "No sessions yet."
+        return Table("Sessions", ["session", "last used", "interactions", "began with"], rows, note)
+
+    def _history(self, session_id: str | None = None) -> Any:
+        from minimalagent_nb.widgets import HistoryView
+
+        session_id = session_id or self._bench.session_id
+        interactions = list(self._log().history(session_id))
+        if not interactions:
+            return Table("", ["", ""], [], f"The session {session_id} has no interactions yet.")
+        return HistoryView(interactions, title=session_id)
+
+    def _reasoning(self) -> Any:
+        from minimalagent_nb.widgets import static_text
+
+        print(static_text(self._newest()))  # noqa: T201 - the command is asked to print
+
+    def _show(self, number: str | None = None) -> Any:
+        if number is None:
+            return _Shown(self._newest())
+        interactions = list(self._log().history(self._bench.session_id))
+        if not 1 <= int(number) <= len(interactions):
+            raise ConfigurationError(
+                f"The session has {len(interactions)} interactions; there is no number {number}. "
+                "%agent history lists them."
+            )
+        return _Shown(interactions[int(number) - 1])
+
+    def _reset(self) -> Table:
+        return Table("", ["", ""], [["new session", self._bench.start_session()]])
+
+    def _config(self) -> Table:
+        settings = self._settings()
+        rows = [
+            [field.name, str(getattr(settings, field.name)), settings.sources[field.name]]
+            for field in fields(settings)
+            if field.name in settings.sources
+        ]
+        note = "Change one: %config AgentMagics.max_steps = 30, or [tool.minimalagent_nb] in a \
+pyproject.toml"
+        return Table("Settings", ["setting", "value", "from"], rows, note)
+
+    def _help(self) -> Any:
+        rows = [(f"%agent {c.name} {c.argument}".rstrip(), c.about) for c in COMMANDS.values()]
+        rows.append(("%agent ask PROMPT", "ask, whatever the words are; other lines ask as well"))
+        width = max(len(left) for left, _ in rows)
+        lines = "\n".join(f"  {left:<{width}}  {about}" for left, about in rows)
+        print(f"{usage()}\n\n%agent COMMAND\n{lines}")  # noqa: T201 - the command is asked to print
+
+    def _log(self) -> SessionLog:
+        log = self._bench.log(self._settings())
+        if log is None:
+            raise ConfigurationError(
+                'There is no memory. Switch it on with %config AgentMagics.memory = "sqlite"'
+            )
+        return log
+
+    def _newest(self) -> Reasoning:
+        newest = self._bench.last_reasoning
+        if newest is None:
+            newest = self._log().reasoning(self._bench.session_id)
+        if newest.query is None:
+            raise ConfigurationError("No run yet in this session: write %%agent over a prompt.")
+        return newest
+
+
+class _Shown:
+    """A stored run, displayed as the same tree."""
+
+    def __init__(self, reasoning: Reasoning) -> None:
+        self._reasoning = reasoning
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from minimalagent_nb.widgets import run_bundle
+
+        return dict(run_bundle(self._reasoning))
+
+
+def _signature(schema: Mapping[str, Any]) -> str:
+    required = schema.get("required", [])
+    return ", ".join(
+        name if name in required else f"{name}=…" for name in schema.get("properties", {})
+    )
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

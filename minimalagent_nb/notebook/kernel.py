@@ -1,0 +1,44 @@
+"""What the kernel knows: the notebook's name, its variables, the tools among them.
+
+Imports tools, late.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+__all__ = ["new_session_id", "notebook_slug", "tools_in"]
+
+
+def notebook_slug(namespace: Mapping[str, Any]) -> str:
+    """A short name for the notebook, of letters, digits, dashes and underscores.
+
+    Jupyter Server tells the kernel its notebook in ``JPY_SESSION_NAME``, VS Code in a
+    variable; elsewhere it is ``notebook``.
+    """
+    path = os.environ.get("JPY_SESSION_NAME") or namespace.get("__vsc_ipynb_file__") or ""
+    stem = PurePath(str(path)).name
+    stem = stem.removesuffix(".ipynb")
+    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:60] or "notebook"
+
+
+def new_session_id(slug: str) -> str:
+    """A session id that begins with the notebook's name and is used by nobody else."""
+    return f"{slug}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def tools_in(namespace: Mapping[str, Any]) -> list[Any]:
+    """The decorated functions among a notebook's variables, in the order of their definition.
+
+    Names with a leading underscore are passed over: IPython keeps old outputs there.
+    """
+    from minimalagent_nb.tools.toolbox import tool_of
+
+    mine = [value for name, value in namespace.items() if not name.startswith("_")]
+    return [value for value in mine if tool_of(value) is not None]

@@ -1,0 +1,126 @@
+"""``%%agent`` and ``%agent``. Imports IPython, the workbench and the commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.display import display
+from traitlets import Bool, Integer, Unicode
+
+from minimalagent_nb.errors import AgentError, RunStoppedError
+from minimalagent_nb.notebook.commands import Commands, find_command
+from minimalagent_nb.notebook.options import Options, parse_options, usage
+from minimalagent_nb.notebook.prompt import expand
+from minimalagent_nb.notebook.state import Workbench
+
+__all__ = ["AgentMagics"]
+
+
+def _setting(trait: Any, about: str) -> Any:
+    """A setting that is not set until the user sets it: other sources stand behind it."""
+    return trait(None, allow_none=True, help=about).tag(config=True)
+
+
+@magics_class
+class AgentMagics(Magics):
+    """The magics; its traits are the settings of ``%config AgentMagics``."""
+
+    model = _setting(Unicode, "Model id, or a variable that holds a model.")
+    bedrock_region = _setting(Unicode, "AWS region of the models.")
+    memory = _setting(
+        Unicode,
+        'Where sessions are kept: "sqlite", "sqlite:///path", "dynamodb", \
+"none".',
+    )
+    memory_region = _setting(Unicode, "AWS region of the session table.")
+    session_table_name = _setting(Unicode, "DynamoDB table; stands for memory dynamodb as well.")
+    session_ttl = _setting(Integer, "Seconds until what is stored expires.")
+    max_steps = _setting(Integer, "Model turns with tool calls before an answer is asked for.")
+    real_time_reasoning = _setting(Bool, "Store what the agent does while it does it.")
+    show_reasoning = _setting(Bool, "Show the tree; False shows the answer only.")
+    system_prompt = _setting(Unicode, "Instructions that go with every request.")
+    log_level = _setting(Unicode, "DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    context_budget = _setting(Integer, "Characters that one {name} in a prompt may take.")
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.bench = Workbench(shell.user_ns)
+        self.commands = Commands(self.bench, self._settings, self._choose_model)
+
+    @no_var_expand
+    @line_cell_magic
+    def agent(self, line: str, cell: str | None = None) -> None:
+        """Ask the agent, or command it; ``%agent help`` lists what there is."""
+        if cell is None:
+            first, _, rest = line.strip().partition(" ")
+            if first == "ask":
+                line = rest
+            elif not line.startswith("-") and (command := find_command(line)) is not None:
+                self._command(*command)
+                return
+        options, rest = parse_options(line)
+        if options.help:
+            print(usage())  # noqa: T201 - the user asked for it
+            return
+        # What stands behind the options belongs to the prompt.
+        prompt = "\n".join(part for part in (rest, cell) if part)
+        self._ask(prompt.strip("\n"), options)
+
+    def _command(self, name: str, words: list[str]) -> None:
+        shown = self.commands.run(name, words)
+        if shown is not None:
+            display(shown)
+
+    def _ask(self, prompt: str, options: Options) -> None:
+        """Run the agent on the prompt; the result goes into the namespace."""
+        settings = self._settings(options)
+        if not options.raw:
+            prompt = expand(
+                prompt,
+                self.shell.user_ns,
+                hidden=self.shell.user_ns_hidden,
+                budget=settings.context_budget,
+            )
+        agent = self.bench.agent(settings, options)
+        if options.session is not None and options.agent is None:
+            self.bench.start_session(options.session)
+        session = options.session or self.bench.session_id
+        quiet = options.quiet or not settings.show_reasoning
+        try:
+            result = agent.run(prompt, session_id=session, view=self._view(quiet))
+        except KeyboardInterrupt as interrupt:
+            self.bench.last_reasoning = getattr(interrupt, "reasoning", None)
+            stopped = RunStoppedError(
+                "The run was interrupted. What was done is kept: %agent reasoning shows it, and "
+                "the next prompt goes on from there."
+            )
+            stopped.reasoning = self.bench.last_reasoning
+            raise stopped from None
+        except AgentError as error:
+            self.bench.last_reasoning = error.reasoning or self.bench.last_reasoning
+            raise
+        self.bench.last_reasoning = result.reasoning
+        self.shell.user_ns["_agent"] = result
+        if options.output is not None:
+            self.shell.user_ns[options.output] = result
+
+    def _view(self, quiet: bool) -> Any:
+        from minimalagent_nb.widgets import AnswerView, make_view
+
+        return AnswerView() if quiet else make_view()
+
+    def _settings(self, options: Options | None = None) -> Any:
+        names = self.trait_names(config=True)
+        return self.bench.settings({name: getattr(self, name) for name in names}, options)
+
+    def _choose_model(self, model_id: str) -> None:
+        from minimalagent_nb.models import Model, find_model
+
+        if not isinstance(self.bench.namespace.get(model_id), Model):
+            find_model(model_id)  # says what is wrong before it is set
+        self.model = model_id
+
+    def close(self) -> None:
+        """Let go of what was opened, when the extension is unloaded."""
+        self.bench.close()

@@ -1,0 +1,52 @@
+"""What the commands show: a table, as text and as escaped HTML. Imports nothing."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Table"]
+
+_CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;white-space:pre-wrap"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a heading, shown as a quiet table.
+
+    Attributes:
+        note: a line below the rows, or instead of them where there are none.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def __repr__(self) -> str:
+        lines = [self.title] if self.title else []
+        if self.rows:
+            table = [list(self.columns), *(list(row) for row in self.rows)]
+            shown = [row for row in table if any(row)]
+            widths = [max(len(row[i]) for row in shown) for i in range(len(self.columns))]
+            lines += ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in shown]
+        return "\n".join([*lines, *([self.note] if self.note else [])])
+
+    def _repr_html_(self) -> str:
+        parts = [f"<div><strong>{html.escape(self.title)}</strong></div>" if self.title else ""]
+        if self.rows:
+            head = "".join(
+                f'<th style="{_CELL};font-weight:normal;opacity:.65">{html.escape(name)}</th>'
+                for name in self.columns
+            )
+            body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+            heading = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
+            parts.append(f"<table>{heading}<tbody>{body}</tbody></table>")
+        if self.note:
+            parts.append(f'<div style="opacity:.65">{html.escape(self.note)}</div>')
+        return f"<div>{''.join(parts)}</div>"
+
+
+def _cell(text: str) -> str:
+    return f'<td style="{_CELL}">{html.escape(text)}</td>'

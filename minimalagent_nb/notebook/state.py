@@ -1,0 +1,163 @@
+"""What lives as long as the kernel: the session, the opened models and store, the last run.
+
+Imports config, engine, models and sessions, the last three late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from minimalagent_nb.config import Settings, resolve_settings
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.notebook.kernel import new_session_id, notebook_slug, tools_in
+from minimalagent_nb.notebook.options import Options
+
+if TYPE_CHECKING:
+    from minimalagent_nb.engine import Agent
+    from minimalagent_nb.models import Model
+    from minimalagent_nb.reasoning import Reasoning
+    from minimalagent_nb.sessions import ItemStore, SessionLog
+    from minimalagent_nb.tools import Toolbox
+
+__all__ = ["Workbench"]
+
+
+class Workbench:
+    """Makes the agent of each run from the settings, the notebook's tools and the options.
+
+    Attributes:
+        namespace: the notebook's variables.
+        session_id: the conversation that runs go on with.
+        last_reasoning: of the newest run in this kernel, failed and stopped ones too.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self.slug = notebook_slug(namespace)
+        self.session_id = new_session_id(self.slug)
+        self.last_reasoning: Reasoning | None = None
+        self._models: dict[tuple[str, str], Model] = {}
+        self._stores: dict[tuple[str, str, str], ItemStore | None] = {}
+
+    def settings(self, config: Mapping[str, Any], options: Options | None = None) -> Settings:
+        """The settings with the options of a cell as call arguments."""
+        given: dict[str, Any] = {}
+        if options is not None:
+            given = {
+                "max_steps": options.max_steps,
+                "system_prompt": options.system,
+                "model": options.model,
+            }
+        return resolve_settings(given, config)
+
+    def tools(self, patterns: tuple[str, ...] | None = None) -> Toolbox:
+        """The notebook's tools, or those of them that match."""
+        from minimalagent_nb.tools import Toolbox
+
+        toolbox = Toolbox(tools_in(self.namespace))
+        return toolbox if patterns is None else toolbox.select(patterns)
+
+    def agent(self, settings: Settings, options: Options) -> Agent:
+        """The agent for one run.
+
+        Raises:
+            ConfigurationError: the options or settings do not go together.
+        """
+        if options.agent is not None:
+            return self._own_agent(options)
+        from minimalagent_nb.engine import Agent
+
+        return Agent(
+            tools=self.tools(options.tools),
+            max_steps=settings.max_steps,
+            log_level=settings.log_level,
+            bedrock_region=settings.bedrock_region,
+            system_prompt=settings.system_prompt,
+            real_time_reasoning=settings.real_time_reasoning,
+            session_ttl=settings.session_ttl,
+            model=self.model(settings),
+            memory=self.store(settings),
+        )
+
+    def model(self, settings: Settings) -> Model:
+        """The model that the settings name; one object a kernel, so that it is opened once."""
+        from minimalagent_nb.models import Model, find_model
+
+        value = self.namespace.get(settings.model)
+        if isinstance(value, Model):
+            return value
+        key = (settings.model, settings.bedrock_region)
+        if key not in self._models:
+            self._models[key] = find_model(settings.model, region=settings.bedrock_region)
+        return self._models[key]
+
+    def store(self, settings: Settings) -> ItemStore | None:
+        """The store that the settings name, opened once a kernel; None for no memory."""
+        from minimalagent_nb.sessions import open_store
+
+        region = settings.memory_region or settings.bedrock_region
+        key = (settings.memory, settings.session_table_name, region)
+        if key not in self._stores:
+            memory = None if settings.memory == "none" else settings.memory
+            self._stores[key] = open_store(
+                memory, table_name=settings.session_table_name, region=region
+            )
+        return self._stores[key]
+
+    def log(self, settings: Settings) -> SessionLog | None:
+        """The session log over the store; None for no memory."""
+        from minimalagent_nb.sessions import SessionLog
+
+        store = self.store(settings)
+        return None if store is None else SessionLog(store, ttl=settings.session_ttl)
+
+    def earlier_session(self, settings: Settings) -> str | None:
+        """The newest session of this notebook from an earlier kernel."""
+        log = self.log(settings)
+        if log is None:
+            return None
+        for info in log.sessions(limit=50):
+            if info.session_id.startswith(f"{self.slug}-") and info.session_id != self.session_id:
+                return str(info.session_id)
+        return None
+
+    def start_session(self, session_id: str | None = None) -> str:
+        """Go on with this session, or begin a new one."""
+        if session_id is not None:
+            from minimalagent_nb.sessions import check_session_id
+
+            check_session_id(session_id)
+        self.session_id = session_id or new_session_id(self.slug)
+        return self.session_id
+
+    def close(self) -> None:
+        """Close the stores that were opened here."""
+        for store in self._stores.values():
+            if store is not None:
+                store.close()
+        self._stores.clear()
+
+    def _own_agent(self, options: Options) -> Agent:
+        from minimalagent_nb.engine import Agent
+
+        clashing = {
+            "--model": options.model,
+            "--tools": options.tools,
+            "--max-steps": options.max_steps,
+            "--system": options.system,
+        }
+        given = [flag for flag, value in clashing.items() if value is not None]
+        if given:
+            raise ConfigurationError(
+                f"--agent takes the agent as it is: leave out {', '.join(given)}, or set it on "
+                "the agent."
+            )
+        agent = self.namespace.get(str(options.agent))
+        if not isinstance(agent, Agent):
+            known = [n for n, v in self.namespace.items() if isinstance(v, Agent) and n[0] != "_"]
+            raise ConfigurationError(
+                f"{options.agent!r} is no variable that holds an Agent. Make one with "
+                f"{options.agent} = Agent(...). Agents here: {', '.join(known) or 'none'}."
+            )
+        return agent

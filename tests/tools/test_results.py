@@ -1,0 +1,158 @@
+"""Any Python value reaches the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import math
+import pathlib
+import uuid
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minimalagent_nb.messages import normalize, user_message
+from minimalagent_nb.tools import render
+from tests.servers.converse_rules import violations
+
+
+@dataclasses.dataclass
+class Bird:
+    name: str
+    seen: datetime.date
+
+
+class Nest(pydantic.BaseModel):
+    eggs: int
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+VALUES = [
+    (None, None),
+    (True, True),
+    (3, 3),
+    ("text", "text"),
+    ("", ""),
+    ([1, 2], [1, 2]),
+    ((1, "a"), [1, "a"]),
+    ({3, 1}, [1, 3]),
+    ({"a": {1: 2}}, {"a": {"1": 2}}),
+    (math.nan, "nan"),
+    ([math.inf], ["inf"]),
+    (datetime.date(2024, 1, 2), "2024-01-02"),
+    (datetime.datetime(2024, 1, 2, 3, 4), "2024-01-02T03:04:00"),
+    (decimal.Decimal("1.10"), "1.10"),
+    (pathlib.PurePosixPath("a/b"), "a/b"),
+    (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (b"text", "text"),
+    (b"\xff\x00", "<2 bytes>"),
+    (Colour.RED, "red"),
+    (Bird("Pip", datetime.date(2024, 1, 2)), {"name": "Pip", "seen": "2024-01-02"}),
+    (Nest(eggs=3), {"eggs": 3}),
+    (np.float64(2.5), 2.5),
+    (np.array([[1, 2]]), [[1, 2]]),
+    (pd.Timestamp("2024-01-02"), "2024-01-02T00:00:00"),
+    (pd.Series({"Adelie": 1}), {"Adelie": 1}),
+    (pd.Series([1, 2], index=["a", "a"]), {"index": ["a", "a"], "data": [1, 2]}),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), VALUES, ids=lambda value: type(value).__name__)
+def test_the_record_holds_the_value_as_json(value: Any, expected: Any) -> None:
+    output = render(value)
+    assert output.value == expected
+    json.dumps(output.value, allow_nan=False)
+
+
+@pytest.mark.parametrize("value", [value for value, _ in VALUES] + [Broken(), object(), len])
+def test_the_model_is_told_in_a_form_that_the_service_accepts(value: Any) -> None:
+    use = {"toolUseId": "1", "name": "t", "input": {}}
+    conversation = [
+        user_message("?"),
+        {"role": "assistant", "content": [{"toolUse": use}]},
+        {
+            "role": "user",
+            "content": [{"toolResult": {"toolUseId": "1", "content": render(value).content}}],
+        },
+    ]
+    tools = {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]}
+    assert violations({"messages": conversation, "toolConfig": tools}) == []
+    # Nothing had to be mended: what render gives is well formed by itself.
+    assert normalize(conversation) == conversation
+
+
+def test_a_json_object_goes_as_json_and_the_rest_as_text() -> None:
+    assert render({"a": 1}).content == [{"json": {"a": 1}}]
+    assert render([1, "ä"]).content == [{"text": '[1, "ä"]'}]
+    assert "None" in render(None).content[0]["text"]
+
+
+def test_long_text_is_cut_for_the_model_and_kept_for_the_user() -> None:
+    output = render("x" * 50_000, budget=1_000)
+    assert output.truncated
+    assert output.value == "x" * 50_000
+    text = output.content[0]["text"]
+    assert len(text) < 1_100
+    assert "1,000 of 50,000 characters" in text
+
+
+def test_a_table_goes_as_its_first_rows() -> None:
+    frame = pd.DataFrame({"n": range(1000), "name": ["penguin"] * 1000})
+    output = render(frame, budget=2_000)
+    text = output.content[0]["text"]
+    assert output.truncated
+    assert text.split()[:5] == ["n", "name", "0", "0", "penguin"]
+    assert "[1,000 x 2; the first" in text
+    assert len(text) < 2_100
+    assert len(output.value["data"]) == 1000
+
+
+def test_a_small_table_goes_whole() -> None:
+    output = render(pd.DataFrame({"n": [1, 2]}))
+    assert not output.truncated
+    assert output.content == [{"text": "   n\n0  1\n1  2\n[2 x 1]"}]
+    assert output.value == {"index": [0, 1], "columns": ["n"], "data": [[1], [2]]}
+
+
+def test_a_huge_table_does_not_flood_the_record() -> None:
+    output = render(pd.DataFrame({"n": range(100_000)}))
+    assert len(output.value["data"]) == 1_000
+    assert output.value["total_rows"] == 100_000
+
+
+def test_a_cycle_ends() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    json.dumps(render(cycle).value)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.integers() | st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_any_value_has_both_forms(value: Any) -> None:
+    output = render(value, budget=200)
+    json.dumps(output.value, allow_nan=False)
+    assert output.content
+    assert all(part.get("text", "x").strip() for part in output.content)
