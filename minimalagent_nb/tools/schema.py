@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from minimalagent_nb.errors import ToolDefinitionError
+from minimalagent_nb.errors import AgentError, ToolDefinitionError
 
 __all__ = ["Arguments", "ArgumentsError"]
 
 _Kind = inspect.Parameter
 
 
-class ArgumentsError(Exception):
+class ArgumentsError(AgentError):
     """The model's arguments do not fit; the text is for the model. Never leaves the engine."""
 
 
