@@ -1,0 +1,343 @@
+"""Everything that can go wrong between boto3 and Bedrock, over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+
+import boto3
+import pytest
+
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.errors import (
+    AgentError,
+    ConfigurationError,
+    ModelAccessError,
+    ModelRequestError,
+    ModelStreamError,
+    ModelThrottledError,
+    ModelUnavailableError,
+)
+from minimalagent_nb.messages import user_message
+from minimalagent_nb.models import (
+    Bedrock,
+    ModelReply,
+    ModelRequest,
+    RetryChunk,
+    TextChunk,
+    ToolSpec,
+)
+from tests.models.conftest import ADD, ask, chunks
+from tests.servers.converse import Fault, cut, reply, throttle, tool_use
+
+WAYS_TO_BREAK_OFF = {
+    "cut": ModelStreamError,
+    "reset": ModelStreamError,
+    "end": ModelStreamError,
+    "garble": ModelStreamError,
+    "modelStreamErrorException": ModelStreamError,
+    "throttlingException": ModelThrottledError,
+    "internalServerException": ModelUnavailableError,
+    "serviceUnavailableException": ModelUnavailableError,
+}
+
+
+def broken(how: str):
+    return reply("Hello there, my friend.", break_after=3, break_how=how)
+
+
+@pytest.mark.parametrize("how", WAYS_TO_BREAK_OFF)
+def test_a_broken_stream_is_asked_for_again(converse_server, bedrock, how):
+    converse_server.plan(broken(how), "Whole.")
+    got = chunks(bedrock())
+    (at,) = [number for number, chunk in enumerate(got) if isinstance(chunk, RetryChunk)]
+    assert got[at].attempt == 2
+    assert 0 < got[at].delay < 0.01
+    assert got[at].reason
+    assert got[at + 1 :] == [TextChunk("Whole."), got[-1]]
+    assert got[-1].message["content"] == [{"text": "Whole."}]
+    assert len(converse_server.requests) == 2
+
+
+@pytest.mark.parametrize("how", WAYS_TO_BREAK_OFF)
+def test_after_three_attempts_it_is_given_up(converse_server, bedrock, how):
+    converse_server.plan(broken(how), broken(how), broken(how), "Never asked for.")
+    got = []
+    with pytest.raises(WAYS_TO_BREAK_OFF[how]) as caught:
+        got.extend(bedrock().stream(ask(), CancelToken()))
+    assert [chunk.attempt for chunk in got if isinstance(chunk, RetryChunk)] == [2, 3]
+    assert len(converse_server.requests) == 3
+    assert "us.amazon.nova-pro-v1:0 in us-west-2" in str(caught.value)
+    assert (caught.value.__cause__ is None) == (how == "end")
+
+
+def test_a_refusal_in_mid_stream_is_not_repeated(converse_server, bedrock):
+    converse_server.plan(broken("validationException"), "Never asked for.")
+    with pytest.raises(ModelRequestError):
+        chunks(bedrock())
+    assert len(converse_server.requests) == 1
+
+
+def test_a_stream_that_breaks_after_its_end_is_whole(converse_server, bedrock):
+    events = len(["messageStart", "contentBlockDelta", "contentBlockStop", "messageStop"])
+    converse_server.plan(reply("Hello.", break_after=events, break_how="cut"))
+    assert chunks(bedrock())[-1].message["content"] == [{"text": "Hello."}]
+    assert len(converse_server.requests) == 1
+
+
+def test_a_whole_answer_that_is_cut_is_asked_for_again(converse_server, bedrock):
+    converse_server.plan(reply("Lost.", break_after=0), "Whole.")
+    got = chunks(bedrock(streaming=False))
+    assert got[-1].message["content"] == [{"text": "Whole."}]
+    assert TextChunk("Lost.") not in got
+
+
+@pytest.mark.parametrize("fault", [throttle(), Fault(503, "ServiceUnavailableException"), cut()])
+def test_boto_repeats_by_itself_before_an_answer(converse_server, bedrock, fault):
+    converse_server.plan(fault, "Hello.")
+    got = chunks(bedrock())
+    assert [type(chunk) for chunk in got] == [TextChunk, ModelReply]
+    assert len(converse_server.requests) == 2
+
+
+SERVICE_ERRORS = [
+    (throttle(), ModelThrottledError, "quota"),
+    (Fault(429, "ModelNotReadyException"), ModelThrottledError, "throttling"),
+    (Fault(400, "ServiceQuotaExceededException"), ModelThrottledError, "quota"),
+    (Fault(500, "InternalServerException"), ModelUnavailableError, "Ask again"),
+    (Fault(503, "ServiceUnavailableException"), ModelUnavailableError, "Ask again"),
+    (Fault(502, ""), ModelUnavailableError, "Ask again"),
+    (Fault(408, "ModelTimeoutException"), ModelUnavailableError, "Ask again"),
+    (Fault(424, "ModelErrorException"), ModelUnavailableError, "Ask again"),
+    (cut(), ModelUnavailableError, "could not be reached"),
+    (
+        Fault(403, "AccessDeniedException", "User: me is not authorized."),
+        ModelAccessError,
+        "me is not authorized.*bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream"
+        ".*Bedrock console",
+    ),
+    (Fault(403, "ExpiredTokenException"), ModelAccessError, "expired.*aws sso login"),
+    (Fault(403, "UnrecognizedClientException"), ModelAccessError, "aws configure"),
+    (Fault(403, "InvalidSignatureException"), ModelAccessError, "aws configure"),
+    (Fault(404, "ResourceNotFoundException"), ModelRequestError, "Check the model id"),
+    (
+        Fault(400, "ValidationException", "Invocation with on-demand throughput isn't supported."),
+        ModelRequestError,
+        r"inference profile.*us\.",
+    ),
+    (
+        Fault(400, "ValidationException", "The provided model identifier is invalid."),
+        ModelRequestError,
+        "eu-west-1 offers this model",
+    ),
+    (
+        Fault(400, "ValidationException", "This model doesn't support tool use in streaming mode."),
+        ModelRequestError,
+        "streaming=False",
+    ),
+    (Fault(400, "ValidationException", "Malformed."), ModelRequestError, "Malformed"),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "words"), SERVICE_ERRORS)
+def test_errors_of_the_service_say_what_to_do(converse_server, one_attempt, fault, error, words):
+    converse_server.plan(fault)
+    with pytest.raises(error, match=words) as caught:
+        chunks(one_attempt)
+    assert "us.amazon.nova-pro-v1:0 in eu-west-1" in str(caught.value)
+    assert caught.value.__cause__ is not None
+    assert isinstance(caught.value, AgentError)
+
+
+def test_messages_hold_no_credentials(converse_server, one_attempt):
+    said = "Signed was: x-amz-security-token:FwoGZXIvYXdzEXAMPLE by AKIAIOSFODNN7EXAMPLE"
+    for code in (
+        "InvalidSignatureException",
+        "UnrecognizedClientException",
+        "AccessDeniedException",
+    ):
+        converse_server.plan(Fault(403, code, said))
+        with pytest.raises(ModelAccessError) as caught:
+            chunks(one_attempt)
+        assert "AKIAIOSFODNN7EXAMPLE" not in str(caught.value)
+        if code != "AccessDeniedException":
+            assert "FwoGZXIvYXdzEXAMPLE" not in str(caught.value)
+
+
+def test_nobody_listening_is_unavailable(converse_server, one_attempt):
+    converse_server.stop()
+    with pytest.raises(ModelUnavailableError, match="AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        chunks(one_attempt)
+
+
+def test_a_request_that_the_server_refuses_is_not_repeated(converse_server, bedrock):
+    converse_server.plan("Never asked for.")
+    with pytest.raises(ModelRequestError, match="does not match"):
+        chunks(bedrock(), ask(tools=[ToolSpec("add two", "", {"type": "object"})]))
+    assert len(converse_server.requests) == 1
+
+
+def test_a_request_that_boto_refuses_is_a_request_error(converse_server, bedrock):
+    with pytest.raises(ModelRequestError, match="not well formed"):
+        chunks(bedrock(), ModelRequest([{"role": "user", "content": [{"txt": "Hi."}]}]))
+    assert converse_server.requests == []
+
+
+def test_without_credentials_it_says_how_to_get_some(converse_server, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(ModelAccessError, match=r"missing.*aws configure"):
+        chunks(Bedrock())
+
+
+def test_half_a_key_pair_is_told_from_none(converse_server, monkeypatch):
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(ModelAccessError, match="incomplete"):
+        chunks(Bedrock())
+
+
+def test_an_unknown_profile_is_named(converse_server, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    with pytest.raises(ModelAccessError, match="no-such-profile"):
+        chunks(Bedrock())
+
+
+@pytest.mark.parametrize(("region", "words"), [(None, "AWS_REGION"), ("not a region", "region")])
+def test_a_region_is_needed(converse_server, region, words):
+    with pytest.raises(ConfigurationError, match=words):
+        chunks(Bedrock(region=region))
+
+
+def test_a_bad_endpoint_is_a_configuration_error(converse_server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "no url")
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        chunks(Bedrock())
+
+
+BROKEN_INPUTS = [
+    ('{"a": 1, "b', "max_tokens", "token limit"),
+    ('{"a": 1}', "max_tokens", "token limit"),
+    ('{"a": 1}', "model_context_window_exceeded", "context window"),
+    ('{"a": 1}', "malformed_tool_use", "cannot be read"),
+    ('{"a": 1}', "malformed_model_output", "malformed"),
+    ('{"a": 1}', "guardrail_intervened", "guardrail"),
+    ('{"a": 1, "b', "tool_use", "not valid JSON"),
+    ('{"a": NaN}', "tool_use", "not valid JSON"),
+    ("[" * 5_000, "tool_use", "not valid JSON"),
+    ("[1, 2]", "tool_use", "not a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("inputs", "stop_reason", "words"), BROKEN_INPUTS)
+def test_a_call_that_may_be_incomplete_is_marked(
+    converse_server, bedrock, inputs, stop_reason, words
+):
+    call = tool_use("add", inputs, use_id="u1")
+    converse_server.plan(reply("I add.", call, stop_reason=stop_reason))
+    answer = chunks(bedrock(), ask(tools=[ADD]))[-1]
+    assert list(answer.broken_calls) == ["u1"]
+    assert words in answer.broken_calls["u1"]
+    assert isinstance(answer.message["content"][1]["toolUse"]["input"], dict)
+
+
+def test_one_bad_call_leaves_the_others_good(converse_server, bedrock):
+    calls = [
+        tool_use("add", inputs, use_id=use_id) for use_id, inputs in [("u1", "{"), ("u2", "{}")]
+    ]
+    converse_server.plan(reply(*calls))
+    assert list(chunks(bedrock(), ask(tools=[ADD]))[-1].broken_calls) == ["u1"]
+
+
+def test_in_one_piece_a_cut_call_is_marked_too(converse_server, bedrock):
+    converse_server.plan(reply(tool_use("add", {"a": 1}, use_id="u1"), stop_reason="max_tokens"))
+    assert "u1" in chunks(bedrock(streaming=False), ask(tools=[ADD]))[-1].broken_calls
+
+
+def test_in_one_piece_an_input_that_is_no_object_is_marked(converse_server, bedrock):
+    converse_server.plan(reply({"toolUse": {"toolUseId": "u1", "name": "add", "input": [1]}}))
+    answer = chunks(bedrock(streaming=False), ask(tools=[ADD]))[-1]
+    assert "u1" in answer.broken_calls
+    assert answer.message["content"][0]["toolUse"]["input"] == {}
+
+
+def cancel_while_held(server, model: Bedrock, held) -> list:
+    """What the model yields when the run is cancelled while the server holds its answer.
+
+    The server lets go only when the model has come to its end.
+    """
+    server.plan(held)
+    cancel = CancelToken()
+
+    def stop() -> None:
+        assert server.holding.wait(10)
+        cancel.cancel()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    got = chunks(model, cancel=cancel)
+    assert not server.release.is_set()
+    thread.join()
+    return got
+
+
+def test_a_stop_ends_a_read_that_waits(converse_server, bedrock):
+    got = cancel_while_held(converse_server, bedrock(), reply("Hello there.", hold_after=2))
+    # The stop may be faster than the piece that came before it.
+    assert got in ([], [TextChunk("Hello ")])
+    assert converse_server.dropped.wait(10)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_stop_ends_the_wait_for_an_answer(converse_server, bedrock, streaming):
+    model = bedrock(streaming=streaming)
+    assert cancel_while_held(converse_server, model, reply("Hello.", hold_after=0)) == []
+
+
+def test_a_stop_before_the_start_asks_for_nothing(converse_server, bedrock):
+    cancel = CancelToken()
+    cancel.cancel()
+    assert chunks(bedrock(), cancel=cancel) == []
+    assert converse_server.requests == []
+
+
+def test_a_stop_between_two_pieces_ends_the_answer(converse_server, bedrock):
+    converse_server.plan(reply("Hello there, my friend."))
+    cancel = CancelToken()
+    stream = bedrock().stream(ask(), cancel)
+    next(stream)
+    cancel.cancel()
+    assert list(stream) == []
+
+
+def test_a_stop_ends_the_wait_before_another_attempt(converse_server, aws_session):
+    converse_server.plan(broken("end"), "Never asked for.")
+    cancel = CancelToken()
+    got = []
+    for chunk in Bedrock(session=aws_session, backoff=3600).stream(ask(), cancel):
+        got.append(chunk)
+        if isinstance(chunk, RetryChunk):
+            cancel.cancel()
+    assert isinstance(got[-1], RetryChunk)
+    assert len(converse_server.requests) == 1
+
+
+def test_closing_the_generator_closes_the_connection(converse_server, bedrock):
+    converse_server.plan(reply("Hello there.", hold_after=2))
+    stream = bedrock().stream(ask(), CancelToken())
+    assert next(stream) == TextChunk("Hello ")
+    assert converse_server.holding.wait(10)
+    stream.close()
+    assert converse_server.dropped.wait(10)
+
+
+def test_a_stopped_run_leaves_the_model_usable(converse_server, bedrock):
+    model = bedrock()
+    cancel_while_held(converse_server, model, reply("Hello there.", hold_after=2))
+    converse_server.plan("Still here.")
+    assert chunks(model, ModelRequest([user_message("Hi.")]))[-1].stop_reason == "end_turn"
+
+
+def test_a_session_of_ones_own_is_used(converse_server):
+    converse_server.plan("Hello.")
+    session = boto3.Session(aws_access_key_id="AKIDOTHER", aws_secret_access_key="not-a-secret")
+    chunks(Bedrock(session=session))
+    assert "AKIDOTHER" in converse_server.calls[0].headers["authorization"]
