@@ -213,18 +213,13 @@ class SQLiteStore:
         """Turn the errors of SQLite and of the file system into ours."""
         try:
             yield
-        except (sqlite3.Error, OSError, _NewerFormatError) as error:
+        except (sqlite3.Error, OSError) as error:
             # The name exists from Python 3.11 on.
             name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-            hint = str(error) if isinstance(error, _NewerFormatError) else _HINTS.get(name, _HINT)
-            what = "" if isinstance(error, _NewerFormatError) else f" ({error})"
             raise error_class(
-                f"The session store {self._path} could not be {done}{what}. {hint}"
+                f"The session store {self._path} could not be {done} ({error}). "
+                f"{_HINTS.get(name, _HINT)}"
             ) from error
-
-
-class _NewerFormatError(Exception):
-    """The file has tables of a version that is not known here."""
 
 
 def _create_private(path: str) -> None:
@@ -252,7 +247,7 @@ def _prepared(path: str, set_mode: Callable[[sqlite3.Connection], None]) -> sqli
     )
     try:
         set_mode(connection)
-        _check_format(connection)
+        _check_format(connection, path)
         # A real write: on a network file system WAL fails here and nowhere before.
         connection.execute("BEGIN IMMEDIATE")
         for statement in _TABLES:
@@ -282,11 +277,12 @@ def _use_rollback_journal(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _check_format(connection: sqlite3.Connection) -> None:
+def _check_format(connection: sqlite3.Connection, path: str) -> None:
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found > _FORMAT:
-        raise _NewerFormatError(
-            f"It has format {found}, and this version knows {_FORMAT}: upgrade minimalagent-nb."
+        raise SessionReadError(
+            f"The session store {path} has format {found}, and this version of minimalagent-nb "
+            f"knows {_FORMAT}: upgrade it, or choose another file."
         )
 
 
