@@ -45,9 +45,9 @@ def unless_cancelled(
     def give_up() -> None:
         future.cancel()
 
-    threading.Thread(target=work, name="minimalagent-call", daemon=True).start()
     take_back = cancel.on_cancel(give_up)
     try:
+        threading.Thread(target=work, name="minimalagent-call", daemon=True).start()
         return future.result()
     except CancelledError:
         return None

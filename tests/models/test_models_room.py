@@ -1,0 +1,80 @@
+"""The room as a whole: its public names, what its import costs, and waiting."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import minimalagent_nb.models as models
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.models.waiting import unless_cancelled
+
+CHEAP = """
+import sys
+import minimalagent_nb.models as models
+from minimalagent_nb.models import Bedrock, ScriptedModel, call, find_model, say
+Bedrock("a.b-v1:0"), ScriptedModel(["Hello."]), find_model("a.b-v1:0")
+heavy = {"boto3", "botocore", "urllib3", "pydantic", "IPython"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_import_and_making_a_model_bring_no_boto3():
+    done = subprocess.run(
+        [sys.executable, "-c", CHEAP], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_public_names_are_there(name):
+    assert getattr(models, name).__module__.startswith("minimalagent_nb.models.")
+
+
+def test_public_names_are_listed():
+    assert dir(models) == sorted(models.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = models.no_such_name
+
+
+def test_a_wait_gives_the_value():
+    assert unless_cancelled(lambda: 5, CancelToken(), discard=lambda value: None) == 5
+
+
+def test_a_wait_raises_what_the_function_raises():
+    with pytest.raises(ZeroDivisionError):
+        unless_cancelled(lambda: 1 // 0, CancelToken(), discard=lambda value: None)
+
+
+def test_a_cancelled_wait_ends_and_the_late_value_is_discarded():
+    cancel, go, discarded = CancelToken(), threading.Event(), threading.Event()
+    values = []
+
+    def slow() -> int:
+        cancel.cancel()
+        go.wait(10)
+        return 5
+
+    def discard(value: int) -> None:
+        values.append(value)
+        discarded.set()
+
+    assert unless_cancelled(slow, cancel, discard) is None
+    go.set()
+    assert discarded.wait(10)
+    assert values == [5]
+
+
+def test_a_late_error_is_nobodys():
+    cancel, ended = CancelToken(), threading.Event()
+
+    def slow() -> int:
+        cancel.cancel()
+        ended.set()
+        raise KeyError("late")
+
+    assert unless_cancelled(slow, cancel, discard=lambda value: None) is None
+    assert ended.wait(10)
