@@ -1,0 +1,63 @@
+"""What a run looks like: the live tree, the same standing still, and the terminal.
+
+    LiveTree          the run as it happens, one widget for a run
+    RunDisplay        what a notebook's cell uses: live while it runs, static afterwards
+    HistoryView       many runs as one list, each to be opened
+    TerminalPrinter   the run in a terminal
+    static_html, static_markdown, static_text, run_bundle    one run, standing still
+
+Names are imported when they are first used: the widget libraries are heavy. The
+room may import events, reasoning and what lies below them, and knows nothing of
+the engine or of the notebook.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minimalagent_nb.widgets.display import RunDisplay
+    from minimalagent_nb.widgets.history import HistoryView
+    from minimalagent_nb.widgets.live import LiveTree
+    from minimalagent_nb.widgets.bundle import run_bundle
+    from minimalagent_nb.widgets.static_page import static_html
+    from minimalagent_nb.widgets.static_plain import static_markdown, static_text
+    from minimalagent_nb.widgets.terminal import TerminalPrinter
+    from minimalagent_nb.widgets.views import AnswerView, make_view
+
+_HOME_OF = {
+    "AnswerView": "views",
+    "make_view": "views",
+    "HistoryView": "history",
+    "LiveTree": "live",
+    "RunDisplay": "display",
+    "TerminalPrinter": "terminal",
+    "run_bundle": "bundle",
+    "static_html": "static_page",
+    "static_markdown": "static_plain",
+    "static_text": "static_plain",
+}
+
+__all__ = [
+    "AnswerView",
+    "make_view",
+    "HistoryView",
+    "LiveTree",
+    "RunDisplay",
+    "TerminalPrinter",
+    "run_bundle",
+    "static_html",
+    "static_markdown",
+    "static_text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

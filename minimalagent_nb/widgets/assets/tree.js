@@ -1,0 +1,950 @@
+// @ts-check
+/**
+ * The live tree of a run, self-contained and without Jupyter in its core.
+ *
+ * Three parts, each usable alone: `reduce` and `receive`, the pure fold over the
+ * run's ops; `mountTree`, the view of a state; and at the end the default export,
+ * the thin adapter that makes them a widget. Everything of a model or tool reaches
+ * the page as text: there is no way from data to HTML in this file.
+ */
+
+/**
+ * @typedef {{input_tokens: number, output_tokens: number, cache_read_tokens: number,
+ *   cache_write_tokens: number}} Usage
+ * @typedef {string | [string, Record<string, unknown>, Node_[]]} Node_
+ * @typedef {{id: string, name: string, inputs: any, status: string, result: any,
+ *   error: string | null, duration: number | null, started: number, truncated: boolean,
+ *   cut: boolean}} Tool
+ * @typedef {{number: number, started: number, thinking: string, text: string,
+ *   nodes: Node_[] | null, calls: number | null, usage: Usage, duration: number | null,
+ *   retries: {reason: string, attempt: number, delay: number}[], tools: Tool[]}} Turn
+ * @typedef {{id: string, query: string, session: string | null, model: string, agent: string,
+ *   maxSteps: number, status: string, started: number, at: number, duration: number | null,
+ *   usage: Usage, stopReason: string, error: string | null, response: string,
+ *   nodes: Node_[] | null, notices: string[], turns: Turn[]}} Run
+ * @typedef {{run: string, base: number, rev: number, ops: any[]}} Message
+ * @typedef {{rev: number, state: Run}} Feed
+ */
+
+// --- The fold ---------------------------------------------------------------
+
+/** @type {Usage} */
+const NO_USAGE = Object.freeze({
+  input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0,
+});
+
+/** @type {Run} */
+export const EMPTY_RUN = Object.freeze({
+  id: "", query: "", session: null, model: "", agent: "", maxSteps: 0, status: "running",
+  started: 0, at: 0, duration: null, usage: NO_USAGE, stopReason: "", error: null,
+  response: "", nodes: null, notices: [], turns: [],
+});
+
+/** @type {Record<string, (run: Run, op: any) => Run>} */
+const RULES = Object.freeze({
+  // Without a prototype, so that no op can name what every object has.
+  __proto__: null,
+  run_started: (run, op) => ({
+    ...run, id: op.run_id, query: op.query, session: op.session_id, model: op.model,
+    agent: op.agent, maxSteps: op.max_steps, started: op.at,
+  }),
+  step_started: (run, op) => ({
+    ...run,
+    turns: [...run.turns, {
+      number: op.step, started: op.at, thinking: "", text: "", nodes: null, calls: null,
+      usage: NO_USAGE, duration: null, retries: [], tools: [],
+    }],
+  }),
+  thinking_delta: (run, op) =>
+    changeTurn(run, op.step, (turn) => ({ ...turn, thinking: turn.thinking + op.text })),
+  text_delta: (run, op) =>
+    changeTurn(run, op.step, (turn) => ({ ...turn, text: turn.text + op.text })),
+  step_reset: (run, op) =>
+    changeTurn(run, op.step, (turn) => ({
+      ...turn, thinking: "", text: "", nodes: null,
+      retries: [...turn.retries, { reason: op.reason, attempt: op.attempt, delay: op.delay }],
+    })),
+  step_ended: (run, op) =>
+    changeTurn({ ...run, usage: addUsage(run.usage, op.usage), stopReason: op.stop_reason },
+      op.step, (turn) => ({
+        ...turn, thinking: op.thinking, text: op.text, calls: op.calls, usage: op.usage,
+        duration: op.duration,
+      })),
+  tool_call_started: (run, op) =>
+    changeTurn(run, op.step, (turn) => ({
+      ...turn,
+      tools: [...turn.tools, {
+        id: op.call_id, name: op.name, inputs: op.inputs, status: "running", result: null,
+        error: null, duration: null, started: op.at, truncated: false, cut: false,
+      }],
+    })),
+  tool_call_ended: (run, op) =>
+    changeTurn(run, op.step, (turn) => ({
+      ...turn,
+      tools: turn.tools.map((tool) => tool.id !== op.call_id ? tool : {
+        ...tool, status: op.status, result: op.result, error: op.error,
+        duration: op.duration, truncated: op.truncated, cut: Boolean(op.cut),
+      }),
+    })),
+  notice: (run, op) => ({ ...run, notices: [...run.notices, op.text] }),
+  run_ended: (run, op) => ({
+    ...run, status: op.status, response: op.response || "", error: op.error, usage: op.usage,
+    duration: op.duration, stopReason: op.stop_reason || run.stopReason,
+  }),
+  markdown: (run, op) => op.step === 0
+    ? { ...run, nodes: op.nodes }
+    : changeTurn(run, op.step, (turn) => ({ ...turn, nodes: op.nodes })),
+});
+
+/**
+ * The run after one more op; ops that are not known change nothing.
+ * @param {Run} run @param {any} op @returns {Run}
+ */
+export function reduce(run, op) {
+  const rule = RULES[op.type];
+  return rule ? { ...rule(run, op), at: op.at ?? run.at } : run;
+}
+
+/**
+ * What is known after a message, and whether something before it is missing.
+ * @param {Feed} feed @param {Message} message @returns {{feed: Feed, missing: boolean}}
+ */
+export function receive(feed, message) {
+  if (!message || !Array.isArray(message.ops) || message.rev <= feed.rev) {
+    return { feed, missing: false };
+  }
+  if (message.base !== 0 && message.base !== feed.rev) return { feed, missing: true };
+  const from = message.base === 0 ? EMPTY_RUN : feed.state;
+  return { feed: { rev: message.rev, state: message.ops.reduce(reduce, from) }, missing: false };
+}
+
+/** @param {Run} run @param {number} number @param {(turn: Turn) => Turn} change @returns {Run} */
+function changeTurn(run, number, change) {
+  let index = run.turns.length - 1;
+  while (index >= 0 && run.turns[index].number !== number) index -= 1;
+  if (index < 0) return run;
+  const turns = run.turns.slice();
+  turns[index] = change(turns[index]);
+  return { ...run, turns };
+}
+
+/** @param {Usage} one @param {Usage} other @returns {Usage} */
+function addUsage(one, other) {
+  return {
+    input_tokens: one.input_tokens + other.input_tokens,
+    output_tokens: one.output_tokens + other.output_tokens,
+    cache_read_tokens: one.cache_read_tokens + other.cache_read_tokens,
+    cache_write_tokens: one.cache_write_tokens + other.cache_write_tokens,
+  };
+}
+
+// --- Words and figures ------------------------------------------------------
+
+/** @type {Record<string, string>} */
+const RUN_WORDS = {
+  running: "Running", completed: "Completed", stopped: "Stopped", failed: "Failed",
+};
+/** @type {Record<string, string>} */
+const TOOL_WORDS = { running: "Running", success: "Done", error: "Failed", stopped: "Stopped" };
+
+const NUMBERS = new Intl.NumberFormat("en-US");
+
+/** @param {number} number @param {string} noun */
+export function countText(number, noun) {
+  return `${NUMBERS.format(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A duration in seconds for reading. @param {number | null} seconds */
+export function durationText(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const time = Math.max(seconds, 0);
+  if (time < 0.9995) return `${(time * 1000).toFixed(0)} ms`;
+  if (time < 59.95) return `${time.toFixed(1)} s`;
+  const whole = Math.round(time);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** A time that still runs: whole seconds, so that it does not flicker. @param {number} seconds */
+function elapsedText(seconds) {
+  return seconds < 60 ? `${Math.max(0, Math.floor(seconds))} s` : durationText(Math.floor(seconds));
+}
+
+/** @param {Usage} usage */
+export function tokenText(usage) {
+  const total = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens +
+    usage.cache_write_tokens;
+  return total ? countText(total, "token") : "";
+}
+
+/** The kinds of tokens, for a tooltip. @param {Usage} usage */
+function tokenDetail(usage) {
+  return [
+    `${NUMBERS.format(usage.input_tokens)} in`, `${NUMBERS.format(usage.output_tokens)} out`,
+    usage.cache_read_tokens ? `${NUMBERS.format(usage.cache_read_tokens)} read from cache` : "",
+    usage.cache_write_tokens ? `${NUMBERS.format(usage.cache_write_tokens)} written to cache` : "",
+  ].filter(Boolean).join(", ");
+}
+
+/**
+ * A value on one line of about `width` characters, looking at no more of it than needed.
+ * @param {unknown} value @param {number} width @returns {string}
+ */
+export function preview(value, width) {
+  if (typeof value === "string") {
+    const text = value.length > width ? value.slice(0, width) + "…" : value;
+    return JSON.stringify(text);
+  }
+  if (value === null || typeof value !== "object") return String(value);
+  const isList = Array.isArray(value);
+  const keys = isList ? [] : Object.keys(value);
+  const size = isList ? value.length : keys.length;
+  const parts = [];
+  let used = 0;
+  for (let index = 0; index < size; index += 1) {
+    if (used > width) {
+      parts.push("…");
+      break;
+    }
+    const inner = /** @type {any} */ (value)[isList ? index : keys[index]];
+    const part = preview(inner, Math.min(40, width));
+    parts.push(isList ? part : `${keys[index]}: ${part}`);
+    used += parts[index].length + 2;
+  }
+  return isList ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
+}
+
+/** A call's arguments on one line. @param {any} inputs */
+export function callText(inputs) {
+  if (inputs === null || typeof inputs !== "object") return preview(inputs, 80);
+  return Object.entries(inputs).map(([key, value]) => `${key}=${preview(value, 60)}`)
+    .join(", ").replace(/\s+/g, " ").slice(0, 240);
+}
+
+/** Whether a value is small enough to be shown open. @param {unknown} value @param {number} limit */
+function isSmall(value, limit) {
+  let left = limit;
+  /** @param {unknown} part */
+  const spend = (part) => {
+    if (left < 0) return;
+    if (part !== null && typeof part === "object") Object.values(part).forEach(spend);
+    else left -= typeof part === "string" && part.length > 200 ? 4 : 1;
+  };
+  if (value !== null && typeof value === "object" && Object.keys(value).length > limit) return false;
+  spend(value);
+  return left >= 0;
+}
+
+// --- Elements ---------------------------------------------------------------
+
+let lastId = 0; // for the ids that rows are named by
+
+/** @param {string} tag @param {string} [className] @param {string} [text] */
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** Keys of a focused element must not reach the notebook: `x` would cut a cell. @param {Element} el */
+function keepKeys(el) {
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
+/** Touches the page only where the text has changed. @param {Node} node @param {string} text */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** @param {string} label @param {() => void} onClick */
+function button(label, onClick) {
+  const made = /** @type {HTMLButtonElement} */ (element("button", "ma-button", label));
+  made.type = "button";
+  keepKeys(made);
+  made.addEventListener("click", (event) => {
+    event.stopPropagation();
+    onClick();
+  });
+  return made;
+}
+
+const TAGS = new Set([
+  "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+  "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+]);
+
+/**
+ * An element of a rendered text, from the allow-list and with no attribute of the data's choice.
+ * @param {Node_} node @returns {Node}
+ */
+export function buildNode(node) {
+  if (!Array.isArray(node)) return document.createTextNode(String(node));
+  const [tag, attributes, children] = node;
+  const made = element(TAGS.has(tag) ? tag : "span");
+  if (tag === "a" && /^(https?|mailto):/i.test(String(attributes.href))) {
+    const link = /** @type {HTMLAnchorElement} */ (made);
+    link.href = String(attributes.href);
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    keepKeys(link);
+  }
+  if (tag === "ol" && Number.isInteger(attributes.start)) {
+    /** @type {HTMLOListElement} */ (made).start = Number(attributes.start);
+  }
+  if ((tag === "td" || tag === "th") && typeof attributes.align === "string") {
+    made.style.textAlign = attributes.align;
+  }
+  for (const child of children) made.append(buildNode(child));
+  return made;
+}
+
+/** A rendered text that grows: blocks that did not change stay as they are. */
+class RenderedText {
+  /** @param {string} className */
+  constructor(className) {
+    this.root = element("div", className);
+    /** @type {string[]} */
+    this.blocks = [];
+  }
+
+  /** @param {Node_[] | null} nodes @param {string} text shown as it stands where there are no nodes */
+  update(nodes, text) {
+    const blocks = nodes ?? (text ? [["p", {}, [text]]] : []);
+    const keys = blocks.map((block) => JSON.stringify(block));
+    let same = 0;
+    while (same < keys.length && keys[same] === this.blocks[same]) same += 1;
+    while (this.root.childNodes.length > same) this.root.lastChild?.remove();
+    for (const block of blocks.slice(same)) {
+      this.root.append(buildNode(/** @type {Node_} */ (block)));
+    }
+    this.blocks = keys;
+  }
+}
+
+// --- Items of the tree ------------------------------------------------------
+
+const LONG_LINE = 100;
+const LONG_TEXT = 600;
+const SHORT_THINKING = 400;
+const PAGE_OF_VALUES = 100;
+
+/**
+ * One item: a row, and below it a body that is built when it is first opened. Whether
+ * it is open is remembered under its key, and no update changes that.
+ */
+class Item {
+  /**
+   * @param {TreeView} view @param {string} key @param {number} level @param {string} kind
+   * @param {{openAtFirst?: boolean, structural?: boolean}} [options] `structural` items
+   *   follow "expand all" and "collapse all"
+   */
+  constructor(view, key, level, kind, { openAtFirst = false, structural = false } = {}) {
+    this.view = view;
+    this.key = key;
+    this.level = level;
+    this.openAtFirst = openAtFirst;
+    this.structural = structural;
+    /** @type {HTMLElement | null} */
+    this.body = null;
+    this.root = element("div", `ma-item ma-${kind}`);
+    this.root.setAttribute("role", "treeitem");
+    this.root.setAttribute("aria-level", String(level));
+    this.root.tabIndex = -1;
+    keepKeys(this.root);
+    this.row = element("div", "ma-row");
+    this.row.id = `ma-row-${lastId += 1}`;
+    this.root.setAttribute("aria-labelledby", this.row.id);
+    const arrow = element("span", "ma-arrow");
+    arrow.setAttribute("aria-hidden", "true");
+    this.label = element("span", "ma-label");
+    this.note = element("span", "ma-note");
+    this.time = element("span", "ma-time");
+    this.row.append(arrow, this.label, this.note, this.time);
+    this.root.append(this.row);
+    view.items.set(this.root, this);
+  }
+
+  get opens() {
+    return this.root.hasAttribute("aria-expanded");
+  }
+
+  get isOpen() {
+    return this.root.getAttribute("aria-expanded") === "true";
+  }
+
+  /** From now on there is something to open. */
+  makeOpenable() {
+    if (this.opens) return;
+    this.root.setAttribute("aria-expanded", "false");
+    this.setOpen(this.view.recall(this));
+  }
+
+  /** @param {boolean} open */
+  setOpen(open) {
+    if (!this.opens || open === this.isOpen) return;
+    this.root.setAttribute("aria-expanded", String(open));
+    this.showBody(open);
+  }
+
+  /** @param {boolean} open */
+  showBody(open) {
+    if (!this.body && open) {
+      this.body = element("div", "ma-body");
+      this.body.setAttribute("role", "group");
+      this.root.append(this.body);
+      this.fill();
+    }
+    if (this.body) this.body.hidden = !open;
+  }
+
+  /** Build the body's contents, once. */
+  fill() {}
+
+  /** A second has passed. @param {number} _now */
+  tick(_now) {}
+}
+
+/** A text that is its own row: on one line when closed, whole when open. */
+class TextItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {string} kind
+   *  @param {boolean} openAtFirst */
+  constructor(view, key, level, kind, openAtFirst) {
+    super(view, key, level, kind, { openAtFirst, structural: true });
+    this.makeOpenable();
+  }
+
+  /** @param {string} text */
+  update(text) {
+    const last = this.label.firstChild;
+    const before = last?.nodeValue ?? "";
+    if (last instanceof Text && text.length > before.length && text.startsWith(before)) {
+      last.appendData(text.slice(before.length));
+    } else {
+      setText(this.label, text);
+    }
+  }
+
+  showBody() {}
+}
+
+/** What a model said beside its calls. */
+class SaidItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level */
+  constructor(view, key, level) {
+    super(view, key, level, "said");
+    this.text = new RenderedText("ma-rendered");
+    this.label.append(this.text.root);
+  }
+
+  /** @param {Turn} turn */
+  update(turn) {
+    this.text.update(turn.nodes, turn.text);
+  }
+}
+
+/** A JSON value: a short one on one line, any other opens. */
+class ValueItem extends Item {
+  /**
+   * @param {TreeView} view @param {string} key @param {number} level @param {string} name
+   * @param {unknown} value @param {boolean} openAtFirst
+   */
+  constructor(view, key, level, name, value, openAtFirst) {
+    super(view, key, level, "value", { openAtFirst });
+    this.value = value;
+    const type = value === null ? "null" : typeof value;
+    this.label.append(
+      element("span", "ma-key", name), element("span", `ma-json ma-json-${type}`, preview(value, 120)),
+    );
+    const isLong = typeof value === "string" && (value.length > LONG_LINE || value.includes("\n"));
+    if (Array.isArray(value)) setText(this.note, countText(value.length, "item"));
+    if (isLong) setText(this.note, countText(String(value).length, "character"));
+    if (isLong || isFilled(value)) this.makeOpenable();
+  }
+
+  fill() {
+    if (typeof this.value === "string") this.fillText(this.value);
+    else this.fillEntries(Object.entries(/** @type {object} */ (this.value)));
+  }
+
+  /** @param {string} text */
+  fillText(text) {
+    const isCut = text.length > LONG_TEXT && !this.view.memory.whole.has(this.key);
+    const block = element("pre", "ma-block", isCut ? `${text.slice(0, LONG_TEXT)}…` : text);
+    this.body?.append(block);
+    if (!isCut) return;
+    const all = button(`Show all (${countText(text.length, "character")})`, () => {
+      this.view.memory.whole.add(this.key);
+      setText(block, text);
+      all.remove();
+      this.root.focus();
+    });
+    this.body?.append(all);
+  }
+
+  /** @param {[string, unknown][]} entries */
+  fillEntries(entries) {
+    const isList = Array.isArray(this.value);
+    let shown = 0;
+    const more = button("", () => {
+      for (const [name, value] of entries.slice(shown, shown + PAGE_OF_VALUES)) {
+        const item = new ValueItem(this.view, `${this.key}/${name}`, this.level + 1,
+          isList ? `[${name}]` : name, value, isSmall(value, 6));
+        this.body?.insertBefore(item.root, more);
+      }
+      shown += PAGE_OF_VALUES;
+      if (shown < entries.length) {
+        setText(more, `Show more (${NUMBERS.format(entries.length - shown)} left)`);
+      } else {
+        more.remove();
+      }
+    });
+    this.body?.append(more);
+    more.click();
+  }
+}
+
+/** A tool call: name and arguments, status and time; inputs and result when opened. */
+class ToolItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {Tool} tool */
+  constructor(view, key, level, tool) {
+    super(view, key, level, "tool", { structural: true });
+    this.tool = tool;
+    this.hasOutcome = false;
+    this.label.append(
+      element("span", "ma-name", tool.name),
+      element("span", "ma-arguments", `(${callText(tool.inputs)})`),
+    );
+    this.show();
+    this.makeOpenable();
+  }
+
+  /** @param {Tool} tool */
+  update(tool) {
+    if (tool === this.tool) return;
+    this.tool = tool;
+    this.show();
+    this.fillOutcome();
+  }
+
+  show() {
+    const { status, duration } = this.tool;
+    this.root.dataset.status = status;
+    setText(this.note, TOOL_WORDS[status] ?? status);
+    if (status === "running") this.tick(this.view.now());
+    else setText(this.time, durationText(duration));
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    if (this.tool.status !== "running") return;
+    setText(this.time, this.view.isRunning ? elapsedText(now - this.tool.started) : "");
+  }
+
+  fill() {
+    if (isFilled(this.tool.inputs)) this.addValue("Inputs", this.tool.inputs);
+    this.fillOutcome();
+  }
+
+  fillOutcome() {
+    const { status, result, error, truncated, cut } = this.tool;
+    if (!this.body || this.hasOutcome || status === "running") return;
+    this.hasOutcome = true;
+    if (error !== null && error !== undefined) {
+      this.addValue("Error", error).root.classList.add("ma-failure");
+    } else if (status === "success") {
+      const item = this.addValue("Result", result);
+      const notes = [truncated ? "the model saw less" : "", cut ? "cut for display" : ""];
+      if (truncated || cut) setText(item.note, notes.filter(Boolean).join(", "));
+    }
+  }
+
+  /** @param {string} name @param {unknown} value */
+  addValue(name, value) {
+    const key = `${this.key}/${name}`;
+    const open = typeof value === "string" ? value.length < 2000 : isSmall(value, 12);
+    const item = new ValueItem(this.view, key, this.level + 1, name, value, open);
+    item.root.classList.add("ma-part");
+    this.body?.append(item.root);
+    return item;
+  }
+}
+
+/** A model turn: what it thought and said, and its calls. */
+class TurnItem extends Item {
+  /** @param {TreeView} view @param {number} index @param {Turn} turn */
+  constructor(view, index, turn) {
+    super(view, `turn/${index}`, 1, "turn", { openAtFirst: true, structural: true });
+    this.turn = turn;
+    /** @type {TextItem | null} */
+    this.thinking = null;
+    /** @type {SaidItem | null} */
+    this.said = null;
+    /** @type {Item[]} */
+    this.retries = [];
+    /** @type {ToolItem[]} */
+    this.tools = [];
+    this.show();
+  }
+
+  /** @param {Turn} turn */
+  update(turn) {
+    if (turn === this.turn) return;
+    this.turn = turn;
+    this.show();
+  }
+
+  show() {
+    const { turn } = this;
+    const isAnswer = turn.calls === 0;
+    this.root.classList.toggle("ma-turn-answer", isAnswer);
+    setText(this.label, isAnswer ? "Answer" : `Step ${turn.number}`);
+    setText(this.note, tokenText(turn.usage));
+    this.note.title = turn.calls === null ? "" : tokenDetail(turn.usage);
+    if (turn.calls === null) this.tick(this.view.now());
+    else setText(this.time, durationText(turn.duration));
+    if (this.body) this.fill();
+    else if (turn.thinking || turn.retries.length || turn.tools.length || this.says) {
+      this.makeOpenable();
+    }
+  }
+
+  /** Whether its text belongs here: that of an answer stands below the tree. */
+  get says() {
+    return Boolean(this.turn.calls && this.turn.text);
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    if (this.turn.calls === null) {
+      setText(this.time, this.view.isRunning ? elapsedText(now - this.turn.started) : "");
+    }
+    for (const tool of this.tools) tool.tick(now);
+  }
+
+  /** Unlike a value's body, a turn's grows: what is there is brought up to date. */
+  fill() {
+    const { turn, view } = this;
+    for (const { reason, attempt } of turn.retries.slice(this.retries.length)) {
+      const item = new Item(view, `${this.key}/retry/${attempt}`, 2, "retry");
+      setText(item.label, `Attempt ${attempt}, because the one before broke off: ${reason}`);
+      this.place(item, this.retries.at(-1)?.root ?? null);
+      this.retries.push(item);
+    }
+    if (turn.thinking) {
+      if (!this.thinking) {
+        const open = turn.calls === null || turn.thinking.length <= SHORT_THINKING;
+        this.thinking = new TextItem(view, `${this.key}/thinking`, 2, "thinking", open);
+        this.place(this.thinking, this.retries.at(-1)?.root ?? null);
+      }
+      this.thinking.update(turn.thinking);
+    } else if (this.thinking) {
+      this.thinking.root.remove();
+      this.thinking = null;
+    }
+    if (this.says) {
+      if (!this.said) {
+        this.said = new SaidItem(view, `${this.key}/said`, 2);
+        this.place(this.said, this.thinking?.root ?? this.retries.at(-1)?.root ?? null);
+      }
+      this.said.update(turn);
+    }
+    turn.tools.forEach((tool, index) => {
+      if (this.tools[index]) this.tools[index].update(tool);
+      else {
+        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, 2, tool);
+        this.body?.append(this.tools[index].root);
+      }
+    });
+  }
+
+  /** @param {Item} item @param {Element | null} after null for the first place */
+  place(item, after) {
+    if (after) after.after(item.root);
+    else this.body?.prepend(item.root);
+  }
+}
+
+/** @param {unknown} value */
+function isFilled(value) {
+  return value !== null && typeof value === "object" && Object.keys(value).length > 0;
+}
+
+// --- The view ---------------------------------------------------------------
+
+/**
+ * What a reader opened and closed, kept apart from any view: shown again, the run
+ * looks as it was left.
+ * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null}} Memory
+ */
+
+/** @returns {Memory} */
+export function newMemory() {
+  return { open: new Map(), whole: new Set(), all: null };
+}
+
+class TreeView {
+  /** @param {HTMLElement} root @param {Run} state @param {Memory} memory */
+  constructor(root, state, memory) {
+    this.root = root;
+    this.state = state;
+    this.memory = memory;
+    /** @type {WeakMap<Element, Item>} */
+    this.items = new WeakMap();
+    /** @type {TurnItem[]} */
+    this.turns = [];
+    this.heard = performance.now();
+    this.frame = 0;
+    this.timer = 0;
+    this.build();
+    this.draw();
+  }
+
+  get isRunning() {
+    return this.state.status === "running";
+  }
+
+  /** The kernel's clock in seconds, as far as it can be known here. */
+  now() {
+    return this.state.at + (performance.now() - this.heard) / 1000;
+  }
+
+  /** Whether the item should be open: as the reader left it, else as it begins. @param {Item} item */
+  recall(item) {
+    const general = item.structural ? this.memory.all : null;
+    return this.memory.open.get(item.key) ?? general ?? item.openAtFirst;
+  }
+
+  /** @param {Run} state */
+  update(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.heard = performance.now();
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.frame);
+    clearInterval(this.timer);
+    this.root.replaceChildren();
+  }
+
+  build() {
+    this.root.classList.add("ma-run");
+    this.query = element("div", "ma-query");
+    const tools = element("div", "ma-buttons");
+    tools.append(
+      button("Expand all", () => this.setAll(true)), button("Collapse all", () => this.setAll(false)),
+    );
+    const head = element("div", "ma-head");
+    head.append(this.query, tools);
+    this.status = element("span", "ma-status");
+    this.status.setAttribute("role", "status");
+    this.figures = element("span", "ma-figures");
+    const meta = element("div", "ma-meta");
+    meta.append(this.status, this.figures);
+    this.tree = element("div", "ma-tree");
+    this.tree.setAttribute("role", "tree");
+    this.tree.setAttribute("aria-label", "Steps of the run");
+    this.tree.addEventListener("click", (event) => this.onClick(event));
+    this.tree.addEventListener("keydown", (event) => this.onKey(event));
+    this.tree.addEventListener("focusin", (event) => this.onFocus(event));
+    this.answer = new RenderedText("ma-answer ma-rendered");
+    this.notices = element("div", "ma-notices");
+    this.error = element("div", "ma-error");
+    this.root.replaceChildren(head, meta, this.tree, this.answer.root, this.error, this.notices);
+  }
+
+  draw() {
+    this.frame = 0;
+    const { state } = this;
+    setText(/** @type {Node} */ (this.query), state.query);
+    this.drawMeta();
+    state.turns.forEach((turn, index) => {
+      if (this.turns[index]) this.turns[index].update(turn);
+      else this.addTurn(turn, index);
+    });
+    while (this.turns.length > state.turns.length) this.turns.pop()?.root.remove();
+    this.drawAnswer();
+    this.drawNotices();
+    this.keepTime();
+  }
+
+  /** @param {Turn} turn @param {number} index */
+  addTurn(turn, index) {
+    const item = new TurnItem(this, index, turn);
+    this.turns.push(item);
+    this.tree?.append(item.root);
+    if (index === 0) item.root.tabIndex = 0;
+  }
+
+  drawMeta() {
+    const { state } = this;
+    const calls = state.turns.reduce((sum, turn) => sum + turn.tools.length, 0);
+    const steps = state.turns.filter((turn) => turn.calls).length;
+    const open = state.turns.some((turn) => turn.calls === null);
+    const time = this.isRunning ? elapsedText(this.now() - state.started) : durationText(state.duration);
+    const parts = [
+      this.isRunning && open ? `step ${steps + 1}` : countText(steps, "step"),
+      calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
+    ];
+    this.root.dataset.status = state.status;
+    setText(/** @type {Node} */ (this.status), RUN_WORDS[state.status] ?? state.status);
+    setText(/** @type {Node} */ (this.figures), parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
+    if (this.figures) this.figures.title = tokenDetail(state.usage);
+  }
+
+  drawAnswer() {
+    const { state } = this;
+    const turn = state.turns.at(-1);
+    if (state.status === "failed") this.answer?.update(null, "");
+    else if (state.response) this.answer?.update(state.nodes, state.response);
+    else if (turn && !turn.calls) this.answer?.update(turn.nodes, turn.text);
+    else this.answer?.update(null, "");
+    setText(/** @type {Node} */ (this.error), state.error ?? "");
+  }
+
+  drawNotices() {
+    const { notices } = this.state;
+    for (const text of notices.slice(this.notices?.childElementCount)) {
+      this.notices?.append(element("div", "ma-notice", text));
+    }
+  }
+
+  /** While the run goes on its times are counted here, once a second. */
+  keepTime() {
+    if (this.isRunning && !this.timer) {
+      this.timer = window.setInterval(() => this.tick(), 1000);
+    } else if (!this.isRunning) {
+      clearInterval(this.timer);
+      this.timer = 0;
+      this.tick();
+    }
+  }
+
+  tick() {
+    const last = this.turns.at(-1);
+    last?.tick(this.now());
+    if (this.isRunning) this.drawMeta();
+  }
+
+  /** @param {boolean} open */
+  setAll(open) {
+    this.memory.all = open;
+    this.memory.open.clear();
+    // A body that opens may bring more items with it: those follow memory.all.
+    for (const item of this.visible(true)) if (item.structural) item.setOpen(open);
+  }
+
+  /** @param {Item} item @param {boolean} open */
+  choose(item, open) {
+    if (!item.opens) return;
+    this.memory.open.set(item.key, open);
+    item.setOpen(open);
+  }
+
+  /** The items in the order of the page. @param {boolean} [hidden] also those in closed bodies */
+  visible(hidden = false) {
+    const all = [...(this.tree?.querySelectorAll("[role=treeitem]") ?? [])];
+    const shown = hidden ? all : all.filter((el) => !el.closest("[hidden]"));
+    return shown.map((el) => /** @type {Item} */ (this.items.get(el)));
+  }
+
+  /** @param {Event} event */
+  itemOf(event) {
+    const el = event.target instanceof Element ? event.target.closest("[role=treeitem]") : null;
+    return el ? this.items.get(el) : undefined;
+  }
+
+  /** @param {MouseEvent} event */
+  onClick(event) {
+    const target = /** @type {Element} */ (event.target);
+    const isSelecting = !document.getSelection()?.isCollapsed;
+    if (isSelecting || target.closest("a, button") || !target.closest(".ma-row")) return;
+    const item = this.itemOf(event);
+    if (item) this.choose(item, !item.isOpen);
+  }
+
+  /** The item with the focus is the one that Tab comes back to. @param {FocusEvent} event */
+  onFocus(event) {
+    const item = this.itemOf(event);
+    if (!item) return;
+    for (const el of this.tree?.querySelectorAll("[role=treeitem][tabindex='0']") ?? []) {
+      /** @type {HTMLElement} */ (el).tabIndex = -1;
+    }
+    item.root.tabIndex = 0;
+  }
+
+  /** The keys of a tree, by the ARIA Authoring Practices. @param {KeyboardEvent} event */
+  onKey(event) {
+    const item = this.itemOf(event);
+    const isElsewhere = !item || event.target !== item.root;
+    if (isElsewhere || event.ctrlKey || event.altKey || event.metaKey) return;
+    const items = this.visible();
+    const at = items.indexOf(item);
+    const parent = item.root.parentElement?.closest("[role=treeitem]");
+    /** @type {Record<string, () => Item | undefined | void>} */
+    const keys = {
+      ArrowDown: () => items[at + 1],
+      ArrowUp: () => items[at - 1],
+      Home: () => items[0],
+      End: () => items.at(-1),
+      ArrowRight: () => item.isOpen ? items[at + 1] : this.choose(item, true),
+      ArrowLeft: () => item.isOpen ? this.choose(item, false) : parent && this.items.get(parent),
+      Enter: () => this.choose(item, !item.isOpen),
+      " ": () => this.choose(item, !item.isOpen),
+    };
+    if (!Object.hasOwn(keys, event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keys[event.key]()?.root.focus();
+  }
+}
+
+/**
+ * Show a run in an element.
+ * @param {HTMLElement} root @param {{state?: Run, memory?: Memory}} [options]
+ * @returns {{update: (state: Run) => void, destroy: () => void}}
+ */
+export function mountTree(root, { state = EMPTY_RUN, memory = newMemory() } = {}) {
+  const view = new TreeView(root, state, memory);
+  return { update: (next) => view.update(next), destroy: () => view.destroy() };
+}
+
+// --- The widget -------------------------------------------------------------
+
+/** The widget of one model: its views share what is known and what was opened. */
+export default function widget() {
+  /** @type {Feed} */
+  let feed = { rev: 0, state: EMPTY_RUN };
+  let isAsking = false;
+  const memory = newMemory();
+  /** @type {Set<ReturnType<typeof mountTree>>} */
+  const views = new Set();
+  return {
+    /** @param {{model: any}} context */
+    initialize({ model }) {
+      /** @param {Message} message */
+      const take = (message) => {
+        const { feed: next, missing } = receive(feed, message);
+        if (missing && !isAsking) model.send({ type: "resync", have: feed.rev });
+        isAsking = missing;
+        feed = next;
+        for (const view of views) view.update(feed.state);
+      };
+      model.on("msg:custom", take);
+      take(model.get("snap"));
+      return () => model.off("msg:custom", take);
+    },
+    /** @param {{el: HTMLElement}} context */
+    render({ el }) {
+      const view = mountTree(el, { state: feed.state, memory });
+      views.add(view);
+      return () => {
+        views.delete(view);
+        view.destroy();
+      };
+    },
+  };
+}

@@ -1,0 +1,141 @@
+"""Words and figures that every view of a run uses: status, counts, times, previews.
+
+Everything here is pure and knows no HTML. Imports reasoning and nothing else of
+the package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from minimalagent_nb.events import Usage
+from minimalagent_nb.reasoning import Reasoning, ReasoningStep
+from minimalagent_nb.widgets.bounds import bounded
+
+__all__ = [
+    "RUN_WORDS",
+    "TOOL_WORDS",
+    "call_preview",
+    "clean",
+    "count",
+    "duration_text",
+    "json_text",
+    "moment",
+    "started_at",
+    "step_parts",
+    "summary_parts",
+    "token_text",
+]
+
+RUN_WORDS = {
+    "running": "Running",
+    "completed": "Completed",
+    "stopped": "Stopped",
+    "failed": "Failed",
+}
+"""Status of a run, in words."""
+
+TOOL_WORDS = {"running": "Running", "success": "Done", "error": "Failed", "stopped": "Stopped"}
+"""Status of a tool call, in words."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+# C0 and C1 controls but tab and line feed, and the characters that turn the
+# direction of writing: a terminal or a reader takes them for commands.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """The text without escape sequences, control characters and lone surrogates."""
+    text = _ANSI.sub("", text.replace("\r\n", "\n"))
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration of so many seconds for reading, empty where it is not known."""
+    if seconds is None:
+        return ""
+    seconds = max(seconds, 0.0)
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 step``, ``1,234 steps``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def token_text(usage: Usage) -> str:
+    """The tokens of a call or run, empty where none were counted."""
+    if not usage.total_tokens:
+        return ""
+    text = count(usage.total_tokens, "token")
+    return f"{text} ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else text
+
+
+def summary_parts(run: Reasoning) -> list[str]:
+    """What a run was, in a few words each; the first is its status."""
+    calls = sum(len(step.tools) for step in run.steps)
+    parts = [
+        RUN_WORDS.get(run.status, run.status),
+        count(len(run.steps), "step"),
+        count(calls, "tool call") if calls else "",
+        token_text(run.usage),
+        duration_text(run.duration),
+        run.model,
+    ]
+    return [clean(part) for part in parts if part]
+
+
+def step_parts(step: ReasoningStep) -> list[str]:
+    """Tokens and duration of a step, as far as they are known."""
+    return [part for part in (token_text(step.usage), duration_text(step.duration)) if part]
+
+
+def started_at(run: Reasoning) -> float | None:
+    """When the run began, in seconds since the epoch."""
+    if run.started is not None:
+        return run.started
+    return float(run.steps[0].timestamp) if run.steps and run.steps[0].timestamp else None
+
+
+def moment(seconds: float | None) -> str:
+    """A moment as local date and time, empty where it is not known."""
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return ""  # a stored number that is no moment
+
+
+def call_preview(inputs: Any, width: int = 80) -> str:
+    """The arguments of a call on one line, ``name=value, ...``, cut to `width` characters."""
+    given = inputs if isinstance(inputs, Mapping) else {"input": inputs}  # as it was stored
+    small, _ = bounded(given, width * 2)
+    text = ", ".join(
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in small.items()
+    )
+    text = " ".join(clean(text).split())
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def json_text(value: Any, limit: int) -> str:
+    """A tool's value for reading: text as it stands, anything else as indented JSON.
+
+    It is cut to about `limit` characters, with a note where it was.
+    """
+    small, cut = bounded(value, limit)
+    if isinstance(small, str):
+        return clean(small)
+    text = clean(json.dumps(small, ensure_ascii=False, indent=2))
+    return f"{text}\n… cut for display" if cut else text

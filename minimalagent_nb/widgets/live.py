@@ -1,0 +1,69 @@
+"""The live tree: one widget for a run, which shows it as it happens.
+
+The page's half is assets/tree.js. Imports anywidget, the feed and this room's
+figures.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import anywidget
+import traitlets
+
+from minimalagent_nb.events import Event
+from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.widgets.feed import Feed
+
+__all__ = ["LiveTree"]
+
+_ASSETS = pathlib.Path(__file__).parent / "assets"
+
+
+def _snapshot(_value: Any, tree: LiveTree) -> dict[str, Any]:
+    """The trait's value on the wire, built when a page asks for it."""
+    return tree.feed.snapshot()
+
+
+class LiveTree(anywidget.AnyWidget):
+    """One run in the page. Feed it with `add`; it may be shown in any number of views.
+
+    Events reach the page in batches, also while the kernel's main thread is busy. A
+    view that comes late, and a page that was loaded again, begin with a snapshot.
+    """
+
+    _esm = _ASSETS / "tree.js"
+    _css = _ASSETS / "tree.css"
+    snap = traitlets.Dict().tag(sync=True, to_json=_snapshot)
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.feed = Feed(self._post)
+        super().__init__(**kwargs)
+        self.on_msg(self._on_message)
+
+    @property
+    def reasoning(self) -> Reasoning:
+        """What the events so far amount to."""
+        return self.feed.reasoning
+
+    def add(self, event: Event) -> None:
+        """Take in the next event of the run, from any thread."""
+        self.feed.add(event)
+
+    def flush(self) -> None:
+        """Send what is waiting now."""
+        self.feed.flush()
+
+    def close(self) -> None:
+        """End the feed's thread, and the widget with all its views."""
+        self.feed.close()
+        super().close()
+
+    def _post(self, message: dict[str, Any]) -> None:
+        self.send(message)
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        """A page that missed something asks for the whole."""
+        if isinstance(content, dict) and content.get("type") == "resync":
+            self.send(self.feed.snapshot())

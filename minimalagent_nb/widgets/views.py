@@ -1,0 +1,67 @@
+"""Which view fits where the code runs, and the one that shows the answer alone.
+
+Imports its siblings; IPython's display functions, late.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from minimalagent_nb.events import Event
+from minimalagent_nb.reasoning import ReasoningFold
+from minimalagent_nb.view import View
+from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, markdown_source
+
+__all__ = ["AnswerView", "make_view"]
+
+
+def make_view() -> View:
+    """The live tree in a Jupyter kernel, the printer anywhere else."""
+    if _in_kernel():
+        from minimalagent_nb.widgets.display import RunDisplay
+
+        return RunDisplay()
+    from minimalagent_nb.widgets.terminal import TerminalPrinter
+
+    return TerminalPrinter()
+
+
+class AnswerView:
+    """Shows nothing of a run but its answer, when it is there."""
+
+    def __init__(self) -> None:
+        self._fold = ReasoningFold()
+
+    def start(self) -> None:
+        """Nothing to prepare."""
+
+    def add(self, event: Event) -> None:
+        """Take in the next event of the run."""
+        self._fold.apply(event)
+
+    def finish(self) -> None:
+        """Show the answer; a run that failed shows its error itself."""
+        reasoning = self._fold.reasoning
+        if reasoning.status != "completed":
+            return
+        answer = reasoning.final_response or ""
+        if not _in_kernel():
+            print(answer)  # noqa: T201 - a terminal shows text
+            return
+        from IPython.display import display
+
+        nodes = markdown_nodes(answer)
+        bundle = {
+            "text/html": markdown_html(nodes),
+            "text/markdown": markdown_source(nodes),
+            "text/plain": answer,
+        }
+        display(bundle, raw=True)
+
+
+def _in_kernel() -> bool:
+    """Whether a Jupyter kernel runs the code: without IPython there is none to import."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
