@@ -166,7 +166,8 @@ def _shortened(
             slot.cut(0)
         bare.truncated, bare.exceeded_size_limit = True, True
         room = limit - byte_size(dumps(bare.to_dict()))
-        for _ in range(_ROUNDS if room >= 0 else 0):
+        # Times and ids of single calls go first where they take more than half.
+        for _ in range(_ROUNDS if room >= (0 if lean else limit // 2) else 0):
             copy = _chosen(reasoning, choose(reasoning.steps, kept), lean)
             cut = spread(list(_slots(copy)), room)
             if cut or lean or kept < len(reasoning.steps):
@@ -179,7 +180,7 @@ def _shortened(
             room = max(room - excess - _CHILD, 0)
         if lean and not kept:
             return dumps(bare.to_dict())
-        kept, lean = kept * 3 // 4 if lean else kept, True
+        kept, lean = kept * 7 // 8 if lean else kept, True
 
 
 def _chosen(reasoning: Reasoning, steps: list[ReasoningStep], lean: bool) -> Reasoning:
