@@ -15,10 +15,18 @@ __all__ = ["load", "unload"]
 _QUESTION = re.compile(r"^%agent[ \t]+(?=[^?\s])(.*\?)[ \t]*\n?$")
 
 
-def keep_questions(lines: list[str]) -> list[str]:
-    """An input transformer: ``%agent what is up?`` asks, although IPython's ``?`` means help."""
-    if lines and lines[0].startswith("%%"):
-        return lines
+def mend_cell(lines: list[str]) -> list[str]:
+    """An input transformer, before IPython's own.
+
+    ``%agent what is up?`` asks, although IPython takes a last ``?`` for a call for
+    help; ``%%agent -h`` with nothing below it reaches the magic, although IPython
+    refuses a cell magic with an empty body.
+    """
+    first = next((line for line in lines if line.strip()), "")
+    if first.startswith("%%"):
+        body = lines[lines.index(first) + 1 :]
+        empty = re.match(r"%%agent\b", first) and not "".join(body).strip()
+        return [*lines, "\n"] if empty else lines
     return [_as_call(line) for line in lines]
 
 
@@ -36,7 +44,7 @@ def load(shell: Any) -> None:
     if _loaded(shell) is not None:
         return
     shell.register_magics(AgentMagics(shell))
-    shell.input_transformers_cleanup.append(keep_questions)
+    shell.input_transformers_cleanup.insert(0, mend_cell)
     shorten_errors(shell)
 
 
@@ -51,8 +59,8 @@ def unload(shell: Any) -> None:
     shell.magics_manager.registry.pop("AgentMagics", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
-    if keep_questions in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.remove(keep_questions)
+    if mend_cell in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(mend_cell)
     restore_errors()
 
 

@@ -8,9 +8,11 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.display import display
 from traitlets import Bool, Integer, Unicode
 
+from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, RunStoppedError
 from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.options import Options, parse_options, usage
+from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
 from minimalagent_nb.notebook.state import Workbench
 
@@ -46,6 +48,7 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.bench = Workbench(shell.user_ns)
+        self._offered = False
         self.commands = Commands(self.bench, self._settings, self._choose_model)
 
     @no_var_expand
@@ -85,6 +88,8 @@ class AgentMagics(Magics):
         agent = self.bench.agent(settings, options)
         if options.session is not None and options.agent is None:
             self.bench.start_session(options.session)
+        else:
+            self._offer_to_resume(settings)
         session = options.session or self.bench.session_id
         quiet = options.quiet or not settings.show_reasoning
         try:
@@ -105,12 +110,23 @@ class AgentMagics(Magics):
         if options.output is not None:
             self.shell.user_ns[options.output] = result
 
+    def _offer_to_resume(self, settings: Settings) -> None:
+        """Before the first run of a kernel: name the notebook's last session, if there is one."""
+        if self._offered:
+            return
+        self._offered = True
+        earlier = self.bench.earlier_session(settings)
+        if earlier is not None:
+            note = f"A new session begins. To go on with this notebook's last one instead: \
+%agent session {earlier}"
+            display(Table("", (), (), note))
+
     def _view(self, quiet: bool) -> Any:
         from minimalagent_nb.widgets import AnswerView, make_view
 
         return AnswerView() if quiet else make_view()
 
-    def _settings(self, options: Options | None = None) -> Any:
+    def _settings(self, options: Options | None = None) -> Settings:
         names = self.trait_names(config=True)
         return self.bench.settings({name: getattr(self, name) for name in names}, options)
 

@@ -30,7 +30,10 @@ class Table:
             table = [list(self.columns), *(list(row) for row in self.rows)]
             shown = [row for row in table if any(row)]
             widths = [max(len(row[i]) for row in shown) for i in range(len(self.columns))]
-            lines += ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in shown]
+            lines += [
+                "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
+                for r in shown
+            ]
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:

@@ -64,7 +64,7 @@ def test_the_function_stays_a_function() -> None:
     "docstring",
     [
         "Mean mass.\n\nOf all birds.\n\nArgs:\n    species: Which\n        one.\n",
-        "Mean mass.\n\nOf all birds.\n\nParameters\n---------\nspecies : str\n    Which one.\n",
+        "Mean mass.\n\nOf all birds.\n\nParameters\n----------\nspecies : str\n    Which one.\n",
         "Mean mass.\n\nOf all birds.\n\n:param species: Which\n    one.\n",
     ],
     ids=["google", "numpy", "sphinx"],

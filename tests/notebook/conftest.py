@@ -1,0 +1,35 @@
+"""A shell with the extension loaded, and a kernel's worth of environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+
+def new_shell() -> Any:
+    """A plain IPython shell that leaves no history behind."""
+    return InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+
+
+@pytest.fixture
+def store_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws_environment: None) -> Path:
+    """An embedded store of the test's own, in a folder without a project file."""
+    path = tmp_path / "sessions.sqlite3"
+    monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", f"sqlite:///{path}")
+    monkeypatch.setenv("JPY_SESSION_NAME", "work/My notebook.ipynb")
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+@pytest.fixture
+def shell(store_path: Path) -> Iterator[Any]:
+    """A plain IPython shell, as in a terminal, with the extension loaded."""
+    shell = new_shell()
+    shell.run_line_magic("load_ext", "minimalagent_nb")
+    yield shell
+    shell.run_line_magic("unload_ext", "minimalagent_nb")

@@ -1,0 +1,108 @@
+"""Options before the prompt, and the prompt itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minimalagent_nb import ConfigurationError
+from minimalagent_nb.notebook.commands import COMMANDS, find_command
+from minimalagent_nb.notebook.options import OPTIONS, Options, parse_options, usage
+from minimalagent_nb.notebook.prompt import expand
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "rest"),
+    [
+        ("", Options(), ""),
+        ("it's {1+1} $HOME", Options(), "it's {1+1} $HOME"),
+        ("-s demo hello -s x", Options(session="demo"), "hello -s x"),
+        ("--session=demo", Options(session="demo"), ""),
+        ("-t a,b* --quiet why?", Options(tools=("a", "b*"), quiet=True), "why?"),
+        ('--system "be \\"brief\\" now" x', Options(system='be "brief" now'), "x"),
+        ("--system 'two words'", Options(system="two words"), ""),
+        ("-o res --max-steps 3", Options(output="res", max_steps=3), ""),
+        ("-- --quiet is a word", Options(), "--quiet is a word"),
+        ("-5 degrees?", Options(), "-5 degrees?"),
+        ("- a list", Options(), "- a list"),
+        (
+            "-m us.amazon.nova-pro-v1:0 --raw",
+            Options(model="us.amazon.nova-pro-v1:0", raw=True),
+            "",
+        ),
+    ],
+)
+def test_leading_options_only(line: str, options: Options, rest: str) -> None:
+    assert parse_options(line) == (options, rest)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--sesion x", "Did you mean --session"),
+        ("--nothing-like-it", "-h"),
+        ("--session", "needs a value"),
+        ("--max-steps many", "whole number"),
+        ("--max-steps 0", "whole number"),
+        ("--output two-words", "variable"),
+    ],
+)
+def test_wrong_options_say_what_to_do(line: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        parse_options(line)
+
+
+def test_the_help_page_names_every_option() -> None:
+    page = usage()
+    for option in OPTIONS:
+        assert all(flag in page for flag in option.flags)
+
+
+def test_references_to_variables() -> None:
+    names = {"df": [1, 2], "größe": 3, "In": [], "b": "{df}"}
+    prompt = "{df} {größe} {{df}} {nope} {{nope}} {} {df.x} {1+1} {In} {b} ${df}"
+    assert expand(prompt, names, hidden={"In"}) == (
+        "[1, 2] 3 {df} {nope} {{nope}} {} {df.x} {1+1} {In} {df} $[1, 2]"
+    )
+
+
+def test_a_long_value_is_cut_and_says_so() -> None:
+    assert expand("{x}", {"x": "a" * 50}, budget=10) == (
+        "aaaaaaaaaa\n[cut: 10 of 50 characters of x]"
+    )
+
+
+@given(st.text())
+def test_a_prompt_without_variables_arrives_verbatim(prompt: str) -> None:
+    assert expand(prompt, {}) == prompt
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("", ("status", [])),
+        ("history", ("history", [])),
+        ("history demo", ("history", ["demo"])),
+        ("show 3", ("show", ["3"])),
+        ("show me the data", None),
+        ("tools are nice", None),
+        ("model the growth of it", None),
+        ("what is up?", None),
+        ("reset", ("reset", [])),
+    ],
+)
+def test_a_line_is_a_command_only_as_a_whole(line: str, found: object) -> None:
+    assert find_command(line) == found
+
+
+@pytest.mark.parametrize("line", ["histroy", "sesion demo", "stauts"])
+def test_a_near_miss_is_no_prompt(line: str) -> None:
+    with pytest.raises(ConfigurationError, match="Did you mean"):
+        find_command(line)
+
+
+def test_every_command_is_built() -> None:
+    from minimalagent_nb.notebook.commands import Commands
+
+    assert all(hasattr(Commands, f"_{name}") for name in COMMANDS)
