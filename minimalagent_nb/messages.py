@@ -40,6 +40,16 @@ _NO_OUTPUT = "(no output)"
 _BRIDGE = "(The answer was cut off here.)"
 _START = "(The conversation goes on.)"
 
+_MEDIA = {"image", "document", "video", "audio"}
+_USER_ONLY = _MEDIA | {"guardContent", "searchResult"}
+_ASSISTANT_ONLY = {"citationsContent"}
+_MENDED = {"text", "toolUse", "toolResult", "reasoningContent", "cachePoint"}
+_KINDS = _MENDED | _USER_ONLY | _ASSISTANT_ONLY
+_RESULT_KINDS = {"image", "document", "video", "searchResult"}
+
+_DEEPEST = 100
+"""Levels of a JSON value; nothing that a tool needs is deeper, and recursion must end."""
+
 
 class ToolUse(TypedDict):
     """A tool call of the model; `input` is its JSON object of arguments."""
@@ -103,20 +113,34 @@ def missing_results(message: Message, text: str = _LOST_RESULT) -> Message | Non
     return {"role": "user", "content": blocks} if blocks else None
 
 
-def json_safe(value: Any) -> Any:
+def json_safe(value: Any, _depth: int = 0) -> Any:
     """The JSON value with NaN and infinities as strings, keys as str, odd objects as text.
 
-    JSON knows no NaN, and the service refuses it.
+    JSON knows no NaN, and the service refuses it, as it refuses half a surrogate pair.
+    What is nested deeper than 100 levels becomes "...".
     """
+    if isinstance(value, str):
+        return _well_formed(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, int, float)):
         return value
+    if _depth > _DEEPEST:
+        return "..."
     if isinstance(value, Mapping):
-        return {str(key): json_safe(item) for key, item in value.items()}
+        return {_well_formed(str(key)): json_safe(item, _depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [json_safe(item) for item in value]
-    return str(value)
+        return [json_safe(item, _depth + 1) for item in value]
+    return _well_formed(str(value))
+
+
+def _well_formed(text: str) -> str:
+    """The text with halves of surrogate pairs joined or replaced: they are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def normalize(messages: Iterable[Any]) -> list[Message]:
@@ -151,34 +175,67 @@ def _clean_message(raw: Any) -> Message:
     if not isinstance(content, (list, tuple)):
         content = [] if content is None else [content]
     blocks = [block for raw_block in content for block in _clean_block(raw_block, role)]
+    return {"role": role, "content": _beside_documents(_reasoning_first(blocks))}
+
+
+def _reasoning_first(blocks: list[ContentBlock]) -> list[ContentBlock]:
+    """The calls at the end, where reasoning would follow one of them."""
+    last = max((at for at, block in enumerate(blocks) if "reasoningContent" in block), default=0)
+    if any("toolUse" in block for block in blocks[:last]):
+        return sorted(blocks, key=lambda block: "toolUse" in block)
+    return blocks
+
+
+def _beside_documents(blocks: list[ContentBlock]) -> list[ContentBlock]:
+    """The blocks of a message with the text that documents need beside them."""
     if any("document" in block for block in blocks) and not any("text" in b for b in blocks):
-        blocks.insert(0, {"text": "(See the document.)"})
-    return {"role": role, "content": blocks}
+        return [{"text": "(See the document.)"}, *blocks]
+    return blocks
 
 
 def _clean_block(block: Any, role: str) -> list[ContentBlock]:
-    """The block mended: one block, or none where nothing readable is in it."""
+    """The block mended: none where nothing readable is in it, several where several were."""
     if isinstance(block, str):
-        block = {"text": block}
-    if not isinstance(block, Mapping):
-        return _text_block(json.dumps(json_safe(block), ensure_ascii=False)) if block else []
-    if "toolUse" in block:
-        return _clean_tool_use(block["toolUse"], role)
-    if "toolResult" in block:
-        return _clean_tool_result(block["toolResult"], role)
-    if "reasoningContent" in block:
-        return [dict(block)] if role == "assistant" else []  # type: ignore[list-item]
-    if "text" in block:
-        return _text_block(block["text"])
-    if "cachePoint" in block or not block:
+        return _text_block(block)
+    kinds = [kind for kind in block if kind in _KINDS] if isinstance(block, Mapping) else []
+    if not kinds:
+        return _text_block(block) if block else []
+    return [cleaned for kind in kinds for cleaned in _clean_kind(kind, block[kind], role)]
+
+
+def _clean_kind(kind: str, value: Any, role: str) -> list[ContentBlock]:
+    if kind == "text":
+        return _text_block(value) if value is not None else []
+    if kind == "toolUse":
+        return _clean_tool_use(value, role)
+    if kind == "toolResult":
+        return _clean_tool_result(value, role)
+    if kind == "reasoningContent":
+        known = role == "assistant" and _is_reasoning_content(value)
+        return [{"reasoningContent": value}] if known else []
+    if kind == "cachePoint":
         return []
-    return [dict(block)]  # type: ignore[list-item]
+    allowed = _USER_ONLY if role == "user" else _ASSISTANT_ONLY
+    sound = isinstance(value, Mapping) and (kind not in _MEDIA or "source" in value)
+    if kind in allowed and sound:
+        return [{kind: value}]  # type: ignore[misc]
+    return [{"text": f"(Here was {kind} that cannot be shown.)"}]
+
+
+def _is_reasoning_content(value: Any) -> bool:
+    """Whether the value of a reasoningContent block is one that Converse knows."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    inner = value.get("reasoningText")
+    text = inner.get("text") if isinstance(inner, Mapping) else None
+    return isinstance(text, str) or "redactedContent" in value
 
 
 def _text_block(text: Any) -> list[ContentBlock]:
     """A text block, or nothing: blank text is refused by the service."""
-    text = text if isinstance(text, str) else json.dumps(json_safe(text), ensure_ascii=False)
-    return [{"text": text}] if text.strip() else []
+    if not isinstance(text, str):
+        text = json.dumps(json_safe(text), ensure_ascii=False)
+    return [{"text": _well_formed(text)}] if text.strip() else []
 
 
 def _clean_tool_use(use: Any, role: str) -> list[ContentBlock]:
@@ -221,7 +278,8 @@ def _clean_result_part(part: Any) -> list[dict[str, Any]]:
         value = json_safe(part["json"])
         return [{"json": value if isinstance(value, dict) else {"result": value}}]
     if isinstance(part, Mapping) and "text" not in part:
-        return [dict(part)] if part else []
+        known = [{kind: part[kind]} for kind in part if kind in _RESULT_KINDS]
+        return known or ([dict(block) for block in _text_block(part)] if part else [])
     text = part["text"] if isinstance(part, Mapping) else part
     return [dict(block) for block in _text_block(text)]
 
@@ -271,7 +329,7 @@ def _pair_results(messages: Sequence[Message]) -> list[Message]:
             paired.append(_results_for(calls, found))
             calls = []
         if rest:
-            paired.append({"role": "user", "content": rest})
+            paired.append({"role": "user", "content": _beside_documents(rest)})
     if calls:
         paired.append(_results_for(calls, {}))
     return paired
