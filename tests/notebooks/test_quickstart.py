@@ -1,0 +1,70 @@
+"""The notebooks run, and the committed outputs are what a run gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from palmerpenguins import load_penguins
+
+from tests.notebooks.execute import execute, lasting
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return execute(NOTEBOOKS / "quickstart.ipynb", tmp_path_factory.mktemp("quickstart"))
+
+
+def output(notebook: Any, source: str, kind: str) -> str:
+    """What the cell that holds `source` shows, of one MIME type."""
+    cell = next(cell for cell in notebook.cells if source in cell.source and cell.outputs)
+    return "".join(out.data[kind] for out in cell.outputs if kind in out.get("data", {}))
+
+
+def test_every_number_in_the_answers_is_true(quickstart: Any) -> None:
+    penguins = load_penguins()
+    counts = penguins.species.value_counts()
+    answer = output(quickstart, "How many penguins", "text/plain")
+    assert all(f"{species}**: {n}" in answer for species, n in counts.items())
+    means = penguins.groupby("species").body_mass_g.mean().round(1)
+    answer = output(quickstart, "heaviest on average", "text/plain")
+    assert f"**{means.idxmax()}** penguins are the heaviest, with {means.max()} g" in answer
+    assert all(f"{mean} g" in answer for mean in means)
+    assert "and which are the 3 heaviest birds?" in answer
+    flippers = penguins.groupby("species").flipper_length_mm.mean().round(1)
+    answer = output(quickstart, "flippers", "text/plain")
+    assert f"{flippers.max()} mm on average" in answer
+
+
+def test_the_follow_up_saw_the_conversation(quickstart: Any) -> None:
+    history = output(quickstart, "%agent history", "text/plain")
+    assert history.count("penguins of each species") == 1
+    assert "flippers" in history
+
+
+def test_the_outputs_are_static_and_need_no_kernel(quickstart: Any) -> None:
+    assert "widgets" not in quickstart.metadata
+    for cell in quickstart.cells:
+        for out in cell.get("outputs", []):
+            data = out.get("data", {})
+            assert "application/vnd.jupyter.widget-view+json" not in data
+            if "%%agent" in cell.source:
+                assert set(data) == {"text/html", "text/markdown", "text/plain"}
+                assert "<details" in data["text/html"]
+                assert "<script" not in data["text/html"]
+
+
+def test_the_committed_outputs_are_those_of_a_run(quickstart: Any) -> None:
+    committed = nbformat.read(NOTEBOOKS / "quickstart.ipynb", as_version=4)
+    for ours, fresh in zip(committed.cells, quickstart.cells, strict=True):
+        shown = [
+            lasting(str(out.get("data", {}).get("text/plain"))) for out in ours.get("outputs", [])
+        ]
+        again = [
+            lasting(str(out.get("data", {}).get("text/plain"))) for out in fresh.get("outputs", [])
+        ]
+        assert shown == again, "run: python -m tests.notebooks.execute notebooks/quickstart.ipynb"
