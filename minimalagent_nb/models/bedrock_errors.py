@@ -43,19 +43,30 @@ SIGN_IN = (
     "or a Bedrock API key in AWS_BEARER_TOKEN_BEDROCK."
 )
 
-_CREDENTIAL_ERRORS = tuple(
-    getattr(boto, name)
-    for name in (
-        "NoCredentialsError",
-        "NoAuthTokenError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-        "TokenRetrievalError",
-        "MetadataRetrievalError",
-        "SSOError",
-        "LoginError",
-    )
-    if hasattr(boto, name)  # some came with later versions of botocore
+
+def _known(*names: str) -> tuple[type[Exception], ...]:
+    """Those of botocore's exceptions that the installed version has."""
+    return tuple(getattr(boto, name) for name in names if hasattr(boto, name))
+
+
+_CREDENTIAL_ERRORS = _known(
+    "NoCredentialsError",
+    "NoAuthTokenError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "TokenRetrievalError",
+    "MetadataRetrievalError",
+    "SSOError",
+    "LoginError",
+)
+_CONFIGURATION_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    *_known(
+        "ConfigParseError",
+        "EndpointProviderError",
+        "InvalidConfigError",
+        "InvalidEndpointConfigurationError",
+    ),
 )
 
 _EXPIRED = {"ExpiredToken", "RequestExpired", "LoginRefreshRequired"}
@@ -120,13 +131,14 @@ def translate(error: Exception, model_id: str, region: str | None) -> AgentError
             f"Bedrock could not be reached for {where} ({_readable(str(error))}). "
             "Check the network, the region and AWS_ENDPOINT_URL_BEDROCK_RUNTIME, and ask again."
         )
-    if isinstance(error, ValueError):
+    if isinstance(error, _CONFIGURATION_ERRORS):
         return ConfigurationError(
-            f"The client for {where} could not be made: {_readable(str(error))}. "
-            "Check the region and AWS_ENDPOINT_URL_BEDROCK_RUNTIME."
+            f"boto3 is not well configured for {where}: {_readable(str(error)).rstrip('.')}. "
+            "Check the region, AWS_ENDPOINT_URL_BEDROCK_RUNTIME and the AWS configuration file."
         )
     return ModelError(
-        f"boto3 failed for {where}: {_readable(str(error))}. Check the AWS configuration."
+        f"boto3 failed for {where}: {_readable(str(error)).rstrip('.')}. "
+        "Check the AWS configuration."
     )
 
 

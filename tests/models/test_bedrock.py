@@ -221,6 +221,24 @@ def test_it_is_reached_by_the_environment_alone(converse_server):
     assert "us-west-2" in credential
 
 
+def test_an_api_key_is_found_by_boto(converse_server, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "an-api-key")
+    # boto3 finds the key, and sends it nowhere but by https, which the server does not speak.
+    with pytest.raises(ConfigurationError, match=r"Bearer .* HTTPS .*AWS_ENDPOINT_URL"):
+        chunks(Bedrock())
+    assert converse_server.requests == []
+
+
+def test_without_a_region_of_its_own_it_takes_botos(converse_server, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    converse_server.plan("Hello.")
+    model = Bedrock(region=None)
+    chunks(model)
+    assert model.region == "eu-central-1"
+
+
 def test_an_own_client_is_used_as_it_is(converse_server, one_attempt):
     converse_server.plan("Hello.")
     assert chunks(one_attempt)[-1].stop_reason == "end_turn"
