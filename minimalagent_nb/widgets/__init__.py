@@ -17,10 +17,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from minimalagent_nb.widgets.bundle import run_bundle
     from minimalagent_nb.widgets.display import RunDisplay
     from minimalagent_nb.widgets.history import HistoryView
     from minimalagent_nb.widgets.live import LiveTree
-    from minimalagent_nb.widgets.bundle import run_bundle
     from minimalagent_nb.widgets.static_page import static_html
     from minimalagent_nb.widgets.static_plain import static_markdown, static_text
     from minimalagent_nb.widgets.terminal import TerminalPrinter

@@ -19,6 +19,7 @@ from minimalagent_nb.widgets.bounds import bounded
 __all__ = [
     "RUN_WORDS",
     "TOOL_WORDS",
+    "answer_usage",
     "call_preview",
     "clean",
     "count",
@@ -41,6 +42,9 @@ RUN_WORDS = {
 
 TOOL_WORDS = {"running": "Running", "success": "Done", "error": "Failed", "stopped": "Stopped"}
 """Status of a tool call, in words."""
+
+LINE_WIDTH = 88
+"""Characters of a JSON value that are shown on one line."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 # C0 and C1 controls but tab and line feed, and the characters that turn the
@@ -80,6 +84,15 @@ def token_text(usage: Usage) -> str:
         return ""
     text = count(usage.total_tokens, "token")
     return f"{text} ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else text
+
+
+def answer_usage(run: Reasoning) -> Usage:
+    """The tokens of the turn that answered: what the run's steps do not account for."""
+    counts = run.usage.to_dict()
+    for step in run.steps:
+        for name, number in step.usage.to_dict().items():
+            counts[name] = max(counts[name] - number, 0)
+    return Usage.from_dict(counts)
 
 
 def summary_parts(run: Reasoning) -> list[str]:
@@ -132,10 +145,27 @@ def call_preview(inputs: Any, width: int = 80) -> str:
 def json_text(value: Any, limit: int) -> str:
     """A tool's value for reading: text as it stands, anything else as indented JSON.
 
-    It is cut to about `limit` characters, with a note where it was.
+    What fits on a line stays on one. It is cut to about `limit` characters, with a
+    note where it was.
     """
     small, cut = bounded(value, limit)
     if isinstance(small, str):
         return clean(small)
-    text = clean(json.dumps(small, ensure_ascii=False, indent=2))
+    text = clean(_indented_json(small, ""))
     return f"{text}\n… cut for display" if cut else text
+
+
+def _indented_json(value: Any, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or len(line) + len(indent) <= LINE_WIDTH:
+        return line
+    inner = indent + "  "
+    if isinstance(value, list):
+        parts = [_indented_json(item, inner) for item in value]
+    else:
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {_indented_json(item, inner)}"
+            for key, item in value.items()
+        ]
+    begin, end = "[]" if isinstance(value, list) else "{}"
+    return f"{begin}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{end}"

@@ -131,8 +131,21 @@ def _link(address: Any) -> dict[str, Any]:
     return {"href": str(address)} if scheme in LINK_SCHEMES else {}
 
 
+_CELL = "padding: 3px 10px; border: 0; border-bottom: 1px solid rgba(128, 128, 128, 0.35)"
+_STYLES = {
+    "p": "margin: 0 0 8px",
+    "ul": "margin: 0 0 8px; padding-left: 22px",
+    "ol": "margin: 0 0 8px; padding-left: 22px",
+    "pre": "margin: 0 0 8px; padding: 6px 8px; overflow: auto; line-height: 1.4; "
+    "background: none; border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 3px",
+    "table": "margin: 0 0 8px; border-collapse: collapse",
+    "h3": "margin: 12px 0 4px; font-size: 16px; font-weight: 600",
+    **dict.fromkeys(("h4", "h5", "h6"), "margin: 12px 0 4px; font-size: 14px; font-weight: 600"),
+}
+
+
 def markdown_html(nodes: Sequence[Node]) -> str:
-    """HTML of a node tree, every text and attribute escaped."""
+    """HTML of a node tree, every text and attribute escaped, with inline style."""
     return "".join(_html(node) for node in nodes)
 
 
@@ -142,6 +155,10 @@ def _html(node: Node) -> str:
     tag, attributes, children = node
     if tag == "a":
         attributes = {**attributes, "target": "_blank", "rel": "noopener noreferrer"}
+    elif tag in ("th", "td"):
+        attributes = {"style": f"{_CELL}; text-align: {attributes.get('align', 'left')}"}
+    elif tag in _STYLES:
+        attributes = {**attributes, "style": _STYLES[tag]}
     written = "".join(f' {key}="{html.escape(str(value))}"' for key, value in attributes.items())
     if tag in _VOID:
         return f"<{tag}{written}>"
@@ -235,7 +252,9 @@ def _span(node: Node) -> str:
         return f"`{text}`" if plain else f"<code>{_escape(text)}</code>"
     inner = "".join(_span(child) for child in children)
     if tag == "a":
-        address = re.sub(r"[\s()<>\"'\\`|*_\[\]]", lambda m: f"%{ord(m[0]):02X}", attributes["href"])
+        address = re.sub(
+            r"[\s()<>\"'\\`|*_\[\]]", lambda m: f"%{ord(m[0]):02X}", attributes["href"]
+        )
         return f"[{inner}]({address})"
     mark = {"strong": "**", "em": "*", "del": "~~"}.get(tag, "")
     return f"{mark}{inner}{mark}"

@@ -19,7 +19,7 @@ from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes
 
-__all__ = ["MAX_BYTES", "Limits", "run_body", "static_html", "style", "summary_line"]
+__all__ = ["MAX_BYTES", "Limits", "details", "run_body", "static_html", "style", "summary_line"]
 
 MAX_BYTES = 200_000
 """No run's HTML is larger than this, in bytes of UTF-8."""
@@ -51,6 +51,7 @@ _BORDER = "var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
 _FONT = "var(--jp-ui-font-family, system-ui, -apple-system, 'Segoe UI', sans-serif)"
 _CODE = "var(--jp-code-font-family, ui-monospace, Menlo, Consolas, monospace)"
 _STATUS = {
+    "Completed": "var(--jp-success-color1, #2c974b)",
     "Failed": "var(--jp-error-color1, #d1453b)",
     "Stopped": "var(--jp-warn-color0, #b26a00)",
     "Running": "var(--jp-brand-color1, #2f7fd1)",
@@ -59,23 +60,26 @@ _STATUS = {
 _STYLES = {
     "run": f"font-family: {_FONT}; font-size: 13px; line-height: 1.5; margin: 4px 0",
     "query": "margin: 0; font-size: 14px; font-weight: 600; white-space: pre-wrap",
-    "meta": "margin: 2px 0 8px; font-size: 12px; opacity: 0.75",
+    "meta": "margin: 2px 0 8px; font-size: 12px",
     "list": "list-style: none; margin: 0; padding: 0",
     "step": "margin: 0; padding: 0",
-    "summary": "cursor: pointer; padding: 2px 0",
+    "summary": "cursor: pointer; padding: 1px 0",
     "row": "display: inline-flex; gap: 16px; justify-content: space-between; "
     "align-items: baseline; width: calc(100% - 20px); vertical-align: top",
     "label": "min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap",
-    "side": "flex: none; font-size: 12px; opacity: 0.75",
+    "side": "flex: none; font-size: 12px",
+    "soft": "opacity: 0.75",
+    "facts": "display: block; margin-left: 16px; font-size: 12px",
+    "reason": "display: block; margin-left: 16px; font-size: 12px; overflow: hidden; "
+    "text-overflow: ellipsis; white-space: nowrap; color: var(--jp-error-color1, #d1453b)",
     "body": f"margin: 0 0 4px 5px; padding: 0 0 0 12px; border-left: 1px solid {_BORDER}",
     "thinking": "margin: 2px 0 4px; white-space: pre-wrap; opacity: 0.8; font-style: italic",
     "said": "margin: 2px 0 4px",
     "code": f"font-family: {_CODE}; font-size: 12px; background: none; padding: 0; color: inherit",
     "caption": "margin: 4px 0 0; font-size: 11px; opacity: 0.75",
-    "pre": f"margin: 2px 0 6px; padding: 6px 8px; font-family: {_CODE}; font-size: 12px; "
-    f"line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; overflow: auto; "
-    f"max-height: 320px; background: none; color: inherit; "
-    f"border: 1px solid {_BORDER}; border-radius: 3px",
+    "pre": f"margin: 0 0 4px; padding: 0; font-family: {_CODE}; font-size: 12px; "
+    "line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; overflow: auto; "
+    "max-height: 320px; border: 0; background: none; color: inherit",
     "answer": f"margin: 8px 0 0; padding: 8px 0 0; border-top: 1px solid {_BORDER}; "
     "font-size: 14px",
     "notice": "margin: 6px 0 0; font-size: 12px; padding: 0 0 0 8px; "
@@ -118,7 +122,7 @@ def _document(run: Reasoning, limits: Limits) -> str:
 def summary_line(run: Reasoning) -> str:
     """Status and figures of a run on one line, as HTML."""
     first, *rest = figures.summary_parts(run)
-    return " · ".join([_status(first), *(html.escape(part) for part in rest)])
+    return _side(first, *rest)
 
 
 def run_body(run: Reasoning, limits: Limits) -> str:
@@ -128,7 +132,9 @@ def run_body(run: Reasoning, limits: Limits) -> str:
     if left > 0:
         steps += f"<li{style('caption')}>… {figures.count(left, 'more step')}, not shown here</li>"
     if run.final_thinking:
-        steps += f"<li>{_details('Thinking', '', _thinking(run.final_thinking, limits))}</li>"
+        inside = _thinking(run.final_thinking, limits)
+        side = _side(figures.token_text(figures.answer_usage(run)))
+        steps += f"<li>{details('<strong>Answer</strong>', side, inside, is_open=True)}</li>"
     parts = [f"<ul{style('list')}>{steps}</ul>" if steps else ""]
     if run.status == "failed" and run.error:
         parts.append(f"<p{style('error')}>{_escaped(run.error, 4_000)}</p>")
@@ -150,15 +156,18 @@ def _cut_notices(run: Reasoning) -> Iterable[str]:
 def _step(step: ReasoningStep, limits: Limits) -> str:
     inside = [_thinking(step.thinking, limits)] if step.thinking else []
     if step.text:
-        said = markdown_html(markdown_nodes(bounded_text(figures.clean(step.text), limits.thinking)))
+        said = markdown_html(
+            markdown_nodes(bounded_text(figures.clean(step.text), limits.thinking))
+        )
         inside.append(f"<div{style('said')}>{said}</div>")
     calls = "".join(f"<li>{_tool(tool, limits)}</li>" for tool in step.tools[: limits.tools])
     left = len(step.tools) - limits.tools
     if left > 0:
         calls += f"<li{style('caption')}>… {figures.count(left, 'more tool call')}</li>"
     inside.append(f"<ul{style('list')}>{calls}</ul>" if calls else "")
-    side = html.escape(" · ".join(figures.step_parts(step)))
-    return f"<li>{_details(f'Step {step.step_number}', side, ''.join(inside), is_open=True)}</li>"
+    label = f"<strong>Step {step.step_number}</strong>"
+    side = _side("", *figures.step_parts(step))
+    return f"<li>{details(label, side, ''.join(inside), is_open=True)}</li>"
 
 
 def _thinking(text: str, limits: Limits) -> str:
@@ -170,14 +179,16 @@ def _tool(tool: ToolData, limits: Limits) -> str:
     name = html.escape(figures.clean(tool.name))
     label = f"<code{style('code')}><strong>{name}</strong>({arguments})</code>"
     word = figures.TOOL_WORDS.get(tool.status, tool.status)
-    side = " · ".join(part for part in (_status(word), _seconds(tool.duration)) if part)
+    side = _side(word, figures.duration_text(tool.duration))
     inside = [_value("Inputs", tool.inputs, limits)] if tool.inputs else []
     if tool.error is not None:
         inside.append(_value("Error", tool.error, limits))
     elif tool.status == "success":
-        caption = "Result (the model saw a shortened form)" if tool.truncated else "Result"
+        caption = "Result, shortened for the model" if tool.truncated else "Result"
         inside.append(_value(caption, tool.result, limits))
-    return _details(label, side, "".join(inside))
+    # A failure is read without opening anything.
+    reason = f"<span{style('reason')}>{_escaped(tool.error, 300)}</span>" if tool.error else ""
+    return details(label, side, "".join(inside), reason)
 
 
 def _value(caption: str, value: Any, limits: Limits) -> str:
@@ -185,26 +196,27 @@ def _value(caption: str, value: Any, limits: Limits) -> str:
     return f"<p{style('caption')}>{caption}</p><pre{style('pre')}>{text}</pre>"
 
 
-def _details(label: str, side: str, inside: str, *, is_open: bool = False) -> str:
-    """A part that opens; `label`, `side` and `inside` are HTML."""
+def details(label: str, side: str, inside: str, below: str = "", *, is_open: bool = False) -> str:
+    """A part that opens, its texts given as HTML; `below` stands under the label."""
     # A focused summary would let its keys through to the notebook's commands.
     return (
         f"<details{' open' if is_open else ''}{style('step')}>"
         f'<summary data-lm-suppress-shortcuts="true"{style("summary")}>'
         f"<span{style('row')}><span{style('label')}>{label}</span>"
-        f" <span{style('side')}>{side}</span></span></summary>"
+        f" <span{style('side')}>{side}</span></span>{below}</summary>"
         f"<div{style('body')}>{inside}</div></details>"
     )
 
 
-def _seconds(seconds: float | None) -> str:
-    return html.escape(figures.duration_text(seconds))
-
-
-def _status(word: str) -> str:
+def _side(word: str, *figures_: str) -> str:
+    """A status in its colour, and figures, in one line of HTML."""
     colour = _STATUS.get(word)
-    escaped = html.escape(word)
-    return f'<span style="color: {colour}">{escaped}</span>' if colour else escaped
+    parts = [html.escape(part) for part in figures_ if part]
+    if not colour:
+        parts = [html.escape(word), *parts] if word else parts
+        return f"<span{style('soft')}>{' · '.join(parts)}</span>"
+    rest = f"<span{style('soft')}> · {' · '.join(parts)}</span>" if parts else ""
+    return f'<span style="color: {colour}">{html.escape(word)}</span>{rest}'
 
 
 def _escaped(text: str, limit: int) -> str:

@@ -69,9 +69,11 @@ def _markdown(run: Reasoning, limit: int) -> str:
 def _step_source(step: ReasoningStep, limit: int) -> list[str]:
     heading = " · ".join([f"**Step {step.step_number}**", *figures.step_parts(step)])
     lines = [f"- {heading}", ""]
-    for text in (step.thinking, step.text):
-        if text:
-            lines += [f"  {_line(bounded_text(text, 4 * limit))}", ""]
+    if step.thinking:
+        lines += [f"  {_line(bounded_text(step.thinking, 4 * limit))}", ""]
+    if step.text:
+        said = markdown_nodes(figures.clean(bounded_text(step.text, 4 * limit)))
+        lines += [*textwrap.indent(markdown_source(said), "  ").split("\n"), ""]
     for tool in step.tools[:_TOOLS]:
         lines += textwrap.indent("\n".join(_tool_source(tool, limit)), "  ").split("\n")
     return lines + [f"  {line}" for line in _more(step.tools, _TOOLS, "more tool call")]

@@ -11,6 +11,7 @@ from typing import Any
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import ReasoningFold
 from minimalagent_nb.view import View
+from minimalagent_nb.widgets.figures import clean
 from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, markdown_source
 
 __all__ = ["AnswerView", "make_view"]
@@ -45,7 +46,7 @@ class AnswerView:
         reasoning = self._fold.reasoning
         if reasoning.status != "completed":
             return
-        answer = reasoning.final_response or ""
+        answer = clean(reasoning.final_response or "")
         if not _in_kernel():
             print(answer)  # noqa: T201 - a terminal shows text
             return
@@ -53,7 +54,8 @@ class AnswerView:
 
         nodes = markdown_nodes(answer)
         bundle = {
-            "text/html": markdown_html(nodes),
+            # The class keeps MathJax from reading dollar amounts as formulas.
+            "text/html": f'<div class="mathjax_ignore">{markdown_html(nodes)}</div>',
             "text/markdown": markdown_source(nodes),
             "text/plain": answer,
         }

@@ -61,6 +61,9 @@ MEANS = [
 ]
 
 
+_TOKENS = Usage(400, 60)
+
+
 class Teller:
     """Writes events with a clock and step numbers of its own."""
 
@@ -103,7 +106,7 @@ class Teller:
         yield MessageAdded(at=self.at, message=user_message("as the wire has it"))
 
     def turn(
-        self, thinking: str = "", text: str = "", *, calls: int = 0, tokens: Usage = Usage(400, 60)
+        self, thinking: str = "", text: str = "", *, calls: int = 0, tokens: Usage = _TOKENS
     ) -> Iterator[Event]:
         yield from self.open_turn(thinking, text)
         yield from self.close_turn(thinking, text, calls, tokens)
@@ -115,7 +118,9 @@ class Teller:
             at=self.at, step=self.step, call_id=f"call-{self.calls}", name=name, inputs=inputs
         )
 
-    def returned(self, call_id: str, result: Any, seconds: float = 0.2, **more: Any) -> ToolCallEnded:
+    def returned(
+        self, call_id: str, result: Any, seconds: float = 0.2, **more: Any
+    ) -> ToolCallEnded:
         self.at += seconds
         return ToolCallEnded(
             at=self.at,
@@ -195,7 +200,9 @@ def _work(teller: Teller) -> Iterator[Event]:
     yield from teller.turn("", said, calls=1, tokens=Usage(310, 71, 1_204, 0))
     sql = "SELECT species, sex, avg(body_mass) AS mean_g, count(*) AS n FROM penguins GROUP BY 1, 2"
     yield teller.call("query_data", {"sql": sql, "limit": 50})
-    yield teller.raised("call-3", "BinderException: column body_mass not found. Did you mean body_mass_g?")
+    yield teller.raised(
+        "call-3", "BinderException: column body_mass not found. Did you mean body_mass_g?"
+    )
     thought = "The column is body_mass_g."
     yield from teller.open_turn("The col")
     yield StepReset(
@@ -212,7 +219,9 @@ def _work(teller: Teller) -> Iterator[Event]:
 def _answer(teller: Teller, answer: str) -> Iterator[Event]:
     thought = "I have the means; the differences can be told from them."
     yield from teller.turn(thought, answer, tokens=Usage(340, 212, 2_004, 0))
-    yield Notice(at=teller.at, kind="memory", text="The session is kept in ~/.local/share/sessions.db.")
+    yield Notice(
+        at=teller.at, kind="memory", text="The session is kept in ~/.local/share/sessions.db."
+    )
     yield teller.end(answer, stop_reason="end_turn")
 
 

@@ -175,7 +175,9 @@ function elapsedText(seconds) {
 export function tokenText(usage) {
   const total = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens +
     usage.cache_write_tokens;
-  return total ? countText(total, "token") : "";
+  const cached = usage.cache_read_tokens;
+  if (!total) return "";
+  return countText(total, "token") + (cached ? ` (${NUMBERS.format(cached)} cached)` : "");
 }
 
 /** The kinds of tokens, for a tooltip. @param {Usage} usage */
@@ -188,52 +190,47 @@ function tokenDetail(usage) {
 }
 
 /**
- * A value on one line of about `width` characters, looking at no more of it than needed.
- * @param {unknown} value @param {number} width @returns {string}
+ * A value on one line of about `width` characters, and whether that is all of it. No
+ * more of the value is looked at than the line shows.
+ * @param {unknown} value @param {number} width @returns {{text: string, isWhole: boolean}}
  */
 export function preview(value, width) {
   if (typeof value === "string") {
-    const text = value.length > width ? value.slice(0, width) + "…" : value;
-    return JSON.stringify(text);
+    const isWhole = value.length <= width && !value.includes("\n");
+    return { text: JSON.stringify(value.slice(0, width)) + (isWhole ? "" : "…"), isWhole };
   }
-  if (value === null || typeof value !== "object") return String(value);
+  if (value === null || typeof value !== "object") return { text: String(value), isWhole: true };
   const isList = Array.isArray(value);
-  const keys = isList ? [] : Object.keys(value);
-  const size = isList ? value.length : keys.length;
+  const names = isList ? value.keys() : Object.keys(value);
   const parts = [];
-  let used = 0;
-  for (let index = 0; index < size; index += 1) {
-    if (used > width) {
+  let left = width;
+  let isWhole = true;
+  for (const name of names) {
+    if (left <= 0) {
       parts.push("…");
+      isWhole = false;
       break;
     }
-    const inner = /** @type {any} */ (value)[isList ? index : keys[index]];
-    const part = preview(inner, Math.min(40, width));
-    parts.push(isList ? part : `${keys[index]}: ${part}`);
-    used += parts[index].length + 2;
+    const part = preview(/** @type {any} */ (value)[name], Math.max(left, 12));
+    const text = isList ? part.text : `${name}: ${part.text}`;
+    isWhole &&= part.isWhole;
+    left -= text.length + 2;
+    parts.push(text);
   }
-  return isList ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
+  const text = isList ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
+  return { text, isWhole: isWhole && left >= 0 };
 }
 
 /** A call's arguments on one line. @param {any} inputs */
 export function callText(inputs) {
-  if (inputs === null || typeof inputs !== "object") return preview(inputs, 80);
-  return Object.entries(inputs).map(([key, value]) => `${key}=${preview(value, 60)}`)
+  if (!isFilled(inputs)) return "";
+  return Object.entries(inputs).map(([key, value]) => `${key}=${preview(value, 60).text}`)
     .join(", ").replace(/\s+/g, " ").slice(0, 240);
 }
 
-/** Whether a value is small enough to be shown open. @param {unknown} value @param {number} limit */
-function isSmall(value, limit) {
-  let left = limit;
-  /** @param {unknown} part */
-  const spend = (part) => {
-    if (left < 0) return;
-    if (part !== null && typeof part === "object") Object.values(part).forEach(spend);
-    else left -= typeof part === "string" && part.length > 200 ? 4 : 1;
-  };
-  if (value !== null && typeof value === "object" && Object.keys(value).length > limit) return false;
-  spend(value);
-  return left >= 0;
+/** @param {unknown} value */
+function isFilled(value) {
+  return value !== null && typeof value === "object" && Object.keys(value).length > 0;
 }
 
 // --- Elements ---------------------------------------------------------------
@@ -325,8 +322,10 @@ class RenderedText {
 
 // --- Items of the tree ------------------------------------------------------
 
-const LONG_LINE = 100;
+const LINE = 100;
 const LONG_TEXT = 600;
+const SHORT_TEXT = 2000;
+const FEW_VALUES = 12;
 const SHORT_THINKING = 400;
 const PAGE_OF_VALUES = 100;
 
@@ -412,11 +411,11 @@ class TextItem extends Item {
    *  @param {boolean} openAtFirst */
   constructor(view, key, level, kind, openAtFirst) {
     super(view, key, level, kind, { openAtFirst, structural: true });
-    this.makeOpenable();
   }
 
   /** @param {string} text */
   update(text) {
+    if (text.length > LINE / 2 || text.includes("\n")) this.makeOpenable();
     const last = this.label.firstChild;
     const before = last?.nodeValue ?? "";
     if (last instanceof Text && text.length > before.length && text.startsWith(before)) {
@@ -444,23 +443,25 @@ class SaidItem extends Item {
   }
 }
 
-/** A JSON value: a short one on one line, any other opens. */
+/** A JSON value: on one line where it fits, and to be opened where there is more to it. */
 class ValueItem extends Item {
   /**
    * @param {TreeView} view @param {string} key @param {number} level @param {string} name
-   * @param {unknown} value @param {boolean} openAtFirst
+   * @param {unknown} value @param {number} few so many entries are shown at once
    */
-  constructor(view, key, level, name, value, openAtFirst) {
-    super(view, key, level, "value", { openAtFirst });
+  constructor(view, key, level, name, value, few) {
+    const { text, isWhole } = preview(value, LINE);
+    const isText = typeof value === "string";
+    const size = isText ? value.length : isFilled(value) ? Object.keys(Object(value)).length : 0;
+    super(view, key, level, "value", {
+      openAtFirst: !isWhole && size <= (isText ? SHORT_TEXT : few),
+    });
     this.value = value;
     const type = value === null ? "null" : typeof value;
-    this.label.append(
-      element("span", "ma-key", name), element("span", `ma-json ma-json-${type}`, preview(value, 120)),
-    );
-    const isLong = typeof value === "string" && (value.length > LONG_LINE || value.includes("\n"));
+    this.label.append(element("span", "ma-key", name), element("span", `ma-json ma-json-${type}`, text));
     if (Array.isArray(value)) setText(this.note, countText(value.length, "item"));
-    if (isLong) setText(this.note, countText(String(value).length, "character"));
-    if (isLong || isFilled(value)) this.makeOpenable();
+    if (isText && !isWhole) setText(this.note, countText(size, "character"));
+    if (isFilled(value) || !isWhole) this.makeOpenable();
   }
 
   fill() {
@@ -490,7 +491,7 @@ class ValueItem extends Item {
     const more = button("", () => {
       for (const [name, value] of entries.slice(shown, shown + PAGE_OF_VALUES)) {
         const item = new ValueItem(this.view, `${this.key}/${name}`, this.level + 1,
-          isList ? `[${name}]` : name, value, isSmall(value, 6));
+          isList ? `[${name}]` : name, value, FEW_VALUES / 2);
         this.body?.insertBefore(item.root, more);
       }
       shown += PAGE_OF_VALUES;
@@ -512,6 +513,8 @@ class ToolItem extends Item {
     super(view, key, level, "tool", { structural: true });
     this.tool = tool;
     this.hasOutcome = false;
+    this.reason = element("div", "ma-reason");
+    this.row.after(this.reason);
     this.label.append(
       element("span", "ma-name", tool.name),
       element("span", "ma-arguments", `(${callText(tool.inputs)})`),
@@ -529,9 +532,10 @@ class ToolItem extends Item {
   }
 
   show() {
-    const { status, duration } = this.tool;
+    const { status, duration, error } = this.tool;
     this.root.dataset.status = status;
     setText(this.note, TOOL_WORDS[status] ?? status);
+    setText(this.reason, error?.slice(0, 300) ?? "");
     if (status === "running") this.tick(this.view.now());
     else setText(this.time, durationText(duration));
   }
@@ -555,7 +559,7 @@ class ToolItem extends Item {
       this.addValue("Error", error).root.classList.add("ma-failure");
     } else if (status === "success") {
       const item = this.addValue("Result", result);
-      const notes = [truncated ? "the model saw less" : "", cut ? "cut for display" : ""];
+      const notes = [truncated ? "shortened for the model" : "", cut ? "cut for display" : ""];
       if (truncated || cut) setText(item.note, notes.filter(Boolean).join(", "));
     }
   }
@@ -563,8 +567,7 @@ class ToolItem extends Item {
   /** @param {string} name @param {unknown} value */
   addValue(name, value) {
     const key = `${this.key}/${name}`;
-    const open = typeof value === "string" ? value.length < 2000 : isSmall(value, 12);
-    const item = new ValueItem(this.view, key, this.level + 1, name, value, open);
+    const item = new ValueItem(this.view, key, this.level + 1, name, value, FEW_VALUES);
     item.root.classList.add("ma-part");
     this.body?.append(item.root);
     return item;
@@ -664,11 +667,6 @@ class TurnItem extends Item {
     if (after) after.after(item.root);
     else this.body?.prepend(item.root);
   }
-}
-
-/** @param {unknown} value */
-function isFilled(value) {
-  return value !== null && typeof value === "object" && Object.keys(value).length > 0;
 }
 
 // --- The view ---------------------------------------------------------------
