@@ -35,6 +35,12 @@ __all__ = ["PROCESS_IDS", "Interaction", "InteractionIds", "reasoning_key"]
 
 LIVE_BYTES = 7_900
 """Size of the live view's JSON: with the item's other attributes it stays under 8 KB."""
+RENEW_BELOW = 0.9
+"""Renew when the oldest turn has less than this part of its life before it.
+
+Whoever comes back within nine tenths of the time to live finds the whole session, at
+the price of at most ten copies of it in that time, however many turns it has.
+"""
 MANY_TURNS = 50
 """More turns than this are put together into a checkpoint, where there is an expiry."""
 
@@ -186,9 +192,9 @@ class Interaction:
     def _due_for_renewal(self) -> Conversation | None:
         """The conversation so far, where this turn should be a checkpoint of it.
 
-        Turns that expire long before the session does are renewed by one, so that
-        the life of a conversation slides with its use; and many turns are put
-        together, so that reading stays bounded.
+        Turns that expire before the session does are renewed by one, so that the life
+        of a conversation slides with its use; and many turns are put together, so
+        that reading stays bounded.
         """
         if self._ttl is None or not (self._extent is None or self._is_due(self._extent)):
             return None
@@ -199,7 +205,7 @@ class Interaction:
         if self._ttl is None:
             return False
         expiring = extent.oldest_expiry is not None and (
-            extent.oldest_expiry - self._clock() < self._ttl / 2
+            extent.oldest_expiry - self._clock() < self._ttl * RENEW_BELOW
         )
         return expiring or extent.turns > MANY_TURNS
 

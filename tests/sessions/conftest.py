@@ -22,7 +22,8 @@ from minimalagent_nb.events import (
 )
 from minimalagent_nb.sessions import DynamoDBStore, ItemStore, SessionLog, SQLiteStore
 
-NOW = 1_763_821_417.25
+NOW = 4_000_000_017.25
+"""In the future: DynamoDB Local deletes what has really expired."""
 
 
 class Clock:

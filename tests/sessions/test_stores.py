@@ -17,6 +17,9 @@ def store(request, clock):
     made.close()
 
 
+EXPIRES = 4_100_000_000
+
+
 def keys(items):
     return [item.sk for item in items]
 
@@ -40,14 +43,14 @@ def test_an_item_comes_back_as_it_was(store):
         "negative": -5,
         "bytes": bytes(range(256)),
     }
-    item = Item("p#1", 1_763_821_417_123_457, attributes, 1_800_000_000)
+    item = Item("p#1", 1_763_821_417_123_457, attributes, EXPIRES)
     assert store.put(item)
     assert store.get("p#1", 1_763_821_417_123_457) == item
     assert list(store.query("p#1")) == [item]
 
 
 def test_a_put_replaces_the_whole_item(store):
-    store.put(Item("p", 1, {"a": "1", "b": "1"}, 1_800_000_000))
+    store.put(Item("p", 1, {"a": "1", "b": "1"}, EXPIRES))
     assert store.put(Item("p", 1, {"a": "2"}))
     assert store.get("p", 1) == Item("p", 1, {"a": "2"})
 
@@ -111,11 +114,11 @@ def test_ranges_and_limits(store):
 
 
 def test_chosen_attributes_only(store):
-    store.put(Item("p", 1, {"a": "x", "size": 5, "b": "y"}, 1_800_000_000))
+    store.put(Item("p", 1, {"a": "x", "size": 5, "b": "y"}, EXPIRES))
     assert list(store.query("p", names=("a", "size"))) == [
-        Item("p", 1, {"a": "x", "size": 5}, 1_800_000_000)
+        Item("p", 1, {"a": "x", "size": 5}, EXPIRES)
     ]
-    assert list(store.query("p", names=())) == [Item("p", 1, {}, 1_800_000_000)]
+    assert list(store.query("p", names=())) == [Item("p", 1, {}, EXPIRES)]
 
 
 def test_every_page_is_read(store):

@@ -1,0 +1,191 @@
+"""Time to live: the life of a conversation slides with its use, by checkpoints."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from minimalagent_nb.errors import SessionReadError
+from minimalagent_nb.sessions import SessionLog
+from minimalagent_nb.sessions.conversation import LATE
+from tests.sessions.conftest import FaultyStore, conversation, events_of, record
+
+TTL = 3600
+
+
+@pytest.fixture
+def log(store, clock):
+    return SessionLog(store, ttl=TTL, clock=clock)
+
+
+def kinds(store):
+    return [item.attributes["kind"] for item in store.query("messages#s")]
+
+
+def texts(messages):
+    return [block["text"] for message in messages for block in message["content"]]
+
+
+def test_everything_expires_after_its_time(store, log, clock):
+    taken = record(log, "s", "x" * 800_000)
+    expires = int(clock()) + TTL
+    assert store.get("messages#s", taken).expires == expires
+    assert store.get("reasoning#s", taken).expires == expires
+    # Parts outlive what leads to them, so that no reader finds half a turn.
+    assert {item.expires for item in store.query(f"messages#s#{taken}")} == {expires + 86400}
+    clock.now = expires + 1
+    assert log.load("s") == []
+    assert list(log.history("s")) == []
+    assert log.sessions() == []
+
+
+def test_a_session_in_use_never_loses_its_beginning(store, log, clock):
+    wanted = []
+    for number in range(20):
+        clock.now += TTL // 4
+        record(log, "s", f"q{number}", f"a{number}")
+        wanted += [f"q{number}", f"a{number}"]
+        assert texts(log.load("s")) == wanted
+    clock.now += TTL * 9 // 10
+    assert texts(log.load("s")) == wanted
+    clock.now += TTL // 10 + 1
+    assert log.load("s") == []
+
+
+def test_turns_are_renewed_only_when_they_would_expire_before_the_session(store, log, clock):
+    for _ in range(3):
+        record(log, "s")
+        clock.now += TTL // 40
+    assert kinds(store) == ["turn"] * 3
+    clock.now += TTL // 20
+    record(log, "s")
+    assert kinds(store) == ["turn"] * 3 + ["checkpoint"]
+    record(log, "s")
+    assert kinds(store)[-1] == "turn"
+    assert len(log.load("s")) == 10
+
+
+def test_a_renewal_needs_no_load_before_it(store, log, clock):
+    record(log, "s", "one", "1")
+    clock.now += TTL * 3 // 4
+    record(SessionLog(store, ttl=TTL, clock=clock), "s", "two", "2", load=False)
+    clock.now += TTL // 2
+    assert log.load("s") == conversation("one", "1", "two", "2")
+
+
+def test_many_turns_are_put_together(store, log):
+    for number in range(53):
+        record(log, "s", f"q{number}", "a")
+    assert kinds(store).count("checkpoint") == 1
+    assert len(log.load("s")) == 106
+
+
+def test_the_documented_item_of_a_checkpoint_is_the_whole_conversation(store, log, clock):
+    record(log, "s", "one", "1")
+    clock.now += TTL * 3 // 4
+    taken = record(log, "s", "two", "2")
+    stored = store.get("messages#s", taken).attributes["messages"]
+    assert json.loads(stored) == conversation("one", "1", "two", "2")
+
+
+def test_a_large_checkpoint_is_kept_in_parts(store, log, clock):
+    record(log, "s", "x" * 300_000, "1")
+    clock.now += TTL * 3 // 4
+    record(log, "s", "y" * 300_000, "2")
+    clock.now += TTL // 2
+    assert kinds(store) == ["checkpoint"]
+    assert log.load("s") == conversation("x" * 300_000, "1", "y" * 300_000, "2")
+
+
+def test_checkpoints_of_two_kernels_double_nothing(store, log, clock):
+    record(log, "s", "one", "1")
+    record(log, "s", "two", "2")
+    clock.now += TTL * 3 // 4
+    logs = [SessionLog(store, ttl=TTL, clock=clock) for _ in range(2)]
+    for each in logs:
+        each.load("s")
+    recorders = [each.begin("s", real_time=False) for each in logs]
+    faulty = FaultyStore(store)
+    held = SessionLog(faulty, ttl=TTL, clock=clock)
+    held.load("s")
+    late = held.begin("s", real_time=False)
+    for name, recorder in zip("abc", [*recorders, late], strict=True):
+        for event in events_of(name, name.upper()):
+            recorder.add(event)
+    # The third has read what it renews, and writes when the others are done.
+    faulty.open.clear()
+    thread = threading.Thread(target=late.finish)
+    thread.start()
+    assert faulty.held.wait(10)
+    for recorder in recorders:
+        assert recorder.finish() is None
+    faulty.open.set()
+    thread.join()
+    assert kinds(store).count("checkpoint") == 2
+    found = texts(log.load("s"))
+    assert found[:4] == ["one", "1", "two", "2"]
+    assert sorted(found[4:]) == ["A", "B", "C", "a", "b", "c"]
+    clock.now += TTL // 4 + 60
+    assert sorted(texts(log.load("s"))[4:]) == ["A", "B", "C", "a", "b", "c"]
+
+
+def test_a_turn_that_ends_after_a_checkpoint_is_not_lost(store, log, clock):
+    record(log, "s", "one", "1")
+    slow = SessionLog(store, ttl=TTL, clock=clock)
+    slow.load("s")
+    recorder = slow.begin("s", real_time=False)
+    clock.now += TTL * 3 // 4
+    record(log, "s", "two", "2")
+    assert kinds(store)[-1] == "checkpoint"
+    for event in events_of("slow", "S"):
+        recorder.add(event)
+    assert recorder.finish() is None
+    assert texts(log.load("s")) == ["one", "1", "slow", "S", "two", "2"]
+
+
+def test_a_run_of_a_day_is_put_where_checkpoints_look(store, clock):
+    ttl = 90 * 86400
+    log = SessionLog(store, ttl=ttl, clock=clock)
+    record(log, "s", "one", "1")
+    recorder = log.begin("s", real_time=True)
+    clock.now += ttl * 3 // 4
+    record(SessionLog(store, ttl=ttl, clock=clock), "s", "two", "2")
+    for event in events_of("slow", "S"):
+        recorder.add(event)
+    assert recorder.finish() is None
+    assert texts(log.load("s")) == ["one", "1", "two", "2", "slow", "S"]
+    assert len(list(log.history("s"))) == 3
+
+
+def test_what_a_checkpoint_covers_long_ago_is_not_read_again(store, clock):
+    ttl = 30 * 86400
+    log = SessionLog(store, ttl=ttl, clock=clock)
+    for number in range(60):
+        clock.now += LATE / 1e6 / 2
+        record(log, "s", f"q{number}", "a")
+    newest = max(item.sk for item in store.query("messages#s") if "floor" in item.attributes)
+    [checkpoint] = store.query("messages#s", after=newest - 1, before=newest + 1)
+    assert len(json.loads(checkpoint.attributes["covers"])) <= 3
+    assert [text for text in texts(log.load("s")) if text != "a"] == [f"q{n}" for n in range(60)]
+
+
+def test_a_renewal_that_cannot_read_stores_the_turn_and_says_so(store, clock):
+    faulty = FaultyStore(store)
+    log = SessionLog(faulty, ttl=TTL, clock=clock)
+    record(log, "s", "one", "1")
+    clock.now += TTL * 3 // 4
+    log.load("s")
+    recorder = log.begin("s", real_time=False)
+    for event in events_of("two", "2"):
+        recorder.add(event)
+    faulty.read_error = SessionReadError("The network is down. Try again.")
+    assert recorder.finish() == (
+        "Not stored of this run: the list of sessions. The network is down. Try again."
+    )
+    faulty.read_error = None
+    assert log.load("s") == conversation("one", "1", "two", "2")
+    assert kinds(store) == ["turn", "turn"]
+    record(log, "s", "three", "3")
+    assert kinds(store)[-1] == "checkpoint"
