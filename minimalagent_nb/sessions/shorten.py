@@ -212,7 +212,8 @@ def _common_length(slots: list[_Slot], room: int) -> bool:
         left -= size
     cut = False
     for slot, size in zip(slots, sizes, strict=True):
-        cut = (size > length and slot.cut(length)) or cut
+        # Short values are worth more than further steps are.
+        cut = (size > max(length, _CHILD) and slot.cut(length)) or cut
     return cut
 
 
