@@ -216,6 +216,11 @@ class _Shown:
     def __init__(self, reasoning: Reasoning) -> None:
         self._reasoning = reasoning
 
+    def __repr__(self) -> str:
+        from minimalagent_nb.widgets import static_text
+
+        return static_text(self._reasoning)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from minimalagent_nb.widgets import run_bundle
 

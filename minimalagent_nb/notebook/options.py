@@ -97,7 +97,8 @@ def parse_options(line: str) -> tuple[Options, str]:
             raise ConfigurationError(_unknown(flag))
         position = match.start(1) + len(flag) + len(equals)
         if option.read is None:
-            options = replace(options, **{option.field: True})
+            switched: dict[str, Any] = {option.field: True}
+            options = replace(options, **switched)
             continue
         value = _VALUE.match(line, position)
         if value is None:
@@ -105,7 +106,8 @@ def parse_options(line: str) -> tuple[Options, str]:
         text = next(group for group in value.groups() if group is not None)
         if value.group(1) is not None:
             text = re.sub(r"\\(.)", r"\1", text)
-        options = replace(options, **{option.field: option.read(text)})
+        given: dict[str, Any] = {option.field: option.read(text)}
+        options = replace(options, **given)
         position = value.end()
     return options, line[position:].lstrip()
 

@@ -99,9 +99,8 @@ class Workbench:
         region = settings.memory_region or settings.bedrock_region
         key = (settings.memory, settings.session_table_name, region)
         if key not in self._stores:
-            memory = None if settings.memory == "none" else settings.memory
             self._stores[key] = open_store(
-                memory, table_name=settings.session_table_name, region=region
+                settings.memory, table_name=settings.session_table_name, region=region
             )
         return self._stores[key]
 

@@ -26,6 +26,7 @@ def add(a: int, b: int) -> int:
 @tool
 def hang() -> None:
     "Wait for ever."
+    print("waiting", flush=True)
     threading.Event().wait()
 
 model = ScriptedModel([call("add", a=1, b=2), call("hang"), "It is 3.", "Still 3."])
@@ -93,7 +94,7 @@ def test_an_interrupt_stops_the_run_keeps_what_was_done_and_the_session_goes_on(
     kernel: Kernel, store_path: Path
 ) -> None:
     kernel.run(SETUP)
-    reply, messages = kernel.run("%%agent -s demo\nAdd, then wait.", interrupt_at='"hang"')
+    reply, messages = kernel.run("%%agent -s demo\nAdd, then wait.", interrupt_at="waiting")
     assert reply["status"] == "error"
     assert reply["ename"] == "RunStoppedError"
     assert len(reply["traceback"]) == 1

@@ -233,32 +233,36 @@ def test_quiet_shows_the_answer_only(shell: Any, capsys: Any) -> None:
     assert capsys.readouterr().out == "It is 3.\n"
 
 
+def traces(shell: Any) -> dict[str, Any]:
+    """Everything of a shell that loading an extension may change."""
+    magics = shell.magics_manager
+    ours = [c for c in shell.configurables if type(c).__module__.startswith("minimalagent_nb")]
+    return {
+        "line": set(magics.magics["line"]),
+        "cell": set(magics.magics["cell"]),
+        "transformers": list(shell.input_transformers_cleanup),
+        "configurables": ours,
+        "registry": "AgentMagics" in magics.registry,
+        "namespace": set(shell.user_ns),
+        "errors": hasattr(AgentError, "_render_traceback_"),
+    }
+
+
 def test_loading_twice_and_unloading_restore_the_shell(store_path: Any) -> None:
     shell = new_shell()
-    before = (
-        set(shell.magics_manager.magics["line"]),
-        set(shell.magics_manager.magics["cell"]),
-        list(shell.input_transformers_cleanup),
-        [c for c in shell.configurables if type(c).__module__.startswith("minimalagent_nb")],
-        set(shell.magics_manager.registry),
-        set(shell.user_ns),
-    )
+    before = traces(shell)
     shell.run_line_magic("load_ext", "minimalagent_nb")
+    loaded = traces(shell)
+    assert loaded != before
     shell.run_line_magic("load_ext", "minimalagent_nb")
     shell.run_line_magic("reload_ext", "minimalagent_nb")
-    assert len(shell.input_transformers_cleanup) == len(before[2]) + 1
-    assert hasattr(AgentError, "_render_traceback_")
-    shell.run_line_magic("unload_ext", "minimalagent_nb")
-    after = (
-        set(shell.magics_manager.magics["line"]),
-        set(shell.magics_manager.magics["cell"]),
-        list(shell.input_transformers_cleanup),
-        [c for c in shell.configurables if type(c).__module__.startswith("minimalagent_nb")],
-        set(shell.magics_manager.registry),
-        set(shell.user_ns),
+    again = traces(shell)
+    assert (again["line"], len(again["transformers"])) == (
+        loaded["line"],
+        len(loaded["transformers"]),
     )
-    assert after == before
-    assert not hasattr(AgentError, "_render_traceback_")
+    shell.run_line_magic("unload_ext", "minimalagent_nb")
+    assert traces(shell) == before
 
 
 def test_settings_that_cannot_be_are_said(shell: Any, capsys: Any) -> None:

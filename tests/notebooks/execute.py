@@ -35,7 +35,10 @@ def execute(path: Path, folder: Path) -> Any:
         "JPY_SESSION_NAME": path.name,
     }
     client = NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=120,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute(env=environment, cleanup_kc=True)
     return notebook
