@@ -16,9 +16,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["BYTES", "byte_size", "dumps", "loads", "one_line", "split"]
+__all__ = ["BYTES", "FORMAT", "byte_size", "dumps", "loads", "one_line", "split"]
 
 BYTES = "$bytes"
+FORMAT = 1
+"""Version of the stored items; items without one were written by minimalagent."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field, replace
 
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.messages import Message
-from minimalagent_nb.sessions.codec import byte_size, dumps, loads, split
+from minimalagent_nb.sessions.codec import FORMAT, byte_size, dumps, loads, split
 from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 
 __all__ = [
-    "FORMAT",
     "ITEM_BYTES",
     "SECOND",
     "Conversation",
@@ -34,8 +33,6 @@ __all__ = [
     "read_conversation",
 ]
 
-FORMAT = 1
-"""Version of the stored items."""
 SECOND = 1_000_000
 """One second in sort keys."""
 ITEM_BYTES = 350_000
@@ -255,7 +252,7 @@ def _documented(store: ItemStore, session_id: str, item: Item) -> list[Message]:
 def _parsed(store: ItemStore, session_id: str, item: Item, text: str) -> list[Message]:
     try:
         messages = loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise _unreadable(store, session_id, item, "its messages are no JSON") from error
     if not isinstance(messages, list):
         raise _unreadable(store, session_id, item, "its messages are no list")

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from minimalagent_nb.sessions.codec import one_line
-from minimalagent_nb.sessions.items import Item, ItemStore
+from minimalagent_nb.sessions.codec import FORMAT, one_line
+from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 
 __all__ = ["SessionInfo", "list_session", "listed_sessions", "unlist_session"]
 
@@ -65,7 +65,8 @@ def list_session(
     if there is None and interactions > 1:
         there = _newest_entry(store, session_id, now)
     first_title = there.attributes["title"] if there else one_line(title, _TITLE)
-    entry = {
+    entry: dict[str, Attribute] = {
+        "version": FORMAT,
         "session_id": session_id,
         "title": first_title,
         "last_used": int(now * _MICROSECONDS),

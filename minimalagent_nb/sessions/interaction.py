@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.sessions.codec import FORMAT
 from minimalagent_nb.sessions.conversation import (
-    FORMAT,
     ITEM_BYTES,
     LATE,
     SECOND,
@@ -135,9 +135,11 @@ class Interaction:
         except SessionReadError as error:
             postponed = error
         turn_id = self.id
-        if int(self._clock() * SECOND) - turn_id > LATE // 2:
-            # Checkpoints that were written meanwhile look no further back than LATE.
-            turn_id = self._ids.take()
+        newest = earlier.extent.newest if earlier else 0
+        # A checkpoint comes after all that it covers, and those that were written since a
+        # very long run began look no further back than LATE.
+        if turn_id <= newest or int(self._clock() * SECOND) - turn_id > LATE // 2:
+            turn_id = self._ids.take(after=newest)
         taken = put_turn(
             self._store,
             self._session_id,

@@ -194,7 +194,7 @@ def _reasoning_of(session_id: str, item: Item) -> Reasoning:
     """The interaction that an item holds."""
     try:
         reasoning = Reasoning.from_dict(loads(str(item.attributes["reasoning"])))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         reasoning = Reasoning(
             status="failed",
             error=f"The stored interaction {item.sk} cannot be read: its reasoning is damaged.",

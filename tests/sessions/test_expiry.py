@@ -6,11 +6,13 @@ import json
 import threading
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from minimalagent_nb.errors import SessionReadError
-from minimalagent_nb.sessions import SessionLog
+from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.conversation import LATE
-from tests.sessions.conftest import FaultyStore, conversation, events_of, record
+from tests.sessions.conftest import Clock, FaultyStore, conversation, events_of, record
 
 TTL = 3600
 
@@ -189,3 +191,33 @@ def test_a_renewal_that_cannot_read_stores_the_turn_and_says_so(store, clock):
     assert kinds(store) == ["turn", "turn"]
     record(log, "s", "three", "3")
     assert kinds(store)[-1] == "checkpoint"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, TTL // 5)), max_size=40))
+@example([(0, 0)] * 8 + [(1, 0), (0, 1), (0, 0), (0, 359)])  # a checkpoint by the older run
+@settings(max_examples=50, deadline=None)
+def test_kernels_in_any_order_lose_and_double_nothing(steps):
+    """Each step a kernel begins a run or ends the one that it has begun."""
+    clock = Clock()
+    store = SQLiteStore(":memory:", clock=clock)
+    logs = [SessionLog(store, ttl=TTL, clock=clock) for _ in range(3)]
+    running, ended = {}, []
+
+    def end(kernel):
+        name = f"{kernel}-{len(ended)}"
+        for event in events_of(name, "a"):
+            running[kernel].add(event)
+        assert running.pop(kernel).finish() is None
+        ended.append(name)
+
+    for kernel, pause in steps:
+        clock.now += pause
+        if kernel in running:
+            end(kernel)
+        else:
+            logs[kernel].load("s")
+            running[kernel] = logs[kernel].begin("s", real_time=False)
+    for kernel in list(running):
+        end(kernel)
+    assert sorted(texts(logs[0].load("s"))[::2]) == sorted(ended)
+    store.close()

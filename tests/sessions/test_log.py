@@ -121,6 +121,7 @@ def test_a_failed_read_is_an_error_and_not_an_empty_history(store, clock):
         {"version": 1, "messages": "[]", "parts": 2},
         {"version": 1, "messages": "[]", "kind": "checkpoint"},
         {"version": 1},
+        {"version": 1, "messages": "[" * 100_000},
     ],
 )
 def test_a_damaged_turn_is_an_error_and_not_a_hole(store, log, attributes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 
 import pytest
 from minimalagent.models import Reasoning as TheirReasoning
@@ -49,8 +50,9 @@ def test_it_reads_what_we_wrote(log, theirs):
 
 def test_it_reads_a_run_under_way(log, theirs):
     recorder = log.begin("s", real_time=True)
+    deadline = time.monotonic() + 10
     while not theirs.get_reasoning("s").session_id:
-        pass
+        assert time.monotonic() < deadline
     assert theirs.get_reasoning("s").session_id == "s"
     recorder.finish()
 
