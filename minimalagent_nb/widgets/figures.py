@@ -14,7 +14,7 @@ from typing import Any
 
 from minimalagent_nb.events import Usage
 from minimalagent_nb.reasoning import Reasoning, ReasoningStep
-from minimalagent_nb.widgets.bounds import bounded
+from minimalagent_nb.widgets.bounds import bounded, bounded_text
 
 __all__ = [
     "RUN_WORDS",
@@ -104,7 +104,7 @@ def summary_parts(run: Reasoning) -> list[str]:
         count(calls, "tool call") if calls else "",
         token_text(run.usage),
         duration_text(run.duration),
-        run.model,
+        bounded_text(run.model, 120),
     ]
     return [clean(part) for part in parts if part]
 

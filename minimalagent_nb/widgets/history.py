@@ -16,7 +16,14 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.markdown import markdown_source
-from minimalagent_nb.widgets.static_page import Limits, details, run_body, style, summary_line
+from minimalagent_nb.widgets.static_page import (
+    Limits,
+    details,
+    least_size,
+    run_body,
+    style,
+    summary_line,
+)
 
 __all__ = ["HistoryView"]
 
@@ -101,6 +108,8 @@ class HistoryView:
         label = html.escape(self._query(run))
         below = f"<span{style('facts')}>{self._when(run)}{summary_line(run)}</span>"
         for limits in _LIMITS:
+            if least_size(run, limits) > budget:
+                continue
             item = details(label, "", run_body(run, limits), below)
             if len(item.encode()) <= budget:
                 return item

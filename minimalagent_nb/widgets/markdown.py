@@ -49,10 +49,12 @@ def _parser() -> Any:
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
+@functools.lru_cache(maxsize=8)  # the same answer goes to the page and into three formats
 def markdown_nodes(text: str) -> list[Node]:
     """The text's node tree: allowed tags and links only, images as links.
 
-    Headings begin at h3, so that an answer does not outrank the notebook's own.
+    Headings begin at h3, so that an answer does not outrank the notebook's own. The
+    tree is shared by all who ask for the same text: read it only.
     """
     root: list[Node] = []
     _build(_parser().parse(text), [root])
@@ -188,18 +190,17 @@ def _block_lines(nodes: Sequence[Node]) -> list[str]:
     lines: list[str] = []
     loose: list[Node] = []
 
-    def flush() -> None:
-        if loose:
-            lines.extend([_inline(loose), ""])
-            loose.clear()
-
-    for node in nodes:
-        if isinstance(node, str) or node[0] not in _BLOCKS:
+    for node in [*nodes, ["end", {}, []]]:
+        if isinstance(node, str) or node[0] not in (*_BLOCKS, "end"):
             loose.append(node)
             continue
-        flush()
-        lines.extend([*_block(node), ""])
-    flush()
+        if loose:
+            lines.append(_inline(loose))
+            loose = []
+            if node[0] not in ("ul", "ol"):  # a tight item and the list in it stay tight
+                lines.append("")
+        if node[0] != "end":
+            lines.extend([*_block(node), ""])
     return lines[:-1]
 
 
@@ -221,6 +222,8 @@ def _block(node: list[Any]) -> list[str]:
     for number, item in enumerate(children, int(attributes.get("start", 1))):
         mark = f"{number}. " if tag == "ol" else "- "
         body = _block_lines(item[2]) or [""]
+        if lines and any(part[0] == "p" for part in item[2]):
+            lines.append("")
         lines.append(mark + body[0])
         lines.extend(" " * len(mark) + line if line else "" for line in body[1:])
     return lines
@@ -237,7 +240,7 @@ def _table(sections: Sequence[Any]) -> list[str]:
 def _inline(nodes: Sequence[Node]) -> str:
     """Inline nodes on one line, safe at the beginning of a line."""
     text = "".join(_span(node) for node in nodes).strip()
-    return re.sub(r"^(\d*)([-+=#>.)])", r"\1\\\2", text)
+    return re.sub(r"^(\d{0,9})(?=[.)]|(?<!\d)[-+=#>])", r"\1\\", text)
 
 
 def _span(node: Node) -> str:
@@ -253,7 +256,7 @@ def _span(node: Node) -> str:
     inner = "".join(_span(child) for child in children)
     if tag == "a":
         address = re.sub(
-            r"[\s()<>\"'\\`|*_\[\]]", lambda m: f"%{ord(m[0]):02X}", attributes["href"]
+            r"[\s()<>\"'\\`|*\[\]]", lambda m: f"%{ord(m[0]):02X}", attributes["href"]
         )
         return f"[{inner}]({address})"
     mark = {"strong": "**", "em": "*", "del": "~~"}.get(tag, "")

@@ -19,7 +19,16 @@ from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes
 
-__all__ = ["MAX_BYTES", "Limits", "details", "run_body", "static_html", "style", "summary_line"]
+__all__ = [
+    "MAX_BYTES",
+    "Limits",
+    "details",
+    "least_size",
+    "run_body",
+    "static_html",
+    "style",
+    "summary_line",
+]
 
 MAX_BYTES = 200_000
 """No run's HTML is larger than this, in bytes of UTF-8."""
@@ -44,8 +53,11 @@ _LIMITS = (
     Limits(16_000, 16_000, 80_000, 400, 100),
     Limits(4_000, 4_000, 40_000, 200, 50),
     Limits(1_000, 1_000, 20_000, 100, 20),
-    Limits(300, 300, 2_000, 24, 6),
+    Limits(300, 300, 2_000, 12, 4),
 )
+
+_FRAME_BYTES = 600
+"""What a step or a call costs at least, for its elements and their style."""
 
 _BORDER = "var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
 _FONT = "var(--jp-ui-font-family, system-ui, -apple-system, 'Segoe UI', sans-serif)"
@@ -102,10 +114,22 @@ def static_html(reasoning: Reasoning) -> str:
     """
     written = ""
     for limits in _LIMITS:
+        if limits is not _LIMITS[-1] and least_size(reasoning, limits) > MAX_BYTES:
+            continue
         written = _document(reasoning, limits)
         if len(written.encode()) < MAX_BYTES:
             break
     return written
+
+
+def least_size(run: Reasoning, limits: Limits) -> int:
+    """What the run needs at least within these limits, without writing it."""
+    size = min(len(run.final_response or ""), limits.answer)
+    for step in run.steps[: limits.steps]:
+        texts = (step.thinking or "", step.text or "")
+        size += sum(min(len(text), limits.thinking) for text in texts)
+        size += _FRAME_BYTES * (1 + min(len(step.tools), limits.tools))
+    return size
 
 
 def _document(run: Reasoning, limits: Limits) -> str:
@@ -139,8 +163,8 @@ def run_body(run: Reasoning, limits: Limits) -> str:
     if run.status == "failed" and run.error:
         parts.append(f"<p{style('error')}>{_escaped(run.error, 4_000)}</p>")
     elif run.final_response:
-        answer = bounded_text(figures.clean(run.final_response), limits.answer)
-        parts.append(f"<div{style('answer')}>{markdown_html(markdown_nodes(answer))}</div>")
+        answer = _rendered(run.final_response, limits.answer)
+        parts.append(f"<div{style('answer')}>{answer}</div>")
     shown = [*run.notices[:10], *_cut_notices(run)]
     parts.extend(f"<p{style('notice')}>{_escaped(text, limits.value)}</p>" for text in shown)
     return "".join(parts)
@@ -156,10 +180,7 @@ def _cut_notices(run: Reasoning) -> Iterable[str]:
 def _step(step: ReasoningStep, limits: Limits) -> str:
     inside = [_thinking(step.thinking, limits)] if step.thinking else []
     if step.text:
-        said = markdown_html(
-            markdown_nodes(bounded_text(figures.clean(step.text), limits.thinking))
-        )
-        inside.append(f"<div{style('said')}>{said}</div>")
+        inside.append(f"<div{style('said')}>{_rendered(step.text, limits.thinking)}</div>")
     calls = "".join(f"<li>{_tool(tool, limits)}</li>" for tool in step.tools[: limits.tools])
     left = len(step.tools) - limits.tools
     if left > 0:
@@ -170,13 +191,21 @@ def _step(step: ReasoningStep, limits: Limits) -> str:
     return f"<li>{details(label, side, ''.join(inside), is_open=True)}</li>"
 
 
+def _rendered(text: str, limit: int) -> str:
+    """Markdown as HTML; as it stands where elements would take most of the room."""
+    written = markdown_html(markdown_nodes(bounded_text(figures.clean(text), limit)))
+    if len(written.encode()) <= 4 * limit:
+        return written
+    return f"<p{style('thinking')}>{_escaped(text, limit)}</p>"
+
+
 def _thinking(text: str, limits: Limits) -> str:
     return f"<p{style('thinking')}>{_escaped(text.strip(), limits.thinking)}</p>"
 
 
 def _tool(tool: ToolData, limits: Limits) -> str:
     arguments = html.escape(figures.call_preview(tool.inputs))
-    name = html.escape(figures.clean(tool.name))
+    name = _escaped(tool.name, 200)
     label = f"<code{style('code')}><strong>{name}</strong>({arguments})</code>"
     word = figures.TOOL_WORDS.get(tool.status, tool.status)
     side = _side(word, figures.duration_text(tool.duration))

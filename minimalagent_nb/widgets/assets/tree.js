@@ -255,6 +255,11 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** As `setText`, for an attribute. @param {Element} el @param {string} name @param {string} value */
+function setAttribute(el, name, value) {
+  if (el.getAttribute(name) !== value) el.setAttribute(name, value);
+}
+
 /** @param {string} label @param {() => void} onClick */
 function button(label, onClick) {
   const made = /** @type {HTMLButtonElement} */ (element("button", "ma-button", label));
@@ -533,7 +538,7 @@ class ToolItem extends Item {
 
   show() {
     const { status, duration, error } = this.tool;
-    this.root.dataset.status = status;
+    setAttribute(this.root, "data-status", status);
     setText(this.note, TOOL_WORDS[status] ?? status);
     setText(this.reason, error?.slice(0, 300) ?? "");
     if (status === "running") this.tick(this.view.now());
@@ -601,10 +606,9 @@ class TurnItem extends Item {
   show() {
     const { turn } = this;
     const isAnswer = turn.calls === 0;
-    this.root.classList.toggle("ma-turn-answer", isAnswer);
     setText(this.label, isAnswer ? "Answer" : `Step ${turn.number}`);
     setText(this.note, tokenText(turn.usage));
-    this.note.title = turn.calls === null ? "" : tokenDetail(turn.usage);
+    setAttribute(this.note, "title", turn.calls === null ? "" : tokenDetail(turn.usage));
     if (turn.calls === null) this.tick(this.view.now());
     else setText(this.time, durationText(turn.duration));
     if (this.body) this.fill();
@@ -787,10 +791,10 @@ class TreeView {
       this.isRunning && open ? `step ${steps + 1}` : countText(steps, "step"),
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
-    this.root.dataset.status = state.status;
+    setAttribute(this.root, "data-status", state.status);
     setText(/** @type {Node} */ (this.status), RUN_WORDS[state.status] ?? state.status);
     setText(/** @type {Node} */ (this.figures), parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
-    if (this.figures) this.figures.title = tokenDetail(state.usage);
+    setAttribute(/** @type {Element} */ (this.figures), "title", tokenDetail(state.usage));
   }
 
   drawAnswer() {

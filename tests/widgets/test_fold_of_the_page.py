@@ -1,0 +1,95 @@
+"""The page's fold: its own tests, and that it agrees with Python's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from minimalagent_nb.events import Event
+from minimalagent_nb.reasoning import ReasoningFold
+from minimalagent_nb.widgets.feed import Feed
+from minimalagent_nb.widgets.figures import duration_text
+from tests.widgets import sample_run
+
+DURATIONS = [0, 0.004, 0.9994, 0.9996, 1.04, 59.9, 59.96, 61, 119.6, 3599, 3600, 7325.2]
+
+
+def test_pure_parts(run_node: Callable[..., str]) -> None:
+    durations = json.dumps([(seconds, duration_text(seconds)) for seconds in DURATIONS])
+    output = run_node("--test", "tree.test.mjs", DURATIONS=durations)
+    assert "# pass 7" in output
+
+
+def expected(fold: ReasoningFold) -> dict[str, Any]:
+    run = fold.reasoning
+    return {
+        "query": run.query,
+        "session_id": run.session_id,
+        "model": run.model,
+        "status": run.status,
+        "error": run.error,
+        "usage": run.usage.to_dict(),
+        "duration": run.duration,
+        "stop_reason": run.stop_reason,
+        "notices": run.notices,
+        "final_response": run.final_response or "",
+        "final_thinking": run.final_thinking or "",
+        "steps": [
+            {
+                "step_number": step.step_number,
+                "thinking": step.thinking or "",
+                "text": step.text or "",
+                "usage": step.usage.to_dict(),
+                "duration": step.duration,
+                "tools": [
+                    {
+                        "call_id": tool.call_id,
+                        "name": tool.name,
+                        "inputs": tool.inputs,
+                        "status": tool.status,
+                        "result": tool.result,
+                        "error": tool.error,
+                        "duration": tool.duration,
+                        "truncated": tool.truncated,
+                    }
+                    for tool in step.tools
+                ],
+            }
+            for step in run.steps
+        ],
+    }
+
+
+def streams() -> list[list[Event]]:
+    named = [
+        sample_run.finished_run(),
+        sample_run.running_run(),
+        sample_run.answering_run(),
+        sample_run.failed_run(),
+        sample_run.stopped_run(),
+    ]
+    return named + [sample_run.random_run(seed) for seed in range(60)]
+
+
+@pytest.mark.parametrize("way", ["batches", "snapshot"])
+def test_both_folds_agree(run_node: Callable[..., str], way: str) -> None:
+    ops, wanted = [], []
+    for events in streams():
+        sent: list[dict[str, Any]] = []
+        feed = Feed(sent.append)
+        feed.close()
+        fold = ReasoningFold()
+        for number, event in enumerate(events):
+            feed.add(event)
+            fold.apply(event)
+            if number % 7 == 0:
+                feed.flush()
+        whole = feed.snapshot()["ops"]
+        ops.append(whole if way == "snapshot" else [op for msg in sent for op in msg["ops"]])
+        wanted.append(expected(fold))
+    answers = json.loads(run_node("fold.mjs", text=json.dumps(ops)))
+    for answer, want in zip(answers, wanted, strict=True):
+        assert answer == want
