@@ -26,7 +26,7 @@ from minimalagent_nb.view import View, default_view
 
 if TYPE_CHECKING:
     from minimalagent_nb.models import Model
-    from minimalagent_nb.sessions import ItemStore, SessionLog
+    from minimalagent_nb.sessions import ItemStore, Recorder, SessionLog
 
 __all__ = ["Agent"]
 
@@ -245,10 +245,13 @@ class Agent:
             agent=self.name,
             loop=loop,
         )
-        recorder = None
-        if memory and session_id:
-            recorder = memory.begin(session_id, real_time=self.real_time_reasoning)
-        return RecordedRun(Run(plan), recorder, self.logger)
+
+        def begin_record() -> Recorder | None:
+            if memory is None or session_id is None:
+                return None
+            return memory.begin(session_id, real_time=self.real_time_reasoning)
+
+        return RecordedRun(Run(plan), begin_record, self.logger)
 
     async def _abegin(self, input_text: str, session_id: str | None) -> RecordedRun:
         loop = asyncio.get_running_loop()

@@ -23,14 +23,21 @@ __all__ = ["GuardedView", "LogView", "RecordedRun", "show"]
 
 
 class RecordedRun:
-    """A run, its reasoning, and its place in the session memory (`recorder`, if any)."""
+    """A run, its reasoning, and its place in the session memory.
+
+    Args:
+        begin_record: opens the record in the memory, None where there is none; called
+            when the first event is asked for, so that a stream that nobody reads
+            leaves no trace.
+    """
 
     def __init__(
-        self, run: Run, recorder: Recorder | None, logger: logging.Logger | None = None
+        self, run: Run, begin_record: Callable[[], Recorder | None], logger: logging.Logger
     ) -> None:
         self.run = run
-        self._logger = logger or logging.getLogger("minimalagent_nb")
-        self._recorder = recorder
+        self._logger = logger
+        self._begin_record = begin_record
+        self._recorder: Recorder | None = None
         self._fold = ReasoningFold()
 
     @property
@@ -52,6 +59,7 @@ class RecordedRun:
             AgentError, KeyboardInterrupt: after the last event, where the run failed or was
                 interrupted; `reasoning` on it holds what was done.
         """
+        self._recorder = self._begin_record()
         try:
             for event in self.run.events():
                 yield from self._take(event)

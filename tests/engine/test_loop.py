@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -487,3 +488,56 @@ def test_tools_change_between_runs_and_not_within() -> None:
     result = agent.run("?")
     assert result.reasoning.steps[0].tools[0].status == "error"
     assert agent.add_tools([add]) is agent
+
+
+def test_a_stream_that_nobody_reads_leaves_no_trace(tmp_path: Path) -> None:
+    agent = agent_of(["Hi."], memory=f"sqlite:///{tmp_path / 's.db'}", real_time_reasoning=True)
+    before = threading.active_count()
+    stream = agent.stream("?", session_id="s")
+    assert threading.active_count() == before
+    assert agent.get_reasoning("s").query is None
+    assert [event.type for event in stream][-1] == "run_ended"
+    assert agent.get_reasoning("s").query == "?"
+
+
+def test_what_was_done_is_stored_however_the_run_ends(tmp_path: Path) -> None:
+    model = ScriptedModel([call("add", a=1, b=2), ModelError("Down. Try later."), "Go on."])
+    agent = Agent(
+        tools=[add], show_reasoning=False, model=model, memory=f"sqlite:///{tmp_path / 's.db'}"
+    )
+    with pytest.raises(ModelError):
+        agent.run("?", session_id="s")
+    stored = agent.get_reasoning("s")
+    assert (stored.status, stored.steps[0].tools[0].result) == ("failed", 3)
+    agent.run("Again?", session_id="s")
+    assert (
+        violations({"messages": list(model.requests[-1].messages), "toolConfig": _config()}) == []
+    )
+    assert [item.status for item in agent.get_reasoning_history("s")] == ["failed", "completed"]
+
+
+def test_a_run_that_got_no_reply_leaves_the_conversation_as_it_was(tmp_path: Path) -> None:
+    model = ScriptedModel([ModelError("Down. Try later."), "Hello."])
+    agent = Agent(show_reasoning=False, model=model, memory=f"sqlite:///{tmp_path / 's.db'}")
+    with pytest.raises(ModelError):
+        agent.run("First", session_id="s")
+    agent.run("Second", session_id="s")
+    assert [m["content"][0]["text"] for m in model.requests[-1].messages] == ["Second"]
+    assert [item.query for item in agent.get_reasoning_history("s")] == ["First", "Second"]
+
+
+def test_a_memory_that_cannot_be_written_costs_a_warning_and_not_the_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from minimalagent_nb import SessionWriteError
+    from minimalagent_nb.sessions import SQLiteStore
+
+    class Full(SQLiteStore):
+        def put(self, item: Any, *, if_absent: bool = False) -> bool:
+            raise SessionWriteError("The disk is full. Make room.")
+
+    agent = agent_of(["Hello."], memory=Full(tmp_path / "s.db"))
+    result = agent.run("?", session_id="s")
+    assert result.response == "Hello."
+    assert any("disk is full" in notice for notice in result.reasoning.notices)
+    assert "disk is full" in caplog.text

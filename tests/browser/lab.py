@@ -1,0 +1,227 @@
+"""A JupyterLab on loopback and a headless Chromium that looks at it.
+
+    python -m tests.browser.lab notebooks/images
+
+takes the README's pictures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from tests.servers.dynamodb_local import free_port
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token-for-tests"
+START_SECONDS = 90
+
+
+@contextlib.contextmanager
+def jupyter_lab(folder: Path, **environment: str) -> Iterator[str]:
+    """A running JupyterLab whose root is `folder`; its URL.
+
+    All of Jupyter's own state lies in `folder` as well, so that nothing of the
+    machine's settings plays a part.
+    """
+    port = free_port()
+    home = folder / ".jupyter-home"
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
+    command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    env = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+        **environment,
+    }
+    _quiet_settings(home / "config" / "lab" / "user-settings" / "@jupyterlab")
+    log = folder / "jupyter.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=out, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _quiet_settings(folder: Path) -> None:
+    """Settings without which JupyterLab asks the user something first."""
+    for name, settings in {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "notebook-extension/tracker": {"autoStartDefaultKernel": True},
+    }.items():
+        path = folder / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/api?token={TOKEN}", timeout=5).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"JupyterLab did not start:\n{log.read_text()[-2000:]}"
+                ) from None
+            time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Workplace:
+    """A running JupyterLab, its folder, and a browser to look at it with.
+
+    Attributes:
+        page: the page of the notebook that was opened last.
+        troubles: script errors and dialogs of that page.
+    """
+
+    def __init__(self, url: str, folder: Path, browser: Any) -> None:
+        self.url = url
+        self.folder = folder
+        self.page: Any = None
+        self.troubles: list[str] = []
+        self._browser = browser
+
+    def open(self, name: str, *, dark: bool = False, width: int = 1100, height: int = 900) -> Lab:
+        """Open a notebook of the folder in a new page, its kernel ready."""
+        if self.page is not None:
+            self.page.close()
+        self.troubles = []
+        self.page = self._browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=2,
+        )
+        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        self.page.on("dialog", self._dismiss)
+        return Lab(self.page, self.url, name, dark=dark)
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.troubles.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def new(self, name: str, *cells: str) -> Lab:
+        """Open a new notebook with these code cells."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+        )
+        nbformat.write(notebook, self.folder / name)
+        return self.open(name)
+
+    def saved(self, name: str) -> Any:
+        """The notebook as it is on the disk."""
+        return nbformat.read(self.folder / name, as_version=4)
+
+
+class Lab:
+    """One notebook open in JupyterLab."""
+
+    def __init__(self, page: Any, url: str, notebook: str, *, dark: bool = False) -> None:
+        self.page = page
+        page.goto(f"{url}/doc/tree/{notebook}?token={TOKEN}", timeout=90_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+        page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+        self.wait_for_idle()
+        if dark:
+            self.command("apputils:change-theme", theme="JupyterLab Dark")
+            page.wait_for_selector("body[data-jp-theme-light='false']")
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Execute one of JupyterLab's own commands."""
+        self.page.evaluate(
+            "([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments]
+        )
+
+    def wait_for_idle(self) -> None:
+        """Wait until the kernel is there and has nothing to do."""
+        self.page.wait_for_selector("#jp-main-statusbar >> text=| Idle", timeout=90_000)
+
+    def run_all(self) -> None:
+        """Run all cells, without waiting for them."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+    def interrupt(self) -> None:
+        """Press the interrupt button."""
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }"
+        )
+
+    def save(self) -> None:
+        """Save the notebook and wait until it is on the disk."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def cell(self, text: str) -> Any:
+        """The cell whose source holds `text`."""
+        return self.page.locator(".jp-Cell", has_text=text).first
+
+
+SLOW = """
+import time
+from minimalagent_nb import tool
+from minimalagent_nb.models import ScriptedModel, call, say
+
+
+@tool
+def mean_measurement(measurement: str, by: str) -> list[dict]:
+    "Average a measurement over groups of penguins."
+    time.sleep(0.6)
+    return [{"group": "Gentoo", "mean": 5076.0}, {"group": "Chinstrap", "mean": 3733.1}]
+
+
+@tool
+def heaviest_penguins(n: int = 3) -> list[dict]:
+    "List the heaviest penguins."
+    time.sleep(SECONDS)
+    return [{"species": "Gentoo", "island": "Biscoe", "body_mass_g": 6300}] * n
+
+
+model = ScriptedModel(
+    [
+        [
+            say("", thinking="I need the mean body mass by species and the heaviest birds."),
+            call("mean_measurement", measurement="body_mass_g", by="species"),
+            call("heaviest_penguins", n=3),
+        ],
+        "**Gentoo** penguins are the heaviest: {{results[0][0].mean}} g on average.",
+    ],
+    delay=0.02,
+)
+%load_ext minimalagent_nb
+%config AgentMagics.model = "model"
+"""
+"""A cell that makes a run slow enough to be watched; SECONDS is to be replaced."""
