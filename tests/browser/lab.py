@@ -1,9 +1,4 @@
-"""A JupyterLab on loopback and a headless Chromium that looks at it.
-
-    python -m tests.browser.lab notebooks/images
-
-takes the README's pictures.
-"""
+"""A JupyterLab on loopback and a headless Chromium that looks at it."""
 
 from __future__ import annotations
 
@@ -135,13 +130,17 @@ class Workplace:
         self.troubles.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def new(self, name: str, *cells: str) -> Lab:
-        """Open a new notebook with these code cells."""
+    def write(self, name: str, *cells: str) -> str:
+        """Put a notebook with these code cells into the folder; its name."""
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
         )
         nbformat.write(notebook, self.folder / name)
-        return self.open(name)
+        return name
+
+    def new(self, name: str, *cells: str) -> Lab:
+        """Open a new notebook with these code cells."""
+        return self.open(self.write(name, *cells))
 
     def saved(self, name: str) -> Any:
         """The notebook as it is on the disk."""
@@ -159,7 +158,7 @@ class Lab:
         self.wait_for_idle()
         if dark:
             self.command("apputils:change-theme", theme="JupyterLab Dark")
-            page.wait_for_selector("body[data-jp-theme-light='false']")
+            page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
 
     def command(self, name: str, **arguments: Any) -> None:
         """Execute one of JupyterLab's own commands."""
