@@ -52,13 +52,17 @@ class RunDisplay:
         self.tree.add(event)
 
     def finish(self) -> None:
-        """Put the static form in the tree's place and close the tree; once is enough."""
+        """Put the static form in the tree's place and close the tree; once is enough.
+
+        A page that was loaded again passes display updates over: there the tree stays.
+        """
         if self._finished:
             return
         self._finished = True
-        self.tree.flush()
+        self.tree.feed.close()
         self._show(dict(run_bundle(self.reasoning)), update=True)
-        self.tree.close()
+        if self.tree.snapshots <= 1:
+            self.tree.close()
 
     def __enter__(self) -> RunDisplay:
         self.start()

@@ -1,7 +1,6 @@
 """The live tree: one widget for a run, which shows it as it happens.
 
-The page's half is assets/tree.js. Imports anywidget, the feed and this room's
-figures.
+The page's half is assets/tree.js. Imports anywidget and the feed.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ _ASSETS = pathlib.Path(__file__).parent / "assets"
 
 def _snapshot(_value: Any, tree: LiveTree) -> dict[str, Any]:
     """The trait's value on the wire, built when a page asks for it."""
+    tree.snapshots += 1
     return tree.feed.snapshot()
 
 
@@ -31,6 +31,10 @@ class LiveTree(anywidget.AnyWidget):
 
     Events reach the page in batches, also while the kernel's main thread is busy. A
     view that comes late, and a page that was loaded again, begin with a snapshot.
+
+    Attributes:
+        feed: what the page is sent.
+        snapshots: how many were given out; the first one is that of the beginning.
     """
 
     _esm = _ASSETS / "tree.js"
@@ -39,6 +43,7 @@ class LiveTree(anywidget.AnyWidget):
 
     def __init__(self, **kwargs: Any) -> None:
         self.feed = Feed(self._post)
+        self.snapshots = 0
         super().__init__(**kwargs)
         self.on_msg(self._on_message)
 
@@ -58,6 +63,13 @@ class LiveTree(anywidget.AnyWidget):
     def close(self) -> None:
         """End the feed's thread, and the widget with all its views."""
         self.feed.close()
+        if self.comm is None:
+            return
+        # A runner without a page keeps the last state of each widget in the file:
+        # without this that were all of the component's source for each run.
+        self.set_trait("_esm", "export default {};")
+        self.set_trait("_css", "")
+        self.layout.close()
         super().close()
 
     def _post(self, message: dict[str, Any]) -> None:

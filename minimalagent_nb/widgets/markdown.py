@@ -255,9 +255,7 @@ def _span(node: Node) -> str:
         return f"`{text}`" if plain else f"<code>{_escape(text)}</code>"
     inner = "".join(_span(child) for child in children)
     if tag == "a":
-        address = re.sub(
-            r"[\s()<>\"'\\`|*\[\]]", lambda m: f"%{ord(m[0]):02X}", attributes["href"]
-        )
+        address = re.sub(r"[\s()<>\"'\\`|*\[\]]", lambda m: f"%{ord(m[0]):02X}", attributes["href"])
         return f"[{inner}]({address})"
     mark = {"strong": "**", "em": "*", "del": "~~"}.get(tag, "")
     return f"{mark}{inner}{mark}"
