@@ -14,9 +14,12 @@ from tests.browser.lab import Workplace, chromium, jupyter_lab
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    """A running JupyterLab; tests put their notebooks into its folder."""
+    """A running JupyterLab; tests put their notebooks into its folder.
+
+    Not for the whole run: Playwright keeps an event loop in the thread while it is open.
+    """
     if shutil.which("chromium") is None:
         if os.environ.get("CI"):
             pytest.fail("chromium is missing")
