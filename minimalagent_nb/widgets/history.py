@@ -75,7 +75,7 @@ class HistoryView:
         for run in self.runs:
             item = self._item(run, left // 2)
             left -= len(item.encode())
-            items.append(f"<li>{item}</li>")
+            items.append(f"<li{style('entry')}>{item}</li>")
         return (
             f'<div class="mathjax_ignore"{style("run")}>'
             f"<p{style('query')}>{html.escape(figures.clean(self.title))}</p>"

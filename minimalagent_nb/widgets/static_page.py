@@ -74,6 +74,7 @@ _STYLES = {
     "query": "margin: 0; font-size: 14px; font-weight: 600; white-space: pre-wrap",
     "meta": "margin: 2px 0 8px; font-size: 12px",
     "list": "list-style: none; margin: 0; padding: 0",
+    "entry": "margin: 0 0 6px",
     "step": "margin: 0; padding: 0",
     "summary": "cursor: pointer; padding: 1px 0",
     "row": "display: inline-flex; gap: 16px; justify-content: space-between; "

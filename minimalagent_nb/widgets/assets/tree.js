@@ -11,17 +11,17 @@
 /**
  * @typedef {{input_tokens: number, output_tokens: number, cache_read_tokens: number,
  *   cache_write_tokens: number}} Usage
- * @typedef {string | [string, Record<string, unknown>, Node_[]]} Node_
+ * @typedef {string | any[]} Markup text, or `[tag, attributes, children]`
  * @typedef {{id: string, name: string, inputs: any, status: string, result: any,
  *   error: string | null, duration: number | null, started: number, truncated: boolean,
  *   cut: boolean}} Tool
  * @typedef {{number: number, started: number, thinking: string, text: string,
- *   nodes: Node_[] | null, calls: number | null, usage: Usage, duration: number | null,
+ *   nodes: Markup[] | null, calls: number | null, usage: Usage, duration: number | null,
  *   retries: {reason: string, attempt: number, delay: number}[], tools: Tool[]}} Turn
  * @typedef {{id: string, query: string, session: string | null, model: string, agent: string,
  *   maxSteps: number, status: string, started: number, at: number, duration: number | null,
  *   usage: Usage, stopReason: string, error: string | null, response: string,
- *   nodes: Node_[] | null, notices: string[], turns: Turn[]}} Run
+ *   nodes: Markup[] | null, notices: string[], turns: Turn[]}} Run
  * @typedef {{run: string, base: number, rev: number, ops: any[]}} Message
  * @typedef {{rev: number, state: Run}} Feed
  */
@@ -41,9 +41,7 @@ export const EMPTY_RUN = Object.freeze({
 });
 
 /** @type {Record<string, (run: Run, op: any) => Run>} */
-const RULES = Object.freeze({
-  // Without a prototype, so that no op can name what every object has.
-  __proto__: null,
+const RULES = {
   run_started: (run, op) => ({
     ...run, id: op.run_id, query: op.query, session: op.session_id, model: op.model,
     agent: op.agent, maxSteps: op.max_steps, started: op.at,
@@ -94,15 +92,15 @@ const RULES = Object.freeze({
   markdown: (run, op) => op.step === 0
     ? { ...run, nodes: op.nodes }
     : changeTurn(run, op.step, (turn) => ({ ...turn, nodes: op.nodes })),
-});
+};
 
 /**
  * The run after one more op; ops that are not known change nothing.
  * @param {Run} run @param {any} op @returns {Run}
  */
 export function reduce(run, op) {
-  const rule = RULES[op.type];
-  return rule ? { ...rule(run, op), at: op.at ?? run.at } : run;
+  if (!Object.hasOwn(RULES, op.type)) return run;
+  return { ...RULES[op.type](run, op), at: op.at ?? run.at };
 }
 
 /**
@@ -279,7 +277,7 @@ const TAGS = new Set([
 
 /**
  * An element of a rendered text, from the allow-list and with no attribute of the data's choice.
- * @param {Node_} node @returns {Node}
+ * @param {Markup} node @returns {Node}
  */
 export function buildNode(node) {
   if (!Array.isArray(node)) return document.createTextNode(String(node));
@@ -311,16 +309,14 @@ class RenderedText {
     this.blocks = [];
   }
 
-  /** @param {Node_[] | null} nodes @param {string} text shown as it stands where there are no nodes */
+  /** @param {Markup[] | null} nodes @param {string} text shown as it stands where there are no nodes */
   update(nodes, text) {
     const blocks = nodes ?? (text ? [["p", {}, [text]]] : []);
     const keys = blocks.map((block) => JSON.stringify(block));
     let same = 0;
     while (same < keys.length && keys[same] === this.blocks[same]) same += 1;
     while (this.root.childNodes.length > same) this.root.lastChild?.remove();
-    for (const block of blocks.slice(same)) {
-      this.root.append(buildNode(/** @type {Node_} */ (block)));
-    }
+    for (const block of blocks.slice(same)) this.root.append(buildNode(block));
     this.blocks = keys;
   }
 }
@@ -699,6 +695,13 @@ class TreeView {
     this.heard = performance.now();
     this.frame = 0;
     this.timer = 0;
+    this.query = element("div", "ma-query");
+    this.status = element("span", "ma-status");
+    this.figures = element("span", "ma-figures");
+    this.tree = element("div", "ma-tree");
+    this.answer = new RenderedText("ma-answer ma-rendered");
+    this.error = element("div", "ma-error");
+    this.notices = element("div", "ma-notices");
     this.build();
     this.draw();
   }
@@ -733,35 +736,28 @@ class TreeView {
   }
 
   build() {
-    this.root.classList.add("ma-run");
-    this.query = element("div", "ma-query");
-    const tools = element("div", "ma-buttons");
-    tools.append(
+    const buttons = element("div", "ma-buttons");
+    buttons.append(
       button("Expand all", () => this.setAll(true)), button("Collapse all", () => this.setAll(false)),
     );
     const head = element("div", "ma-head");
-    head.append(this.query, tools);
-    this.status = element("span", "ma-status");
-    this.status.setAttribute("role", "status");
-    this.figures = element("span", "ma-figures");
+    head.append(this.query, buttons);
     const meta = element("div", "ma-meta");
+    this.status.setAttribute("role", "status");
     meta.append(this.status, this.figures);
-    this.tree = element("div", "ma-tree");
     this.tree.setAttribute("role", "tree");
     this.tree.setAttribute("aria-label", "Steps of the run");
     this.tree.addEventListener("click", (event) => this.onClick(event));
     this.tree.addEventListener("keydown", (event) => this.onKey(event));
     this.tree.addEventListener("focusin", (event) => this.onFocus(event));
-    this.answer = new RenderedText("ma-answer ma-rendered");
-    this.notices = element("div", "ma-notices");
-    this.error = element("div", "ma-error");
+    this.root.classList.add("ma-run");
     this.root.replaceChildren(head, meta, this.tree, this.answer.root, this.error, this.notices);
   }
 
   draw() {
     this.frame = 0;
     const { state } = this;
-    setText(/** @type {Node} */ (this.query), state.query);
+    setText(this.query, state.query);
     this.drawMeta();
     state.turns.forEach((turn, index) => {
       if (this.turns[index]) this.turns[index].update(turn);
@@ -777,7 +773,7 @@ class TreeView {
   addTurn(turn, index) {
     const item = new TurnItem(this, index, turn);
     this.turns.push(item);
-    this.tree?.append(item.root);
+    this.tree.append(item.root);
     if (index === 0) item.root.tabIndex = 0;
   }
 
@@ -792,25 +788,25 @@ class TreeView {
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
     setAttribute(this.root, "data-status", state.status);
-    setText(/** @type {Node} */ (this.status), RUN_WORDS[state.status] ?? state.status);
-    setText(/** @type {Node} */ (this.figures), parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
-    setAttribute(/** @type {Element} */ (this.figures), "title", tokenDetail(state.usage));
+    setText(this.status, RUN_WORDS[state.status] ?? state.status);
+    setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
+    setAttribute(this.figures, "title", tokenDetail(state.usage));
   }
 
   drawAnswer() {
     const { state } = this;
     const turn = state.turns.at(-1);
-    if (state.status === "failed") this.answer?.update(null, "");
-    else if (state.response) this.answer?.update(state.nodes, state.response);
-    else if (turn && !turn.calls) this.answer?.update(turn.nodes, turn.text);
-    else this.answer?.update(null, "");
-    setText(/** @type {Node} */ (this.error), state.error ?? "");
+    if (state.status === "failed") this.answer.update(null, "");
+    else if (state.response) this.answer.update(state.nodes, state.response);
+    else if (turn && !turn.calls) this.answer.update(turn.nodes, turn.text);
+    else this.answer.update(null, "");
+    setText(this.error, state.error ?? "");
   }
 
   drawNotices() {
     const { notices } = this.state;
-    for (const text of notices.slice(this.notices?.childElementCount)) {
-      this.notices?.append(element("div", "ma-notice", text));
+    for (const text of notices.slice(this.notices.childElementCount)) {
+      this.notices.append(element("div", "ma-notice", text));
     }
   }
 
@@ -848,7 +844,7 @@ class TreeView {
 
   /** The items in the order of the page. @param {boolean} [hidden] also those in closed bodies */
   visible(hidden = false) {
-    const all = [...(this.tree?.querySelectorAll("[role=treeitem]") ?? [])];
+    const all = [...this.tree.querySelectorAll("[role=treeitem]")];
     const shown = hidden ? all : all.filter((el) => !el.closest("[hidden]"));
     return shown.map((el) => /** @type {Item} */ (this.items.get(el)));
   }
@@ -872,7 +868,7 @@ class TreeView {
   onFocus(event) {
     const item = this.itemOf(event);
     if (!item) return;
-    for (const el of this.tree?.querySelectorAll("[role=treeitem][tabindex='0']") ?? []) {
+    for (const el of this.tree.querySelectorAll("[role=treeitem][tabindex='0']")) {
       /** @type {HTMLElement} */ (el).tabIndex = -1;
     }
     item.root.tabIndex = 0;
@@ -885,7 +881,8 @@ class TreeView {
     if (isElsewhere || event.ctrlKey || event.altKey || event.metaKey) return;
     const items = this.visible();
     const at = items.indexOf(item);
-    const parent = item.root.parentElement?.closest("[role=treeitem]");
+    const around = item.root.parentElement?.closest("[role=treeitem]");
+    const parent = around ? this.items.get(around) : undefined;
     /** @type {Record<string, () => Item | undefined | void>} */
     const keys = {
       ArrowDown: () => items[at + 1],
@@ -893,7 +890,7 @@ class TreeView {
       Home: () => items[0],
       End: () => items.at(-1),
       ArrowRight: () => item.isOpen ? items[at + 1] : this.choose(item, true),
-      ArrowLeft: () => item.isOpen ? this.choose(item, false) : parent && this.items.get(parent),
+      ArrowLeft: () => item.isOpen ? this.choose(item, false) : parent,
       Enter: () => this.choose(item, !item.isOpen),
       " ": () => this.choose(item, !item.isOpen),
     };
