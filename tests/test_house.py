@@ -52,7 +52,8 @@ OUTSIDE = {
     "models": set(),
     "sessions": {"platformdirs"},
     "widgets": {"IPython", "anywidget", "ipywidgets", "markdown_it", "rich", "traitlets"},
-    "notebook": {"IPython", "ipykernel", "nbformat", "traitlets"},
+    "notebook": {"IPython", "ipykernel", "nbclient", "nbformat", "traitlets"},
+    "cli": {"jupyter_core", "nbformat", "rich"},
     "server": {"jupyter_server", "tornado", "traitlets"},
 }
 
@@ -60,6 +61,8 @@ OUTSIDE = {
 INHABITANTS = {
     r"models/bedrock\w*\.py": {"boto3", "botocore", "urllib3"},
     r"models/choice\.py": {"boto3", "botocore"},
+    r"models/(local|demo)\w*\.py": {"xllamacpp"},
+    r"models/weights\.py": {"platformdirs"},
     r"sessions/dynamodb\w*\.py": {"boto3", "botocore"},
 }
 
