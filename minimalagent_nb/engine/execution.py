@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +24,16 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.events import ToolCallEnded, ToolStatus
 from minimalagent_nb.messages import ToolResult, ToolUse
 from minimalagent_nb.tools import Tool, Toolbox, render
+from minimalagent_nb.tools.results import text_of
 from minimalagent_nb.tools.schema import ArgumentsError
 
 __all__ = ["CallOutcome", "PrivateLoop", "execute"]
 
 _ERROR_BUDGET = 4_000
 """Characters of an error's text that the model is told."""
+
+_MOST_ITEMS = 100_000
+"""Items of a generator beyond which it counts as endless."""
 
 _POLL = 0.5
 """Seconds after which a waiting thread looks up, so that an interrupt is seen on Windows too."""
@@ -77,18 +83,20 @@ class PrivateLoop:
     """An event loop in a thread of its own, begun when it is first needed."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def get(self) -> asyncio.AbstractEventLoop:
-        """The running loop."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(
-                target=self._loop.run_forever, name="minimalagent-async-tools", daemon=True
-            )
-            self._thread.start()
-        return self._loop
+        """The running loop; may be called from any thread."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="minimalagent-async-tools", daemon=True
+                )
+                self._thread.start()
+            return self._loop
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; a task that blocks the loop is left behind."""
@@ -122,32 +130,43 @@ def execute(
 ) -> Iterator[CallOutcome]:
     """Run the calls and yield each outcome as it comes; ends early when cancelled.
 
+    No call begins any more once the run is cancelled.
+
     Args:
         broken: toolUseId to reason, for calls that must not run.
         loop: gives the event loop for async tools.
         budget: characters of one result that the model is shown.
     """
-    done: queue.SimpleQueue[CallOutcome | None] = queue.SimpleQueue()
-    forget = cancel.on_cancel(lambda: done.put(None))
-    pending: list[Future[Any]] = []
+    place = _Place(queue.SimpleQueue(), loop, cancel)
+    forget = cancel.on_cancel(lambda: place.done.put(None))
     try:
         for use in calls:
-            begin = _prepare(use, toolbox, broken, budget)
-            if isinstance(begin, CallOutcome):
-                done.put(begin)
+            if cancel.cancelled:
+                return
+            call = _prepare(use, toolbox, broken, budget)
+            if isinstance(call, CallOutcome):
+                place.done.put(call)
+            elif call.tool.is_async:
+                _start_async(call, call.invoke, place, time.perf_counter())
             else:
-                future = begin(done, loop)
-                pending += [future] if future is not None else []
+                _start_thread(call, place)
         waiting = len(calls)
         while waiting and not cancel.cancelled:
-            outcome = _next(done)
+            outcome = _next(place.done)
             if outcome is not None:
                 waiting -= 1
                 yield outcome
     finally:
         forget()
-        for future in pending:
-            future.cancel()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the calls of one turn run, and where their outcomes go."""
+
+    done: queue.SimpleQueue[CallOutcome | None]
+    loop: Callable[[], asyncio.AbstractEventLoop]
+    cancel: CancelToken
 
 
 def _next(done: queue.SimpleQueue[CallOutcome | None]) -> CallOutcome | None:
@@ -157,16 +176,10 @@ def _next(done: queue.SimpleQueue[CallOutcome | None]) -> CallOutcome | None:
         return None
 
 
-_Begin = Callable[
-    ["queue.SimpleQueue[CallOutcome | None]", Callable[[], asyncio.AbstractEventLoop]],
-    "Future[Any] | None",
-]
-
-
 def _prepare(
     use: ToolUse, toolbox: Toolbox, broken: Mapping[str, str], budget: int
-) -> CallOutcome | _Begin:
-    """The outcome where the call cannot run, else the function that begins it."""
+) -> CallOutcome | _Call:
+    """The outcome where the call cannot run, else the call with its arguments."""
     call_id = use["toolUseId"]
     if call_id in broken:
         return failed(call_id, broken[call_id])
@@ -177,8 +190,7 @@ def _prepare(
         args, kwargs = tool.arguments.bind(use["input"])
     except ArgumentsError as error:
         return failed(call_id, str(error))
-    start = _start_async if tool.is_async else _start_thread
-    return lambda done, loop: start(_Call(tool, call_id, args, kwargs, budget), done, loop)
+    return _Call(tool, call_id, args, kwargs, budget)
 
 
 @dataclass(frozen=True)
@@ -190,7 +202,16 @@ class _Call:
     budget: int
 
     def invoke(self) -> Any:
-        return self.tool.function(*self.args, **self.kwargs)
+        """What the function returns; a generator, which does its work while it is read, as a list.
+
+        Raises:
+            whatever the function raises.
+        """
+        value = self.tool.function(*self.args, **self.kwargs)
+        if not inspect.isgenerator(value):
+            return value
+        items = list(itertools.islice(value, _MOST_ITEMS + 1))
+        return _not_too_many(items)
 
     def outcome(self, value: Any, seconds: float) -> CallOutcome:
         output = render(value, self.budget)
@@ -205,53 +226,79 @@ class _Call:
 
     def failure(self, error: BaseException, seconds: float) -> CallOutcome:
         # The type's name first: the text of an exception may be empty.
-        text = f"{type(error).__name__}: {error}".rstrip(": ")
+        text = f"{type(error).__name__}: {text_of(error)}".rstrip(": ")
         return failed(self.call_id, text, seconds=seconds)
 
 
-def _start_thread(
-    call: _Call,
-    done: queue.SimpleQueue[CallOutcome | None],
-    loop: Callable[[], asyncio.AbstractEventLoop],
-) -> None:
+def _not_too_many(items: list[Any]) -> list[Any]:
+    if len(items) > _MOST_ITEMS:
+        raise ValueError(f"the tool's generator gave more than {_MOST_ITEMS:,} items")
+    return items
+
+
+def _start_thread(call: _Call, place: _Place) -> None:
     context = contextvars.copy_context()
 
     def work() -> None:
         begun = time.perf_counter()
         try:
             value = context.run(call.invoke)
-            if inspect.isawaitable(value):
+            if inspect.isawaitable(value) or inspect.isasyncgen(value):
                 # A plain function that hands out a coroutine, as wrappers do.
-                value = asyncio.run_coroutine_threadsafe(_awaited(value), loop()).result()
+                _start_async(call, lambda: value, place, begun)
+                return
             outcome = call.outcome(value, time.perf_counter() - begun)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises, the model is told
             outcome = call.failure(error, time.perf_counter() - begun)
-        done.put(outcome)
+        place.done.put(outcome)
 
     threading.Thread(target=work, name=f"tool-{call.tool.name}", daemon=True).start()
 
 
-async def _awaited(value: Any) -> Any:
-    return await value
+def _start_async(call: _Call, invoke: Callable[[], Any], place: _Place, begun: float) -> None:
+    """Have what `invoke` gives awaited on the loop; a cancelled run cancels it."""
 
-
-def _start_async(
-    call: _Call,
-    done: queue.SimpleQueue[CallOutcome | None],
-    loop: Callable[[], asyncio.AbstractEventLoop],
-) -> Future[Any]:
-    begun = time.perf_counter()
-
-    def report(future: Future[Any]) -> None:
-        seconds = time.perf_counter() - begun
+    def report(future: Future[CallOutcome]) -> None:
+        forget()
         try:
-            outcome = call.outcome(future.result(), seconds)
+            outcome = future.result()
         except CancelledError:
+            seconds = time.perf_counter() - begun
             outcome = failed(call.call_id, "The call was cancelled.", seconds=seconds)
-        except BaseException as error:  # noqa: BLE001 - whatever a tool raises, the model is told
-            outcome = call.failure(error, seconds)
-        done.put(outcome)
+        place.done.put(outcome)
 
-    future = asyncio.run_coroutine_threadsafe(_awaited(call.invoke()), loop())
+    coroutine = _awaited(call, invoke, begun)
+    try:
+        future = asyncio.run_coroutine_threadsafe(coroutine, place.loop())
+    except RuntimeError as error:
+        # The caller's loop was closed under the run.
+        coroutine.close()
+        place.done.put(call.failure(error, time.perf_counter() - begun))
+        return
+    forget = place.cancel.on_cancel(future.cancel)
     future.add_done_callback(report)
-    return future
+
+
+async def _awaited(call: _Call, invoke: Callable[[], Any], begun: float) -> CallOutcome:
+    try:
+        value = invoke()
+        if inspect.isasyncgen(value):
+            value = await _collected(value)
+        elif inspect.isawaitable(value):
+            value = await value
+        return call.outcome(value, time.perf_counter() - begun)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a tool raises, the model is told;
+        # a SystemExit that came through would end the loop, and with it all that runs there.
+        return call.failure(error, time.perf_counter() - begun)
+
+
+async def _collected(generator: AsyncGenerator[Any, Any]) -> list[Any]:
+    items: list[Any] = []
+    async with aclosing(generator):
+        async for item in generator:
+            items.append(item)
+            if len(items) > _MOST_ITEMS:
+                break
+    return _not_too_many(items)

@@ -63,6 +63,9 @@ def tool(
     """
 
     def decorate(target: F) -> F:
+        if isinstance(target, (staticmethod, classmethod)):
+            kind = type(target).__name__
+            raise ToolDefinitionError(f"Put @tool below @{kind}, right above the def.")
         if not callable(target):
             raise ToolDefinitionError(
                 f"@tool was given {type(target).__name__}, not a function. Use it as @tool or "
@@ -71,13 +74,20 @@ def tool(
         definition = Tool.from_function(
             target, name=name, description=description, param_descriptions=param_descriptions
         )
-        setattr(target, DEFINITION, definition)
-        target.tool_spec = {  # type: ignore[attr-defined]
+        spec = {
             "name": definition.name,
             "description": definition.description,
             "properties": definition.input_schema["properties"],
             "required": definition.input_schema["required"],
         }
+        try:
+            setattr(target, DEFINITION, definition)
+            target.tool_spec = spec  # type: ignore[attr-defined]
+        except AttributeError as error:
+            raise ToolDefinitionError(
+                f"{definition.name} takes no attributes, as builtins and bound methods do not. "
+                "Put @tool above the method in its class, or above a def that calls it."
+            ) from error
         return target
 
     return decorate if function is None else decorate(function)

@@ -13,7 +13,7 @@ from typing import Any
 from minimalagent_nb.errors import ToolDefinitionError
 from minimalagent_nb.messages import TOOL_NAME
 from minimalagent_nb.tools.docstrings import Documentation, read_docstring
-from minimalagent_nb.tools.schema import Arguments
+from minimalagent_nb.tools.schema import Arguments, underlying
 
 __all__ = ["Tool"]
 
@@ -39,7 +39,8 @@ class Tool:
     @property
     def is_async(self) -> bool:
         """Whether the function must be awaited."""
-        return inspect.iscoroutinefunction(inspect.unwrap(self.function))
+        # Not unwrapped: what is wrapped may be async and the wrapper not.
+        return inspect.iscoroutinefunction(self.function)
 
     @classmethod
     def from_function(
@@ -61,7 +62,8 @@ class Tool:
                 f"{name!r} cannot be a tool's name: 1 to 64 letters, digits, _ and - are "
                 'allowed. Give another one with @tool(name="...").'
             )
-        docs = read_docstring(function)
+        _check_signature(function, name)
+        docs = read_docstring(underlying(function))
         arguments = Arguments.of(function, name, _merged(docs, param_descriptions, name, function))
         return cls(
             name=name,
@@ -70,6 +72,16 @@ class Tool:
             function=function,
             arguments=arguments,
         )
+
+
+def _check_signature(function: Callable[..., Any], name: str) -> None:
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise ToolDefinitionError(
+            f"The parameters of {name} cannot be read: {error}. Call it from a def with type "
+            "hints, and put @tool above that."
+        ) from error
 
 
 def _merged(

@@ -18,13 +18,16 @@ from typing import Any
 
 from minimalagent_nb.messages import json_safe
 
-__all__ = ["DEFAULT_BUDGET", "ToolOutput", "render", "to_json"]
+__all__ = ["DEFAULT_BUDGET", "ToolOutput", "render", "text_of", "to_json"]
 
 DEFAULT_BUDGET = 20_000
 """Characters of one result that a model is shown (about 5,000 tokens)."""
 
 _DEPTH = 20
-"""Nesting beyond this is written as text: a cycle would not end."""
+"""Nesting beyond this is written as text: an object may make new ones for ever."""
+
+_BITS = 10_000
+"""Longer integers go as hexadecimal text: Python refuses to print them (4,300 digits)."""
 
 _ROWS = 1_000
 """Rows of a table that the record keeps; the object itself stays with the user."""
@@ -71,30 +74,46 @@ def render(value: Any, budget: int = DEFAULT_BUDGET) -> ToolOutput:
     return ToolOutput(data, [{"text": text if text.strip() else "(the tool returned empty text)"}])
 
 
-def to_json(value: Any, depth: int = 0) -> Any:
-    """The JSON form of any Python value; NaN and infinities become text, as JSON has none."""
+def to_json(value: Any, inside: tuple[int, ...] = ()) -> Any:
+    """The JSON form of any Python value; NaN and infinities become text, as JSON has none.
+
+    Args:
+        inside: ids of the objects that `value` is a part of.
+    """
     if value is None or isinstance(value, (bool, str)):
         return str(value) if isinstance(value, enum.Enum) else value
-    if isinstance(value, enum.Enum):
-        return to_json(value.value, depth)
-    if isinstance(value, (int, float)):
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        return hex(value)
+    if isinstance(value, (int, float)) and not isinstance(value, enum.Enum):
         return json_safe(value)
-    if depth > _DEPTH:
-        return _text(value)[:200]
+    if id(value) in inside:
+        return f"<{type(value).__name__} that this is a part of>"
+    if len(inside) > _DEPTH:
+        return text_of(value)[:200]
+    try:
+        return _nested_to_json(value, (*inside, id(value)))
+    except Exception:  # noqa: BLE001 - properties and methods of any object may raise anything,
+        # also where it only looks like one that is known: its text will do.
+        return text_of(value)
+
+
+def _nested_to_json(value: Any, inside: tuple[int, ...]) -> Any:
+    if isinstance(value, enum.Enum):
+        return to_json(value.value, inside)
     if isinstance(value, Mapping):
-        return {_key(key): to_json(item, depth + 1) for key, item in value.items()}
+        return {_key(key): to_json(item, inside) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json(item, depth + 1) for item in value]
+        return [to_json(item, inside) for item in value]
     if isinstance(value, (set, frozenset)):
-        return [to_json(item, depth + 1) for item in sorted(value, key=_text)]
-    return _object_to_json(value, depth)
+        return [to_json(item, inside) for item in sorted(value, key=text_of)]
+    return _object_to_json(value, inside)
 
 
 def _key(key: Any) -> str:
     return key if isinstance(key, str) else str(to_json(key))
 
 
-def _object_to_json(value: Any, depth: int) -> Any:
+def _object_to_json(value: Any, inside: tuple[int, ...]) -> Any:
     """An object by what it is or what it can do; its text where nothing fits."""
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
@@ -104,12 +123,13 @@ def _object_to_json(value: Any, depth: int) -> Any:
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
-        return {name: to_json(getattr(value, name), depth + 1) for name in names}
+        return {name: to_json(getattr(value, name), inside) for name in names}
     converted = _converted(value)
-    return _text(value) if converted is _NOTHING else to_json(converted, depth + 1)
+    return text_of(value) if converted is _NOTHING else to_json(converted, inside)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """``str()`` of any value, also of one whose own text raises."""
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001 - a broken __str__ may raise anything
@@ -121,19 +141,15 @@ _NOTHING = object()
 
 def _converted(value: Any) -> Any:
     """The value as plain Python by its own method: pydantic, pandas, polars, numpy."""
-    try:
-        if hasattr(value, "model_dump"):
-            return value.model_dump()
-        if _library(value) == "pandas" and hasattr(value, "iloc"):
-            return _pandas_to_json(value)
-        if _library(value) == "polars" and hasattr(value, "to_dicts"):
-            return {"rows": value.head(_ROWS).to_dicts(), "total_rows": len(value)}
-        if hasattr(value, "tolist"):  # numpy arrays and scalars, pandas indexes
-            large = getattr(value, "size", 1) > _ELEMENTS
-            return f"{value}\nshape {value.shape}" if large else value.tolist()
-    except (TypeError, ValueError, AttributeError):
-        # The object only looked like one of these: its text will do.
-        return _NOTHING
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if _library(value) == "pandas" and hasattr(value, "iloc"):
+        return _pandas_to_json(value)
+    if _library(value) == "polars" and hasattr(value, "to_dicts"):
+        return {"rows": value.head(_ROWS).to_dicts(), "total_rows": len(value)}
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, pandas indexes
+        large = getattr(value, "size", 1) > _ELEMENTS
+        return f"{value}\nshape {value.shape}" if large else value.tolist()
     return _NOTHING
 
 

@@ -1,19 +1,22 @@
 """The arguments of a function as JSON Schema, and their way back from JSON.
 
-pydantic does both, so that every type hint it knows can be used. Imports errors,
-and pydantic when the first tool is made.
+pydantic does both, so that every type hint it knows can be used. Imports errors and
+results, and pydantic when the first tool is made.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from minimalagent_nb.errors import AgentError, ToolDefinitionError
+from minimalagent_nb.tools.results import text_of
 
-__all__ = ["Arguments", "ArgumentsError"]
+__all__ = ["Arguments", "ArgumentsError", "underlying"]
 
 _Kind = inspect.Parameter
 
@@ -75,7 +78,7 @@ class Arguments:
         """Positional and keyword arguments, as the annotated types, from the model's JSON.
 
         Arguments that the model left out are not passed, so that the function's own
-        defaults hold.
+        defaults hold. They are copies: what the function does to them changes no record.
 
         Raises:
             ArgumentsError: names each argument that does not fit and why.
@@ -83,9 +86,12 @@ class Arguments:
         from pydantic import ValidationError
 
         try:
-            checked = self._model.model_validate(inputs)
+            checked = self._model.model_validate(copy.deepcopy(inputs))
         except ValidationError as error:
             raise ArgumentsError(_explain(error)) from error
+        except Exception as error:  # a type's own validator may raise anything
+            what = f"{type(error).__name__}: {text_of(error)}"
+            raise ArgumentsError(f"The arguments could not be checked. {what}") from error
         args: list[Any] = []
         kwargs: dict[str, Any] = dict(checked.model_extra or {})
         skipped = False
@@ -113,9 +119,18 @@ def _offered(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
 
 
+def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that has the docstring and the type hints: behind wrappers and partials."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    plain = inspect.isroutine(function) or isinstance(function, type)
+    return function if plain else type(function).__call__
+
+
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
-        return get_type_hints(inspect.unwrap(function), include_extras=True)
+        return get_type_hints(underlying(function), include_extras=True)
     except NameError as error:
         raise ToolDefinitionError(
             f"A type hint of the tool {name} names {error.name!r}, which is not defined. "

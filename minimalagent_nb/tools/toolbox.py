@@ -17,7 +17,11 @@ __all__ = ["Toolbox", "tool_of"]
 
 def tool_of(function: Any) -> Tool | None:
     """The tool that a decorated function or bound method stands for, None for any other object."""
-    definition = getattr(function, DEFINITION, None) if callable(function) else None
+    try:
+        definition = getattr(function, DEFINITION, None) if callable(function) else None
+    except Exception:  # noqa: BLE001 - any object of a notebook is asked, and a proxy without
+        # its target may raise anything; such an object is no tool.
+        return None
     if not isinstance(definition, Tool):
         return None
     # A bound method carries its function's definition; the call needs the instance.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional
@@ -245,6 +246,35 @@ def test_async_functions_are_known_as_such() -> None:
     assert found.is_async
 
 
+def test_partials_and_callable_objects_are_tools() -> None:
+    def scale(factor: int, n: int) -> int:
+        """Scale a number."""
+        return factor * n
+
+    class Scale:
+        def __call__(self, n: int) -> int:
+            """Scale a number."""
+            return 2 * n
+
+    for made in (functools.partial(scale, 2), Scale()):
+        found = tool_of(tool(name="double")(made))
+        assert found is not None
+        assert found.description == "Scale a number."
+        assert found.input_schema["properties"] == {"n": {"type": "integer"}}
+        args, kwargs = found.arguments.bind({"n": "4"})
+        assert found.function(*args, **kwargs) == 8
+
+
+def test_an_object_that_raises_when_it_is_asked_is_no_tool() -> None:
+    class Proxy:
+        def __call__(self) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("there is nothing behind this proxy")
+
+    assert tool_of(Proxy()) is None
+
+
 def undefined_hint() -> Any:
     def broken(x: NotThere) -> None:  # type: ignore[name-defined]  # noqa: F821
         """Broken."""
@@ -267,6 +297,11 @@ def opaque_hint() -> Any:
         (lambda: lambda x: x, {}, "cannot be a tool's name"),
         (lambda: len, {"name": "two words"}, "cannot be a tool's name"),
         (lambda: len, {"name": "x" * 65}, "1 to 64"),
+        (lambda: len, {"name": "length"}, "takes no attributes"),
+        (lambda: max, {}, "cannot be read"),
+        (lambda: [].append, {}, "takes no attributes"),
+        (lambda: staticmethod(undefined_hint), {}, "below @staticmethod"),
+        (lambda: classmethod(undefined_hint), {}, "below @classmethod"),
         (lambda: test_methods_are_tools, {"param_descriptions": {"x": "y"}}, "'x'"),
     ],
 )

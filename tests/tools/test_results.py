@@ -45,6 +45,23 @@ class Broken:
     __repr__ = __str__
 
 
+class Shy:
+    @property
+    def model_dump(self) -> None:
+        raise RuntimeError("not yours")
+
+    def __str__(self) -> str:
+        return "shy"
+
+
+@dataclasses.dataclass
+class Unset:
+    value: int = dataclasses.field(init=False)
+
+    def __str__(self) -> str:
+        return "unset"
+
+
 VALUES = [
     (None, None),
     (True, True),
@@ -67,6 +84,8 @@ VALUES = [
     (Colour.RED, "red"),
     (Bird("Pip", datetime.date(2024, 1, 2)), {"name": "Pip", "seen": "2024-01-02"}),
     (Nest(eggs=3), {"eggs": 3}),
+    ([Shy(), 1], ["shy", 1]),
+    (Unset(), "unset"),
     (np.float64(2.5), 2.5),
     (np.array([[1, 2]]), [[1, 2]]),
     (pd.Timestamp("2024-01-02"), "2024-01-02T00:00:00"),
@@ -140,8 +159,17 @@ def test_a_huge_table_does_not_flood_the_record() -> None:
 
 def test_a_cycle_ends() -> None:
     cycle: list[Any] = []
-    cycle.append(cycle)
-    json.dumps(render(cycle).value)
+    cycle += [cycle, cycle]
+    assert render(cycle).value == ["<list that this is a part of>"] * 2
+
+
+def test_an_integer_that_python_will_not_print_goes_as_hexadecimal() -> None:
+    assert render([10**5000]).value == [hex(10**5000)]
+
+
+def test_what_stands_in_two_places_is_no_cycle() -> None:
+    shared = {"a": 1}
+    assert render([shared, shared]).value == [{"a": 1}, {"a": 1}]
 
 
 @given(
