@@ -13,7 +13,13 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.engine.checks import check_log_level, check_positive, check_query
+from minimalagent_nb.engine.checks import (
+    check_log_level,
+    check_mapping,
+    check_positive,
+    check_query,
+    check_text,
+)
 from minimalagent_nb.engine.loop import Run, RunPlan
 from minimalagent_nb.engine.offload import in_thread
 from minimalagent_nb.engine.recording import GuardedView, LogView, RecordedRun, show
@@ -93,11 +99,14 @@ class Agent:
         self.max_steps = check_positive("max_steps", max_steps)
         if session_ttl is not None:
             check_positive("session_ttl", session_ttl)
-        self.name = name
+        self.name = check_text("name", name)
         self.show_reasoning = show_reasoning
-        self.system_prompt = system_prompt
+        self.system_prompt = check_text("system_prompt", system_prompt)
         self.real_time_reasoning = real_time_reasoning
-        self.model_options = dict(model_options or {})
+        self.model_options = check_mapping("model_options", model_options)
+        check_text("bedrock_region", bedrock_region)
+        if memory_region is not None:
+            check_text("memory_region", memory_region)
         self.logger = _own_logger(name, check_log_level(log_level))
         self.tools = Toolbox()
         if tools is not None:
@@ -186,7 +195,7 @@ class Agent:
         Raises:
             ConfigurationError: for anything that is not decorated with @tool.
         """
-        if callable(tools) or isinstance(tools, (str, bytes, Mapping)):
+        if not isinstance(tools, Iterable) or isinstance(tools, (str, bytes, Mapping)):
             raise ConfigurationError(
                 "tools must be a list of functions decorated with @tool, such as [my_tool]."
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
 
-__all__ = ["check_log_level", "check_positive", "check_query"]
+__all__ = ["check_log_level", "check_mapping", "check_positive", "check_query", "check_text"]
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -21,6 +22,30 @@ def check_positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise ConfigurationError(f"{name} must be a whole number greater than 0, not {value!r}.")
     return value
+
+
+def check_text(name: str, value: Any) -> str:
+    """`value` as it is, a text.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {value!r:.100}.")
+    return value
+
+
+def check_mapping(name: str, value: Any) -> dict[str, Any]:
+    """A copy of `value`, a mapping with text as keys; an empty one for None.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigurationError(f"{name} must be a dict with names as keys, not {value!r:.100}.")
+    return dict(value)
 
 
 def check_log_level(value: Any) -> int:

@@ -129,8 +129,10 @@ class Run:
             failure = _wrapped(error, self.plan.model)
         finally:
             self._private_loop.close()
+        stopped = self.cancel.cancelled
         yield from self.closing_events(failure)
-        if failure is not None:
+        # What a model raises because its connection was taken away is no failure.
+        if failure is not None and not (stopped and isinstance(failure, AgentError)):
             raise failure
 
     def closing_events(self, failure: BaseException | None = None) -> list[Event]:
@@ -192,9 +194,9 @@ class Run:
             calls = tool_uses(message)
             text = yield from self._take_in(step, reply, message, calls)
             if not calls:
-                yield from self._finish(text, "max_steps" if last else reply.stop_reason)
+                yield from self._finish(text, reply.stop_reason, last)
                 return
-            yield from self._run_calls(step, reply.broken_calls)
+            yield from self._run_calls(step, _broken(reply, calls))
             if self.cancel.cancelled:
                 return
 
@@ -272,11 +274,12 @@ class Run:
         if not self.cancel.cancelled:
             yield from self._deliver(self._add_results())
 
-    def _finish(self, text: str, stop_reason: str) -> Iterator[Event]:
+    def _finish(self, text: str, stop_reason: str, last: bool) -> Iterator[Event]:
         if stop_reason in _ENDINGS:
             yield Notice(at=self._now(), kind=stop_reason, text=_ENDINGS[stop_reason])
         elif not text:
             yield Notice(at=self._now(), kind="empty_answer", text="The model's answer was empty.")
+        stop_reason = "max_steps" if last else stop_reason
         yield from self._deliver(self._end("completed", text, stop_reason=stop_reason))
 
     # -- the conversation and the end ----------------------------------------
@@ -368,6 +371,16 @@ class Run:
 
     def _now(self) -> float:
         return self.plan.clock()
+
+
+def _broken(reply: ModelReply, calls: Sequence[ToolUse]) -> dict[str, str]:
+    """The calls that must not run, by the ids that they have after cleaning."""
+    written = [use for use in tool_uses(reply.message) if isinstance(use, Mapping)]
+    return {
+        call["toolUseId"]: reply.broken_calls[use["toolUseId"]]
+        for use, call in zip(written, calls, strict=True)
+        if use.get("toolUseId") in reply.broken_calls
+    }
 
 
 def _wrapped(error: Exception, model: Model) -> ModelError:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardedView", "LogView", "RecordedRun", "show"]
 
+_NOT_WAITED = "The memory was still being written when the wait for it was interrupted."
+
 
 class RecordedRun:
     """A run, its reasoning, and its place in the session memory.
@@ -64,27 +66,38 @@ class RecordedRun:
             for event in self.run.events():
                 yield from self._take(event)
         except (AgentError, KeyboardInterrupt) as error:
+            # Left here when the interrupt did not meet the run itself.
+            yield from self._close()
             error.reasoning = self.reasoning  # type: ignore[union-attr]
             raise
         finally:
-            self.run.cancel.cancel()
-            for event in self.run.closing_events():
-                for _ in self._take(event):
-                    pass
+            for _ in self._close():
+                pass
+
+    def _close(self) -> Iterator[Event]:
+        self.run.cancel.cancel()
+        for event in self.run.closing_events():
+            yield from self._take(event)
 
     def _take(self, event: Event) -> Iterator[Event]:
         self._logger.debug("%s", event)
         self._fold.apply(event)
+        interrupt: KeyboardInterrupt | None = None
         if self._recorder is not None:
             self._recorder.add(event)
             if isinstance(event, RunEnded):
-                warning = self._recorder.finish()
+                try:
+                    warning = self._recorder.finish()
+                except KeyboardInterrupt as raised:
+                    interrupt, warning = raised, _NOT_WAITED
                 self.reasoning.interaction_id = self._recorder.interaction_id
                 if warning:
                     notice = Notice(at=event.at, kind="memory", text=warning)
                     self._fold.apply(notice)
                     yield notice
         yield event
+        if interrupt is not None:
+            raise interrupt
 
 
 def show(recorded: RecordedRun, view: View) -> None:

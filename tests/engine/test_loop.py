@@ -383,6 +383,12 @@ def test_events_are_well_ordered() -> None:
         ({"tools": add}, "must be a list"),
         ({"session_table_name": "no spaces"}, "table"),
         ({"memory": "floppy"}, "floppy"),
+        ({"tools": 5}, "must be a list"),
+        ({"system_prompt": 5}, "system_prompt"),
+        ({"name": None}, "name"),
+        ({"bedrock_region": None}, "bedrock_region"),
+        ({"memory_region": 3}, "memory_region"),
+        ({"model_options": 3}, "model_options"),
     ],
 )
 def test_wrong_parameters_are_configuration_errors(options: dict[str, Any], says: str) -> None:
@@ -492,9 +498,9 @@ def test_tools_change_between_runs_and_not_within() -> None:
 
 def test_a_stream_that_nobody_reads_leaves_no_trace(tmp_path: Path) -> None:
     agent = agent_of(["Hi."], memory=f"sqlite:///{tmp_path / 's.db'}", real_time_reasoning=True)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     stream = agent.stream("?", session_id="s")
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     assert agent.get_reasoning("s").query is None
     assert [event.type for event in stream][-1] == "run_ended"
     assert agent.get_reasoning("s").query == "?"
