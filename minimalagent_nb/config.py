@@ -124,6 +124,10 @@ def _unknown(name: str, source: str) -> str:
 
 def _from_environment(environ: Mapping[str, str]) -> _Layer:
     variables = {name: ENVIRONMENT_PREFIX + name.upper() for name in _PARSERS}
+    for variable in environ.keys() - variables.values():
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            raise ConfigurationError(_unknown(name, f"environment variable {variable}"))
     return {
         name: (environ[variable], f"environment variable {variable}")
         for name, variable in variables.items()

@@ -214,6 +214,20 @@ def test_unknown_settings_in_the_project_get_a_suggestion(tmp_path):
         resolve(project)
 
 
+def test_unknown_variables_get_a_suggestion(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(tmp_path, max_step="3")
+    assert str(caught.value) == (
+        "Unknown setting 'max_step' (environment variable MINIMALAGENT_NB_MAX_STEP). "
+        "Did you mean max_steps?"
+    )
+
+
+def test_variables_of_others_are_no_matter_of_ours(tmp_path):
+    environ = {"MINIMALAGENT_MODEL": "x", "max_steps": "many", "PATH": "/bin"}
+    assert resolve_settings(environ=environ, directory=tmp_path) == Settings()
+
+
 def test_a_setting_like_no_other_gets_the_list(tmp_path):
     with pytest.raises(ConfigurationError, match="There are: model, bedrock_region"):
         resolve(tmp_path, {"zzz": 1})

@@ -240,14 +240,13 @@ def _connect(path: str) -> sqlite3.Connection:
     return _prepared(path, _use_rollback_journal)
 
 
-def _prepared(path: str, set_mode: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
+def _prepared(path: str, set_mode: Callable[[sqlite3.Connection, str], None]) -> sqlite3.Connection:
     """A connection whose tables are there and which has written once."""
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
-        set_mode(connection)
-        _check_format(connection, path)
+        set_mode(connection, path)
         # A real write: on a network file system WAL fails here and nowhere before.
         connection.execute("BEGIN IMMEDIATE")
         for statement in _TABLES:
@@ -260,17 +259,19 @@ def _prepared(path: str, set_mode: Callable[[sqlite3.Connection], None]) -> sqli
     return connection
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def _use_wal(connection: sqlite3.Connection, path: str) -> None:
+    _check_format(connection, path)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode not in ("wal", "memory"):
         raise sqlite3.OperationalError(f"journal mode {mode} instead of WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _use_rollback_journal(connection: sqlite3.Connection) -> None:
+def _use_rollback_journal(connection: sqlite3.Connection, path: str) -> None:
     # A file that WAL has left marked can be read in exclusive mode only, where it needs
     # no shared memory; the first read after the change gives the lock back.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    _check_format(connection, path)
     connection.execute("PRAGMA journal_mode = TRUNCATE")
     connection.execute("PRAGMA locking_mode = NORMAL")
     connection.execute("PRAGMA user_version").fetchone()
@@ -278,6 +279,14 @@ def _use_rollback_journal(connection: sqlite3.Connection) -> None:
 
 
 def _check_format(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse a file of another program, before anything in it is changed, or of a newer version."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(items)")}
+    if tables and not {"pk", "sk"} <= columns:
+        raise SessionReadError(
+            f"{path} is no session store but another program's SQLite database, and was left as "
+            "it is: choose another file."
+        )
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found > _FORMAT:
         raise SessionReadError(

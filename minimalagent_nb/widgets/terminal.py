@@ -76,8 +76,10 @@ class TerminalPrinter:
             parts = [figures.token_text(event.usage), figures.duration_text(event.duration)]
             side = " · ".join(part for part in parts if part)
             self._print("├─ ", f"Step {event.step}", "bold", f"  {side}")
-            self._print("│  ", event.text)
         self._print("│  ", event.thinking, "dim italic")
+        if event.calls:
+            # Without calls the text is the answer, which ends the run.
+            self._print("│  ", event.text)
 
     def _on_tool_call_started(self, event: Any) -> None:
         self._names[event.call_id] = event.name
@@ -106,35 +108,19 @@ class TerminalPrinter:
             self._print_markdown(event.response)
 
     def _print(self, guide: str, text: str, style: str = "", side: str = "") -> None:
-        """Lines of text behind a guide; `side` is dim and follows the last line."""
+        """Text behind a guide on every line; `side` is dim and follows the last line."""
         from rich.text import Text
 
         clean = figures.clean(bounded_text(text.strip(), _TEXT))
         if not clean:
             return
-        lines = clean.split("\n")
-        for number, line in enumerate(lines, 1):
-            parts = [(guide, "dim"), (line, style)]
-            if side.strip() and number == len(lines):
-                parts.append((figures.clean(side), "dim"))
-            follow = guide.replace("├─", "│ ").replace("└─", "  ")
-            self._print_wrapped(Text.assemble(*parts), follow)
-            guide = follow
-
-    def _print_wrapped(self, line: Any, follow: str) -> None:
-        """One line, its continuation lines indented under the guide."""
-        from rich.text import Text
-
-        width = max(self._console.width - len(follow), 20)
-        first, *rest = line.wrap(self._console, self._console.width) or [Text()]
-        self._console.print(first, highlight=False, soft_wrap=True)
-        if not rest:
-            return
-        remaining = Text(" ").join(part.copy() for part in rest)
-        for part in remaining.wrap(self._console, width):
-            self._console.print(
-                Text.assemble((follow, "dim"), part), highlight=False, soft_wrap=True
-            )
+        content = Text.assemble((clean, style))
+        if side.strip():
+            content.append(figures.clean(side), "dim")
+        for line in content.wrap(self._console, max(self._console.width - len(guide), 20)):
+            whole = Text.assemble((guide, "dim"), line)
+            self._console.print(whole, highlight=False, soft_wrap=True)
+            guide = guide.replace("├─", "│ ").replace("└─", "  ")
 
     def _print_markdown(self, text: str) -> None:
         from rich.markdown import Markdown

@@ -29,7 +29,7 @@ def make_view() -> View:
 
 
 class AnswerView:
-    """Shows nothing of a run but its answer, when it is there."""
+    """Shows nothing of a run but its answer, when it is there, and what the reader must know."""
 
     def __init__(self) -> None:
         self._fold = ReasoningFold()
@@ -42,10 +42,14 @@ class AnswerView:
         self._fold.apply(event)
 
     def finish(self) -> None:
-        """Show the answer; a run that failed shows its error itself."""
+        """Show the notices and the answer; a run that failed shows its error itself."""
         reasoning = self._fold.reasoning
         if reasoning.status != "completed":
             return
+        for notice in reasoning.notices:
+            # Such as a conversation that could not be stored: apart from the answer, so
+            # that a script may take that from standard output.
+            print(f"Note: {clean(notice)}", file=sys.stderr)  # noqa: T201
         answer = clean(reasoning.final_response or "")
         if not _in_kernel():
             print(answer)  # noqa: T201 - a terminal shows text

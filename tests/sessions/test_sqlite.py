@@ -174,3 +174,24 @@ def test_a_write_that_fails_later_is_told(tmp_path):
         store.get("p", 2)
     with pytest.raises(SessionWriteError):
         store.delete("p", 2)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE customers (id INTEGER, name TEXT)"],
+        ["CREATE TABLE items (id INTEGER, price REAL)"],
+        ["CREATE TABLE customers (id INTEGER)", "PRAGMA user_version = 12"],
+    ],
+)
+def test_the_database_of_another_program_is_left_as_it_is(tmp_path, statements):
+    path = tmp_path / "theirs.sqlite3"
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(SessionReadError, match="another program's SQLite database"):
+        SQLiteStore(path).get("p", 1)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["theirs.sqlite3"]

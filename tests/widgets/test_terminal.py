@@ -8,9 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
-from minimalagent_nb.events import Event
+from minimalagent_nb.events import Event, Notice, StepEnded
 from minimalagent_nb.reasoning import fold
-from minimalagent_nb.widgets import TerminalPrinter
+from minimalagent_nb.widgets import AnswerView, TerminalPrinter
 from tests.widgets import sample_run
 from tests.widgets.payloads import PAYLOADS, hostile_failure, hostile_run
 
@@ -65,6 +65,48 @@ def test_no_line_is_wider_than_the_terminal() -> None:
     assert max(len(line) for line in text.splitlines()) <= 60
     continued = [line for line in text.splitlines() if "GROUP BY" in line]
     assert all(line.startswith("│") for line in continued)
+
+
+def test_wrapping_adds_nothing_and_loses_nothing_but_spaces() -> None:
+    path = "/data/notes/" + "a-rather-long-name-of-a-file-" * 6 + "end.txt"
+    text = "Which of the words of this question " * 8 + path
+    for width in (50, 80, 120):
+        lines = printed(hostile_run(text), width=width).splitlines()
+        assert all(len(line) <= width for line in lines)
+        assert not any(re.fullmatch(r"[│├└─ ]+", line) for line in lines), "no guide stands alone"
+        words = " ".join(re.sub(r"^[│├└─ ]+", "", line).rstrip() for line in lines)
+        assert "  of" not in words
+        assert words.replace(" ", "").count(text.replace(" ", "")) > 3
+
+
+def test_thinking_comes_before_what_it_led_to() -> None:
+    turn = StepEnded(
+        at=0.0, step=1, stop_reason="tool_use", thinking="I wonder.", text="I look.", calls=1
+    )
+    started, *_, ended = sample_run.finished_run()
+    assert printed([started, turn, ended]).splitlines()[1:4] == [
+        "├─ Step 1  0 ms",
+        "│  I wonder.",
+        "│  I look.",
+    ]
+
+
+def test_the_answer_alone_comes_with_what_the_reader_must_know(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    started, *_, ended = sample_run.finished_run()
+    view = AnswerView()
+    view.start()
+    for event in (
+        started,
+        Notice(at=0.0, kind="memory", text="Not stored: the disk is full."),
+        ended,
+    ):
+        view.add(event)
+    view.finish()
+    shown = capsys.readouterr()
+    assert shown.err == "Note: Not stored: the disk is full.\n"
+    assert shown.out.startswith(ended.response[:20])
 
 
 def test_a_failed_run_says_why() -> None:
