@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from minimalagent_nb import Agent, tool
 from minimalagent_nb.config import Settings
 from tests.notebook.conftest import new_shell
 
@@ -54,8 +55,24 @@ def test_the_blocks_run(
 
 
 def test_the_policies_are_json() -> None:
-    for block in blocks("json"):
+    policies = [block for block in blocks("json") if '"Statement"' in block]
+    assert len(policies) == 2
+    for block in policies:
         assert json.loads(block)["Statement"][0]["Effect"] == "Allow"
+
+
+def test_the_script_file_is_one(tmp_path: Path) -> None:
+    (script,) = [block for block in blocks("json") if '"replies"' in block]
+    path = tmp_path / "script.json"
+    path.write_text(script)
+
+    @tool
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    agent = Agent(tools=[add], model=f"scripted:{path}", show_reasoning=False)
+    assert agent.run("What is 17 + 25?").response == "It is 42."
 
 
 def test_every_setting_stands_in_the_table_with_its_default() -> None:
