@@ -303,10 +303,20 @@ class ReasoningFold:
             event.name, event.inputs, status="running", started=event.at, call_id=event.call_id
         )
         self._calls[event.call_id] = call
-        self.reasoning.steps[-1].tools.append(call)
+        self._step(event.step).tools.append(call)
+
+    def _step(self, number: int) -> ReasoningStep:
+        """The step, made anew where its end is missing: an interrupt may swallow any event."""
+        run = self.reasoning
+        if not run.steps or run.steps[-1].step_number != number:
+            run.steps.append(ReasoningStep(number, timestamp=int(self._turn_started)))
+            run.total_steps = len(run.steps)
+        return run.steps[-1]
 
     def _on_tool_call_ended(self, event: Any) -> None:
-        call = self._calls[event.call_id]
+        call = self._calls.get(event.call_id)
+        if call is None:
+            return
         call.status, call.result, call.error = event.status, event.result, event.error
         call.duration, call.truncated = event.duration, event.truncated
 

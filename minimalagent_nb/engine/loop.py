@@ -233,11 +233,10 @@ class Run:
         self, step: int, reply: ModelReply, message: Message, calls: list[ToolUse]
     ) -> Generator[Event, None, str]:
         """The reply as the end of its turn and as a message; returns what it says."""
-        turn, self._turn = self._turn, None
+        turn = self._turn
         assert turn is not None  # noqa: S101 - _ask has set it
         now = self._now()
         yield from turn.flush(now)
-        self._usage += reply.usage
         thinking, text = split_message(message)
         ended = StepEnded(
             at=now,
@@ -249,8 +248,10 @@ class Run:
             usage=reply.usage,
             duration=now - turn.started,
         )
-        self._open_calls, self._started_calls, self._outcomes = calls, {}, {}
         readable = calls or message_text(message).strip()
+        # All at once and at the end: an interrupt before this leaves a turn that broke off.
+        self._turn, self._usage = None, self._usage + reply.usage
+        self._open_calls, self._started_calls, self._outcomes = calls, {}, {}
         added = self._add_reply(message if readable else closing_message(_NO_ANSWER))
         yield from self._deliver(ended, *added)
         return text

@@ -117,11 +117,12 @@ def show(recorded: RecordedRun, view: View) -> None:
         try:
             for event in events:
                 guarded.add(event)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             if not recorded.ended:
                 recorded.run.cancel.cancel()
                 for event in events:
                     guarded.add(event)
+            interrupt.reasoning = recorded.reasoning  # type: ignore[attr-defined]
             raise
     finally:
         guarded.finish()
