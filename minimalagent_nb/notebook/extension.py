@@ -5,36 +5,53 @@ Imports IPython through the shell that it is handed, and the magics.
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from typing import Any
 
 from minimalagent_nb.notebook.failures import restore_errors, shorten_errors
 
 __all__ = ["load", "unload"]
 
-_QUESTION = re.compile(r"^%agent[ \t]+(?=[^?\s])(.*\?)[ \t]*\n?$")
+_CELL = re.compile(r"%%agent(?:[ \t]+(.*?))?[ \t]*\n?$")
+_QUESTION = re.compile(r"([ \t]*)%agent[ \t]+(?=[^?\s])(.*\?)[ \t]*\n?$")
+_PROBE = "minimalagent_probe"
+_KINDS = ("line", "cell")
 
 
 def mend_cell(lines: list[str]) -> list[str]:
     """An input transformer, before IPython's own.
 
-    ``%agent what is up?`` asks, although IPython takes a last ``?`` for a call for
-    help; ``%%agent -h`` with nothing below it reaches the magic, although IPython
-    refuses a cell magic with an empty body.
+    A cell of ``%%agent`` becomes the call of the magic as it stands: IPython would take
+    ``>>>`` and ``In [1]:`` out of the prompt, and refuses a cell magic with nothing
+    below it. ``%agent what is up?`` asks, although IPython takes a last ``?`` for a
+    call for help.
     """
-    first = next((line for line in lines if line.strip()), "")
+    start = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    first = lines[start] if lines else ""
+    if match := _CELL.match(first):
+        body = "".join(lines[start + 1 :]) or "\n"
+        return [f"get_ipython().run_cell_magic('agent', {match.group(1) or ''!r}, {body!r})\n"]
     if first.startswith("%%"):
-        body = lines[lines.index(first) + 1 :]
-        empty = re.match(r"%%agent\b", first) and not "".join(body).strip()
-        return [*lines, "\n"] if empty else lines
-    return [_as_call(line) for line in lines]
+        return lines
+    mended: list[str] = []
+    for line in lines:
+        match = _QUESTION.match(line)
+        if match and _is_code(mended):
+            call = f"get_ipython().run_line_magic('agent', {match.group(2)!r})"
+            line = f"{match.group(1)}{call}\n"
+        mended.append(line)
+    return mended
 
 
-def _as_call(line: str) -> str:
-    match = _QUESTION.match(line)
-    if match is None:
-        return line
-    return f"get_ipython().run_line_magic('agent', {match.group(1)!r})\n"
+def _is_code(before: list[str]) -> bool:
+    """Whether a line that follows these is code, not the inside of a string."""
+    source = io.StringIO("".join([*before, _PROBE]))
+    try:
+        return any(token.string == _PROBE for token in tokenize.generate_tokens(source.readline))
+    except (SyntaxError, tokenize.TokenError):
+        return False
 
 
 def load(shell: Any) -> None:
@@ -43,7 +60,9 @@ def load(shell: Any) -> None:
 
     if _loaded(shell) is not None:
         return
-    shell.register_magics(AgentMagics(shell))
+    magics = AgentMagics(shell)
+    magics.found = {kind: shell.magics_manager.magics[kind].get("agent") for kind in _KINDS}
+    shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, mend_cell)
     shorten_errors(shell)
 
@@ -54,8 +73,10 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     magics.close()
-    for kind in ("line", "cell"):
+    for kind, found in magics.found.items():
         shell.magics_manager.magics[kind].pop("agent", None)
+        if found is not None:
+            shell.magics_manager.magics[kind]["agent"] = found
     shell.magics_manager.registry.pop("AgentMagics", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)

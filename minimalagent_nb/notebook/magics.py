@@ -48,6 +48,8 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.bench = Workbench(shell.user_ns)
+        # What was called so before, by kind of magic: unloading puts it back.
+        self.found: dict[str, Any] = {}
         self._offered = False
         self.commands = Commands(self.bench, self._settings, self._choose_model)
 
@@ -86,10 +88,10 @@ class AgentMagics(Magics):
                 budget=settings.context_budget,
             )
         agent = self.bench.agent(settings, options)
-        if options.session is not None and options.agent is None:
-            self.bench.start_session(options.session)
-        else:
+        if options.session is None and options.agent is None:
             self._offer_to_resume(settings)
+        elif options.agent is None:
+            self.bench.start_session(options.session)
         session = options.session or self.bench.session_id
         quiet = options.quiet or not settings.show_reasoning
         try:

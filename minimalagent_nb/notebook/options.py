@@ -6,6 +6,7 @@ word that is no option is looked at. Imports errors only.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ def _steps(text: str) -> int:
 
 
 def _variable(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise ConfigurationError(f"--output takes a name for a variable, not {text!r}.")
     return text
 
@@ -73,7 +74,7 @@ OPTIONS = (
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 
 _WORD = re.compile(r"\s*(\S+)")
-_VALUE = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|(\S+))""")
+_VALUE = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s"']\S*))""")
 
 
 def parse_options(line: str) -> tuple[Options, str]:
@@ -96,20 +97,27 @@ def parse_options(line: str) -> tuple[Options, str]:
         if option is None:
             raise ConfigurationError(_unknown(flag))
         position = match.start(1) + len(flag) + len(equals)
-        if option.read is None:
-            switched: dict[str, Any] = {option.field: True}
-            options = replace(options, **switched)
-            continue
-        value = _VALUE.match(line, position)
-        if value is None:
-            raise ConfigurationError(f"{flag} needs a value: {flag} {option.value}.")
-        text = next(group for group in value.groups() if group is not None)
-        if value.group(1) is not None:
-            text = re.sub(r"\\(.)", r"\1", text)
-        given: dict[str, Any] = {option.field: option.read(text)}
+        given: dict[str, Any] = {option.field: True}
+        if option.read is not None:
+            text, position = _value(line, position, flag, option)
+            given = {option.field: option.read(text)}
+        elif equals:
+            raise ConfigurationError(f"{flag} takes no value: write {flag} alone, or leave it out.")
         options = replace(options, **given)
-        position = value.end()
     return options, line[position:].lstrip()
+
+
+def _value(line: str, position: int, flag: str, option: _Option) -> tuple[str, int]:
+    """The value that stands at this position, and where it ends."""
+    match = _VALUE.match(line, position)
+    if match is None and line[position:].strip():
+        raise ConfigurationError(f"The quotes of the value of {flag} are not closed.")
+    if match is None or (match.group(3) or "").partition("=")[0] in _BY_FLAG:
+        raise ConfigurationError(f"{flag} needs a value: {flag} {option.value}.")
+    quoted, plain, bare = match.groups()
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted), match.end()
+    return plain if plain is not None else bare, match.end()
 
 
 def _unknown(flag: str) -> str:

@@ -1,4 +1,4 @@
-"""What the commands show: a table, as text and as escaped HTML. Imports nothing."""
+"""What the commands show: a table, as text and as escaped HTML. Imports widgets, late."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Table:
         if self.rows:
             table = [list(self.columns), *(list(row) for row in self.rows)]
             shown = [row for row in table if any(row)]
+            shown = [[_clean(text) for text in row] for row in shown]
             widths = [max(len(row[i]) for row in shown) for i in range(len(self.columns))]
             lines += [
                 "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip()
@@ -49,6 +50,13 @@ class Table:
         if self.note:
             parts.append(f'<div style="opacity:.65">{html.escape(self.note)}</div>')
         return f"<div>{''.join(parts)}</div>"
+
+
+def _clean(text: str) -> str:
+    """What is stored may come from others: no escape sequences reach a terminal."""
+    from minimalagent_nb.widgets.figures import clean
+
+    return clean(text)
 
 
 def _cell(text: str) -> str:

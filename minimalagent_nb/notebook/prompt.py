@@ -1,10 +1,12 @@
-"""``{name}`` in a prompt: the value of a notebook's variable. Imports nothing."""
+"""``{name}`` in a prompt: the value of a notebook's variable. Imports errors only."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
 from typing import Any
+
+from minimalagent_nb.errors import ConfigurationError
 
 __all__ = ["expand"]
 
@@ -22,6 +24,9 @@ def expand(
 
     Args:
         hidden: names in the namespace that are not the user's own.
+
+    Raises:
+        ConfigurationError: a value has no text, because its ``__str__`` raises.
     """
 
     def value_of(match: re.Match[str]) -> str:
@@ -31,9 +36,19 @@ def expand(
             return match.group(0)
         if doubled:
             return "{" + name + "}"
-        text = str(namespace[name])
+        text = _text(name, namespace[name])
         if len(text) <= budget:
             return text
         return f"{text[:budget]}\n[cut: {budget:,} of {len(text):,} characters of {name}]"
 
     return _REFERENCE.sub(value_of, prompt)
+
+
+def _text(name: str, value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{{{name}}} cannot be put into the prompt: str({name}) raises "
+            f"{type(error).__name__}. Write {{{{{name}}}}} for the word itself, or use --raw."
+        ) from error

@@ -65,6 +65,20 @@ def test_the_prompt_arrives_verbatim(shell: Any) -> None:
     assert model.requests[0].messages[-1]["content"][0]["text"] == prompt.replace("{mine}", "7")
 
 
+@pytest.mark.parametrize("prompt", [">>> 1 + 1\n2\n>>> x", "In [1]: x\nOut[1]: 3", "  a\n    b"])
+def test_a_prompt_that_looks_like_a_shell_arrives_verbatim(shell: Any, prompt: str) -> None:
+    model = prepare(shell, "['ok']")
+    run(shell, f"%%agent\n{prompt}")
+    assert model.requests[0].messages[-1]["content"][0]["text"] == prompt
+
+
+@pytest.mark.parametrize("outer", ["%%time", "%%capture"])
+def test_under_another_cell_magic(shell: Any, outer: str) -> None:
+    model = prepare(shell, "['ok']")
+    run(shell, f"{outer}\n%%agent -q\nAsk.")
+    assert model.requests[0].messages[-1]["content"][0]["text"] == "Ask."
+
+
 def test_raw_leaves_references(shell: Any) -> None:
     model = prepare(shell, "['ok']")
     shell.user_ns["mine"] = 7
@@ -131,6 +145,8 @@ def test_an_agent_of_ones_own(shell: Any) -> None:
     run(shell, "mine = Agent(model=model, system_prompt='Be brief.')")
     run(shell, "%%agent --agent mine\nHello")
     assert shell.user_ns["model"].requests[0].system == "Be brief."
+    run(shell, "%%agent --agent mine --session other\nHello", fails="script")
+    assert shell.magics_manager.registry["AgentMagics"].bench.session_id != "other"
     run(shell, "%%agent --agent model\nHello", fails="Agents here: mine")
     run(shell, "%%agent --agent mine --model x\nHello", fails="leave out --model")
 
@@ -185,12 +201,29 @@ def test_no_model_says_the_ways(shell: Any, capsys: Any, monkeypatch: pytest.Mon
 
 
 def test_a_question_mark_at_the_end_asks(shell: Any) -> None:
-    model = prepare(shell, "['fine', 'yes', 'no']")
+    model = prepare(shell, "['fine', 'yes', 'so', 'no']")
     run(shell, "%agent what is up?")
     run(shell, "x = 1\n%agent is it's {x}?")
+    run(shell, "if x:\n    %agent and indented?")
     run(shell, "%agent ask tools")
     texts = [request.messages[-1]["content"][0]["text"] for request in model.requests]
-    assert texts == ["what is up?", "is it's 1?", "tools"]
+    assert texts == ["what is up?", "is it's 1?", "and indented?", "tools"]
+
+
+def test_a_question_inside_a_string_stays_as_it_is(shell: Any) -> None:
+    run(shell, "text = '''\n%agent what is up?\n'''")
+    assert shell.user_ns["text"] == "\n%agent what is up?\n"
+
+
+def test_a_stored_title_brings_no_escape_sequences_to_the_terminal(shell: Any, capsys: Any) -> None:
+    prepare(shell, "['one']")
+    run(shell, "%%agent\nHello \x1b]52;c;c3RvbGVu\x07\x1b[31mred")
+    capsys.readouterr()
+    run(shell, "%agent sessions")
+    printed = capsys.readouterr().out
+    assert "red" in printed
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
 
 
 def test_help_pages(shell: Any, capsys: Any) -> None:
@@ -263,6 +296,19 @@ def test_loading_twice_and_unloading_restore_the_shell(store_path: Any) -> None:
     )
     shell.run_line_magic("unload_ext", "minimalagent_nb")
     assert traces(shell) == before
+
+
+def test_unloading_brings_back_a_magic_of_the_same_name(store_path: Any) -> None:
+    shell = new_shell()
+
+    def agent(line: str) -> str:
+        return f"mine: {line}"
+
+    shell.register_magic_function(agent, "line")
+    shell.run_line_magic("load_ext", "minimalagent_nb")
+    shell.run_line_magic("unload_ext", "minimalagent_nb")
+    assert shell.run_line_magic("agent", "x") == "mine: x"
+    assert "agent" not in shell.magics_manager.magics["cell"]
 
 
 def test_settings_that_cannot_be_are_said(shell: Any, capsys: Any) -> None:

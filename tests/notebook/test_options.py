@@ -46,6 +46,12 @@ def test_leading_options_only(line: str, options: Options, rest: str) -> None:
         ("--max-steps many", "whole number"),
         ("--max-steps 0", "whole number"),
         ("--output two-words", "variable"),
+        ("--output class", "variable"),
+        ("--quiet=false hello", "takes no value"),
+        ('--system "be brief', "not closed"),
+        ("--system 'it", "not closed"),
+        ("--session --quiet hello", "needs a value"),
+        ("--session --model=x hello", "needs a value"),
     ],
 )
 def test_wrong_options_say_what_to_do(line: str, says: str) -> None:
@@ -71,6 +77,15 @@ def test_a_long_value_is_cut_and_says_so() -> None:
     assert expand("{x}", {"x": "a" * 50}, budget=10) == (
         "aaaaaaaaaa\n[cut: 10 of 50 characters of x]"
     )
+
+
+def test_a_value_without_text_is_said() -> None:
+    class Bad:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    with pytest.raises(ConfigurationError, match=r"\{x\} cannot .* RuntimeError.* \{\{x\}\}"):
+        expand("{x}", {"x": Bad()})
 
 
 @given(st.text())
