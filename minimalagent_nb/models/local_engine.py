@@ -188,8 +188,9 @@ class LocalEngine:
             return xllamacpp.Server(params)
         except RuntimeError as error:
             raise ModelUnavailableError(
-                f"llama.cpp cannot open {self.path}: {str(error).rstrip('.')}. The file may be broken, of a kind "
-                "that this version does not know, or too large for the memory that is free."
+                f"llama.cpp cannot open {self.path}: {str(error).rstrip('.')}. The file may be "
+                "broken, of a kind that this version does not know, or too large for the memory "
+                "that is free."
             ) from error
 
     def _chunks(self, method: str, body: Mapping[str, Any], cancel: CancelToken) -> _Stream:

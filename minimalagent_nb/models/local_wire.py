@@ -166,7 +166,7 @@ class ChatTurn:
             content.append({"text": "".join(self._texts)})
         stop_reason = _STOP_REASONS.get(self._finish, self._finish)
         broken: dict[str, str] = {}
-        for number, call in sorted(self._calls.items()):
+        for _, call in sorted(self._calls.items()):
             inputs = _inputs(call["arguments"])
             use_id = call["id"] if TOOL_USE_ID.fullmatch(call["id"]) else secrets.token_hex(8)
             if stop_reason == "max_tokens":

@@ -1,0 +1,206 @@
+"""What can be read of a request without a model: words, numbers, dates, quoted text.
+
+English only. Imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "COMMON",
+    "Found",
+    "Reading",
+    "matches",
+    "numbers_in",
+    "read",
+    "stem",
+    "stems_of",
+    "words_of_name",
+]
+
+_COMMON = """
+a about all am an and any are as at be been by can could did do does for from had has have how i if
+in into is it its just let many me much my now of on one only or our per please show so some tell
+than that the their them there these they this those to up us was we were what when where which
+who whom why will with would you your each every give get here again same also too list number
+most top out after before"""
+COMMON = frozenset(_COMMON.split())
+"""Words that say nothing of the matter."""
+
+_SMALL = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen"""
+_UNITS = {word: value for value, word in enumerate(_SMALL.split())}
+_ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = {word: value for value, word in enumerate(_ROUND.split(), 2)}
+_MONTHS = "january february march april may june july august september october november december"
+_MONTH = {name: number for number, name in enumerate(_MONTHS.split(), 1)}
+_MONTH |= {name[:3]: number for name, number in _MONTH.items()} | {"sept": 9}
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NEAR = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
+
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w)")
+_DIGITS = re.compile(r"(?:(?<!\w)-)?\d+(?:,\d{3})*(?:\.\d+)?")
+"""Any digits, in units and identifiers too: what is stated must not slip through."""
+_NAME = "|".join(sorted(_MONTH, key=len, reverse=True))
+_DATES = (
+    re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})\b"),
+    re.compile(r"\b(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})\b"),
+    re.compile(
+        rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<name>{_NAME})\.?,?(?: (?P<y>\d{{4}}))?\b",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\b(?P<name>{_NAME})\.? (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y>\d{{4}}))?\b",
+        re.IGNORECASE,
+    ),
+)
+_NEAR_DATE = re.compile(rf"\b({'|'.join([*_NEAR, *_WEEKDAYS])})\b", re.IGNORECASE)
+_QUOTED = re.compile(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]+)?")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value that the text names, and where: `text` is ``text[start:end]``."""
+
+    value: Any
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A request as it was read. `numbers` are those outside of dates."""
+
+    text: str
+    words: tuple[Found, ...]
+    numbers: tuple[Found, ...]
+    dates: tuple[Found, ...]
+    quoted: tuple[Found, ...]
+
+
+def read(text: str, today: datetime.date) -> Reading:
+    """Everything that the text names; dates without a year or by name count from `today`."""
+    dates = tuple(_dates(text, today))
+    quoted = tuple(
+        Found(match[match.lastindex or 0], match[0], *match.span())
+        for match in _QUOTED.finditer(text)
+    )
+    return Reading(
+        text=text,
+        words=tuple(Found(match[0].lower(), match[0], *match.span()) for match in _words(text)),
+        numbers=tuple(found for found in _numbers(text) if not _inside(found, dates)),
+        dates=dates,
+        quoted=quoted,
+    )
+
+
+def numbers_in(text: str) -> set[float]:
+    """All numbers that a text states, in digits or in words; ``one`` is an article too often."""
+    words = {float(found.value) for found in _numbers(text) if found.text.isalpha()}
+    digits = {float(match[0].replace(",", "")) for match in _DIGITS.finditer(text)}
+    return digits | (words - {1.0})
+
+
+def stem(word: str) -> str:
+    """A word without the commonest endings of English."""
+    word = re.sub(r"['\u2019]s?$", "", word.lower())
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if re.search(r"(?:s|x|z|ch|sh)es$", word):
+        return word[:-2]
+    if word.endswith("s") and not re.search(r"(?:ss|us|is)$", word) and len(word) > 3:
+        return word[:-1]
+    for ending in ("ing", "ed"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def matches(one: str, other: str) -> bool:
+    """Whether two stems are forms of one word: ``west`` and ``western``."""
+    short, long = sorted((one, other), key=len)
+    return short == long or (
+        len(short) >= 4 and long.startswith(short) and len(long) - 4 <= len(short)
+    )
+
+
+def stems_of(texts: Iterable[str]) -> set[str]:
+    """Stems of all words that say something."""
+    words = {word for text in texts for word in words_of_name(text)}
+    return {stem(word) for word in words if word not in COMMON and not word.isdigit()}
+
+
+def words_of_name(name: str) -> list[str]:
+    """The words of a text or of an identifier: ``body_mass_g``, ``bodyMass``."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
+    return [match[0].lower() for match in _words(spaced)]
+
+
+def _words(text: str) -> list[re.Match[str]]:
+    return list(_WORD.finditer(text))
+
+
+def _numbers(text: str) -> list[Found]:
+    found = [Found(_value(match[0]), match[0], *match.span()) for match in _NUMBER.finditer(text)]
+    words = _words(text)
+    for place, match in enumerate(words):
+        word = match[0].lower()
+        before = words[place - 1] if place else None
+        if word in _TENS:
+            found.append(Found(_TENS[word] * 10, match[0], *match.span()))
+        elif word in _UNITS:
+            tens = _TENS.get(before[0].lower(), 0) if before is not None else 0
+            if tens and before is not None and 0 < _UNITS[word] < 10:
+                found.pop()
+                span = (before.start(), match.end())
+                found.append(Found(tens * 10 + _UNITS[word], text[slice(*span)], *span))
+            else:
+                found.append(Found(_UNITS[word], match[0], *match.span()))
+        elif word == "dozen":
+            found.append(Found(12, match[0], *match.span()))
+    return sorted(found, key=lambda item: item.start)
+
+
+def _value(digits: str) -> float | int:
+    plain = digits.replace(",", "")
+    return float(plain) if "." in plain else int(plain)
+
+
+def _inside(found: Found, places: Iterable[Found]) -> bool:
+    return any(place.start <= found.start < place.end for place in places)
+
+
+def _dates(text: str, today: datetime.date) -> list[Found]:
+    found: list[Found] = []
+    for pattern in _DATES:
+        for match in pattern.finditer(text):
+            day = _date(match.groupdict(), today)
+            here = Found(day, match[0], *match.span())
+            if day is not None and not _inside(here, found):
+                found.append(here)
+    for match in _NEAR_DATE.finditer(text):
+        word = match[0].lower()
+        if word in _NEAR:
+            days = _NEAR[word]
+        else:
+            days = (_WEEKDAYS.index(word) - today.weekday() - 1) % 7 + 1
+        found.append(Found(today + datetime.timedelta(days), match[0], *match.span()))
+    return sorted(found, key=lambda item: item.start)
+
+
+def _date(parts: dict[str, str | None], today: datetime.date) -> datetime.date | None:
+    """The date of a match; None where there is no such day."""
+    name = parts.get("name")
+    month = _MONTH[name.lower()] if name else int(parts.get("m") or 0)
+    try:
+        return datetime.date(int(parts.get("y") or today.year), month, int(parts.get("d") or 0))
+    except ValueError:
+        return None
