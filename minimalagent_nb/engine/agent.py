@@ -153,7 +153,7 @@ class Agent:
         guarded = GuardedView(self._view(view))
         guarded.start()
         try:
-            async with aclosing(self._in_thread(recorded)) as events:
+            async with aclosing(self._in_thread(recorded, after=guarded.add)) as events:
                 async for event in events:
                     guarded.add(event)
         finally:
@@ -278,8 +278,8 @@ class Agent:
         with self._tracked(recorded):
             yield from recorded.events()
 
-    def _in_thread(self, recorded: RecordedRun) -> Any:
-        return in_thread(self._streamed(recorded), recorded.run.cancel)
+    def _in_thread(self, recorded: RecordedRun, **options: Any) -> Any:
+        return in_thread(self._streamed(recorded), recorded.run.cancel, **options)
 
     def _view(self, given: View | None) -> View:
         shown = given or (default_view() if self.show_reasoning else None)

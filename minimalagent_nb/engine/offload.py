@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 from minimalagent_nb.cancel import CancelToken
@@ -24,11 +24,18 @@ class _End:
     error: BaseException | None
 
 
-async def in_thread(events: Iterator[Event], cancel: CancelToken) -> AsyncIterator[Event]:
+async def in_thread(
+    events: Iterator[Event],
+    cancel: CancelToken,
+    after: Callable[[Event], object] = lambda event: None,
+) -> AsyncIterator[Event]:
     """The events, made in a thread while the caller's event loop stays free.
 
     Where the caller leaves early or is cancelled, the run is stopped and waited for,
     so that what was done is kept.
+
+    Args:
+        after: takes the events that come when the caller has left.
     """
     loop = asyncio.get_running_loop()
     arrived: asyncio.Queue[Event | _End] = asyncio.Queue()
@@ -65,5 +72,5 @@ async def in_thread(events: Iterator[Event], cancel: CancelToken) -> AsyncIterat
     finally:
         if not over:
             cancel.cancel()
-            while not isinstance(await arrived.get(), _End):
-                pass
+            while not isinstance(item := await arrived.get(), _End):
+                after(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -114,6 +115,29 @@ def test_an_interrupt_between_two_events_still_shows_the_end() -> None:
         show(recorded, view)
     assert view.events[-1].type == "run_ended"
     assert caught.value.reasoning.status == "stopped"  # type: ignore[attr-defined]
+
+
+def test_a_cancelled_task_still_shows_the_end() -> None:
+    async def main() -> None:
+        begun = asyncio.Event()
+
+        @tool
+        async def hang() -> None:
+            """Wait."""
+            begun.set()
+            await asyncio.Event().wait()
+
+        agent = Agent(tools=[hang], show_reasoning=False, model=ScriptedModel([call("hang")]))
+        task = asyncio.create_task(agent.arun("?", view=view))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    view = Seen()
+    asyncio.run(main())
+    assert view.finished
+    assert fold(view.events).status == "stopped"
 
 
 @pytest.mark.parametrize("missing", range(14))
