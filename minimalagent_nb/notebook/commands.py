@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.options import usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.state import Workbench
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from minimalagent_nb.sessions import SessionLog
 
 __all__ = ["COMMANDS", "Commands", "find_command"]
+
+_SHOWN = 100
+"""Interactions that the history shows at most."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,21 @@ class Commands:
     def _status(self) -> Table:
         bench, settings = self._bench, self._settings()
         tools = ", ".join(tool.name for tool in bench.tools())
-        log = bench.log(settings)
+        note = ""
+        try:
+            log = bench.log(settings)
+            memory = log.description if log else "none: nothing is kept"
+            earlier = bench.earlier_session(settings)
+            note = f"Go on with the last session: %agent session {earlier}" if earlier else ""
+        except AgentError as error:
+            # The page is where a user looks when something is wrong: it shows the rest.
+            memory = str(error)
         rows = [
             ["model", self._model_line(settings)],
-            ["memory", log.description if log else "none: nothing is kept"],
+            ["memory", memory],
             ["session", bench.session_id],
             ["tools", tools or "none yet: put @tool above a function"],
         ]
-        earlier = bench.earlier_session(settings)
-        note = f"Go on with the last session: %agent session {earlier}" if earlier else ""
         return Table("minimalagent_nb", ["", ""], rows, note=note)
 
     def _model_line(self, settings: Settings) -> str:
@@ -114,6 +123,11 @@ class Commands:
         value = self._bench.namespace.get(settings.model)
         if isinstance(value, Model):
             return f"{value.name} (the variable {settings.model})"
+        if settings.model:
+            try:
+                self._bench.model(settings)
+            except AgentError as error:
+                return f"none: {error}"
         return str(describe_choice(settings.model, region=settings.bedrock_region))
 
     def _tools(self) -> Table:
@@ -151,10 +165,13 @@ class Commands:
         from minimalagent_nb.widgets import HistoryView
 
         session_id = session_id or self._bench.session_id
-        interactions = list(self._log().history(session_id))
-        if not interactions:
+        newest = list(self._log().history(session_id, newest_first=True, limit=_SHOWN + 1))
+        if not newest:
             return Table("", ["", ""], [], f"The session {session_id} has no interactions yet.")
-        return HistoryView(interactions, title=session_id)
+        title = session_id
+        if len(newest) > _SHOWN:
+            title = f"{session_id}: the newest {_SHOWN} interactions"
+        return HistoryView(reversed(newest[:_SHOWN]), title=title)
 
     def _reasoning(self) -> Any:
         from minimalagent_nb.widgets import static_text

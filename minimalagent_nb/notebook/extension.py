@@ -45,6 +45,10 @@ def mend_cell(lines: list[str]) -> list[str]:
     return mended
 
 
+# In a terminal, IPython asks whether more lines are to come: it must see the cell as it is.
+mend_cell.has_side_effects = True  # type: ignore[attr-defined]
+
+
 def _is_code(before: list[str]) -> bool:
     """Whether a line that follows these is code, not the inside of a string."""
     source = io.StringIO("".join([*before, _PROBE]))

@@ -20,12 +20,12 @@ def notebook_slug(namespace: Mapping[str, Any]) -> str:
     """A short name for the notebook, of letters, digits, dashes and underscores.
 
     Jupyter Server tells the kernel its notebook in ``JPY_SESSION_NAME``, VS Code in a
-    variable; elsewhere it is ``notebook``.
+    variable; elsewhere it has no name, which is the empty one.
     """
     path = os.environ.get("JPY_SESSION_NAME") or namespace.get("__vsc_ipynb_file__") or ""
     stem = PurePath(str(path)).name
     stem = stem.removesuffix(".ipynb")
-    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:60] or "notebook"
+    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:60]
 
 
 def new_session_id(slug: str) -> str:

@@ -133,11 +133,12 @@ class AgentMagics(Magics):
         return self.bench.settings({name: getattr(self, name) for name in names}, options)
 
     def _choose_model(self, model_id: str) -> None:
-        from minimalagent_nb.models import Model, find_model
-
-        if not isinstance(self.bench.namespace.get(model_id), Model):
-            find_model(model_id)  # says what is wrong before it is set
-        self.model = model_id
+        before, self.model = self.model, model_id
+        try:
+            self.bench.model(self._settings())
+        except AgentError:
+            self.model = before
+            raise
 
     def close(self) -> None:
         """Let go of what was opened, when the extension is unloaded."""

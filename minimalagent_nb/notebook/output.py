@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 __all__ = ["Table"]
 
-_CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;white-space:pre-wrap"
+_CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;white-space:nowrap"
+_LAST = _CELL.replace("nowrap", "pre-wrap")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Table:
                 f'<th style="{_CELL};font-weight:normal;opacity:.65">{html.escape(name)}</th>'
                 for name in self.columns
             )
-            body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+            body = "".join(map(_row, self.rows))
             heading = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
             parts.append(f"<table>{heading}<tbody>{body}</tbody></table>")
         if self.note:
@@ -59,5 +60,11 @@ def _clean(text: str) -> str:
     return clean(text)
 
 
-def _cell(text: str) -> str:
-    return f'<td style="{_CELL}">{html.escape(text)}</td>'
+def _row(cells: Sequence[str]) -> str:
+    """Names, dates and counts stay on one line; the last cell may be a sentence."""
+    styles = [_CELL] * (len(cells) - 1) + [_LAST]
+    shown = [
+        f'<td style="{style}">{html.escape(text)}</td>'
+        for style, text in zip(styles, cells, strict=True)
+    ]
+    return f"<tr>{''.join(shown)}</tr>"

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from minimalagent_nb.sessions import ItemStore, SessionLog
     from minimalagent_nb.tools import Toolbox
 
-__all__ = ["Workbench"]
+__all__ = ["MODEL_WORDS", "Workbench"]
+
+MODEL_WORDS: frozenset[str] = frozenset()
+"""Models that are chosen by one plain word; any other plain word is a variable."""
 
 
 class Workbench:
@@ -35,7 +38,7 @@ class Workbench:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self.slug = notebook_slug(namespace)
-        self.session_id = new_session_id(self.slug)
+        self.session_id = new_session_id(self.slug or "notebook")
         self.last_reasoning: Reasoning | None = None
         self._models: dict[tuple[str, str], Model] = {}
         self._stores: dict[tuple[str, str, str], ItemStore | None] = {}
@@ -87,6 +90,12 @@ class Workbench:
         value = self.namespace.get(settings.model)
         if isinstance(value, Model):
             return value
+        if settings.model.isidentifier() and settings.model not in MODEL_WORDS:
+            what = f"holds {type(value).__name__}" if value is not None else "is not defined"
+            raise ConfigurationError(
+                f"{settings.model!r} is no model id, and a variable of that name {what}. Run the "
+                "cell that makes the model, or name a model id such as us.amazon.nova-pro-v1:0."
+            )
         key = (settings.model, settings.bedrock_region)
         if key not in self._models:
             self._models[key] = find_model(settings.model, region=settings.bedrock_region)
@@ -112,9 +121,9 @@ class Workbench:
         return None if store is None else SessionLog(store, ttl=settings.session_ttl)
 
     def earlier_session(self, settings: Settings) -> str | None:
-        """The newest session of this notebook from an earlier kernel."""
+        """The newest session of this notebook from an earlier kernel; None where it has no name."""
         log = self.log(settings)
-        if log is None:
+        if log is None or not self.slug:
             return None
         for info in log.sessions(limit=50):
             if info.session_id.startswith(f"{self.slug}-") and info.session_id != self.session_id:
@@ -127,7 +136,8 @@ class Workbench:
             from minimalagent_nb.sessions import check_session_id
 
             check_session_id(session_id)
-        self.session_id = session_id or new_session_id(self.slug)
+        self.session_id = session_id or new_session_id(self.slug or "notebook")
+        self.last_reasoning = None
         return self.session_id
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ _THROTTLED = (
     "RequestLimitExceeded",
     "ThrottlingException",
 )
-_OTHER_PLACE = "or keep sessions in a file with memory='sqlite:///path'"
+_OTHER_PLACE = "or keep sessions in a file (setting memory: sqlite:///path)"
 
 
 def error_code(error: BaseException) -> str:

@@ -61,7 +61,7 @@ _HINTS = {
     "SQLITE_NOTADB": "The file is no SQLite database: choose another path.",
     "SQLITE_READONLY": "You may not write there: choose another path or change its permissions.",
 }
-_HINT = "Check the path and the disk, or choose another place with memory='sqlite:///path'."
+_HINT = "Check the path and the disk, or choose another place (setting memory: sqlite:///path)."
 
 
 def default_path() -> Path:

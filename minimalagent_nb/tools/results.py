@@ -158,15 +158,32 @@ def _library(value: Any) -> str:
 
 
 def _pandas_to_json(value: Any) -> Any:
-    """A table as columns, index and rows; a series with unique labels as an object."""
+    """A table as its rows; a series with unique labels as an object."""
     head = value.head(_ROWS)
     if hasattr(value, "columns"):
-        data = head.to_dict(orient="split", index=True)
-    elif head.index.is_unique and len(head) == len(value):
+        return _frame_to_json(head, len(value))
+    if head.index.is_unique and len(head) == len(value):
         return head.to_dict()
-    else:
-        data = {"index": head.index.tolist(), "data": head.tolist()}
+    data = {"index": head.index.tolist(), "data": head.tolist()}
     return data if len(head) == len(value) else {**data, "total_rows": len(value)}
+
+
+def _frame_to_json(head: Any, total: int) -> Any:
+    """Rows as objects, the index among them where it says something.
+
+    Columns of one name would lose values in an object: then columns, index and rows apart.
+    """
+    named = head
+    if type(head.index).__name__ != "RangeIndex":
+        unnamed = "index" if head.index.nlevels == 1 else "index_{}"
+        levels = enumerate(head.index.names)
+        names = [unnamed.format(n) if name is None else name for n, name in levels]
+        named = head.reset_index(names=names, allow_duplicates=True)
+    if not named.columns.is_unique:
+        data = head.to_dict(orient="split", index=True)
+        return data if len(head) == total else {**data, "total_rows": total}
+    rows = named.to_dict(orient="records")
+    return rows if len(head) == total else {"rows": rows, "total_rows": total}
 
 
 def _bytes_to_json(data: bytes) -> str:

@@ -320,3 +320,54 @@ def test_settings_that_cannot_be_are_said(shell: Any, capsys: Any) -> None:
 def test_agent_is_the_public_class(shell: Any) -> None:
     prepare(shell, "[]")
     assert shell.user_ns["Agent"] is Agent
+
+
+def test_a_misspelt_model_variable_is_no_model_id(shell: Any) -> None:
+    prepare(shell, "['one']")
+    run(shell, "%config AgentMagics.model = 'modle'")
+    run(shell, "%%agent\nhi", fails="'modle' is no model id, and a variable of that name is not")
+    run(shell, "%agent model add", fails="holds function")
+    run(shell, "%agent model model")
+    run(shell, "%%agent\nhi")
+
+
+def test_reset_leaves_the_old_run_behind(shell: Any) -> None:
+    prepare(shell, "['one']")
+    run(shell, "%%agent\nhi")
+    run(shell, "%agent show")
+    run(shell, "%agent reset")
+    run(shell, "%agent show", fails="No run yet")
+
+
+def test_the_status_says_what_is_wrong_and_shows_the_rest(
+    shell: Any, capsys: Any, store_path: Any
+) -> None:
+    store_path.write_bytes(b"no database" * 1000)
+    run(shell, "%config AgentMagics.model = 'modle'")
+    run(shell, ADD.replace("@tool", "from minimalagent_nb import tool\n@tool"))
+    capsys.readouterr()
+    run(shell, "%agent")
+    printed = capsys.readouterr().out
+    assert "'modle' is no model id" in printed
+    assert "sessions.sqlite3" in printed
+    assert "add" in printed
+
+
+def test_a_cell_can_be_typed_line_by_line_in_a_terminal(shell: Any) -> None:
+    assert shell.check_complete("%%agent")[0] == "incomplete"
+    assert shell.check_complete("%%agent\nWhat is up?")[0] == "incomplete"
+    assert shell.check_complete("%%agent\nWhat is up?\n\n")[0] == "complete"
+    assert shell.check_complete("%agent what is up?")[0] == "complete"
+
+
+def test_without_a_notebooks_name_no_strangers_session_is_offered(
+    shell: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    for _ in range(2):
+        other = new_shell()
+        other.run_line_magic("load_ext", "minimalagent_nb")
+        prepare(other, "['one']")
+        run(other, "%%agent\nhi")
+        other.run_line_magic("unload_ext", "minimalagent_nb")
+    assert "%agent session" not in capsys.readouterr().out

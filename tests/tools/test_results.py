@@ -141,19 +141,45 @@ def test_a_table_goes_as_its_first_rows() -> None:
     assert text.split()[:5] == ["n", "name", "0", "0", "penguin"]
     assert "[1,000 x 2; the first" in text
     assert len(text) < 2_100
-    assert len(output.value["data"]) == 1000
+    assert output.value[2] == {"n": 2, "name": "penguin"}
+    assert len(output.value) == 1000
 
 
 def test_a_small_table_goes_whole() -> None:
     output = render(pd.DataFrame({"n": [1, 2]}))
     assert not output.truncated
     assert output.content == [{"text": "   n\n0  1\n1  2\n[2 x 1]"}]
-    assert output.value == {"index": [0, 1], "columns": ["n"], "data": [[1], [2]]}
+    assert output.value == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (pd.DataFrame({"n": [1]}, index=["a"]), [{"index": "a", "n": 1}]),
+        (pd.DataFrame({"n": [1]}).rename_axis("who"), [{"n": 1}]),
+        (pd.DataFrame({"n": [1]}, index=pd.Index(["a"], name="who")), [{"who": "a", "n": 1}]),
+        (
+            pd.DataFrame([[1, 2]], columns=["n", "n"]),
+            {"index": [0], "columns": ["n", "n"], "data": [[1, 2]]},
+        ),
+        (
+            pd.DataFrame({"n": [1]}, index=pd.Index(["a"], name="n")),
+            {"index": ["a"], "columns": ["n"], "data": [[1]]},
+        ),
+        (
+            pd.DataFrame({"n": [1]}, index=pd.MultiIndex.from_tuples([("a", 2)])),
+            [{"index_0": "a", "index_1": 2, "n": 1}],
+        ),
+        (pd.DataFrame(), []),
+    ],
+)
+def test_the_record_of_a_table_is_its_rows(frame: pd.DataFrame, expected: Any) -> None:
+    assert render(frame).value == expected
 
 
 def test_a_huge_table_does_not_flood_the_record() -> None:
     output = render(pd.DataFrame({"n": range(100_000)}))
-    assert len(output.value["data"]) == 1_000
+    assert len(output.value["rows"]) == 1_000
     assert output.value["total_rows"] == 100_000
 
 
