@@ -5,7 +5,8 @@ conversation are folds over it and know nothing of one another. Imports only the
 types of messages.
 
 Order: ``RunStarted``, then for each model turn ``StepStarted``, its deltas,
-``StepEnded``, ``MessageAdded`` (the assistant's), and where tools were called one
+``StepEnded``, ``MessageAdded`` (the assistant's; the run's first one comes behind that
+of the query), and where tools were called one
 ``ToolCallStarted`` and one ``ToolCallEnded`` for each call and a ``MessageAdded``
 with all results in call order; ``RunEnded`` is always the last one. A turn that
 broke off and is tried again is announced by ``StepReset``: what was streamed of
