@@ -151,7 +151,7 @@ class ScriptedModel:
             return self._replies(request)
         if turn >= len(self._replies):
             raise ModelError(
-                f"The script {self._name!r} has run out: it holds {len(self._replies)} replies, "
+                f"The script {self._name!r} has run out: its replies were {len(self._replies)}, "
                 f"and this is turn {turn + 1}. Add a reply, or begin with a new ScriptedModel."
             )
         reply = self._replies[turn]

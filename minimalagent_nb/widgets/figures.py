@@ -100,7 +100,7 @@ def summary_parts(run: Reasoning) -> list[str]:
     calls = sum(len(step.tools) for step in run.steps)
     parts = [
         RUN_WORDS.get(run.status, run.status),
-        count(len(run.steps), "step"),
+        count(len(run.steps), "step") if run.steps else "",
         count(calls, "tool call") if calls else "",
         token_text(run.usage),
         duration_text(run.duration),

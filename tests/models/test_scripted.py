@@ -86,7 +86,7 @@ def test_replies_are_used_up_one_by_one():
     model = ScriptedModel(["One.", "Two."], name="counting")
     assert answer(model).message["content"] == [{"text": "One."}]
     assert answer(model).message["content"] == [{"text": "Two."}]
-    with pytest.raises(ModelError, match=r"'counting' has run out: it holds 2 .* turn 3"):
+    with pytest.raises(ModelError, match=r"'counting' has run out: its replies were 2, .* turn 3"):
         answer(model)
 
 

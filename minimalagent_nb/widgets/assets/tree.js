@@ -784,7 +784,7 @@ class TreeView {
     const open = state.turns.some((turn) => turn.calls === null);
     const time = this.isRunning ? elapsedText(this.now() - state.started) : durationText(state.duration);
     const parts = [
-      this.isRunning && open ? `step ${steps + 1}` : countText(steps, "step"),
+      this.isRunning && open ? `step ${steps + 1}` : steps ? countText(steps, "step") : "",
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
     setAttribute(this.root, "data-status", state.status);
