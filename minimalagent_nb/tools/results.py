@@ -180,7 +180,8 @@ def _frame_to_json(head: Any, total: int) -> Any:
         names = [unnamed.format(n) if name is None else name for n, name in levels]
         named = head.reset_index(names=names, allow_duplicates=True)
     if not named.columns.is_unique:
-        data = head.to_dict(orient="split", index=True)
+        parts = {"index": head.index, "columns": head.columns, "data": head.to_numpy()}
+        data = {name: part.tolist() for name, part in parts.items()}
         return data if len(head) == total else {**data, "total_rows": total}
     rows = named.to_dict(orient="records")
     return rows if len(head) == total else {"rows": rows, "total_rows": total}
