@@ -117,7 +117,8 @@ def translate(error: Exception, model_id: str, region: str | None) -> AgentError
         )
     if isinstance(error, boto.ProfileNotFound):
         return ModelAccessError(
-            f"{error}. Set AWS_PROFILE to one that `aws configure list-profiles` shows, or unset it."
+            f"{error}. Set AWS_PROFILE to one that `aws configure list-profiles` shows, or unset "
+            "it."
         )
     if isinstance(error, _CREDENTIAL_ERRORS):
         return _of_credentials(error, where)
