@@ -161,6 +161,7 @@ class _Turn:
         self._tools = {tool.name: tool for tool in request.tools}
         self._cancel = cancel
         self._asked = asked(request.messages)
+        self._today = today
         self._reading = read(self._asked.request, today)
         self.usage = Usage()
 
@@ -208,9 +209,14 @@ class _Turn:
         return [thinking, {"toolUse": use}]  # type: ignore[typeddict-item]
 
     def _arguments(self, tool: ToolSpec) -> Arguments:
+        """What the request names; a request that leans on others leaves the rest to them."""
+        if not goes_on(self._reading):
+            return fill(tool, self._reading)
         before = self._asked.before
-        same = before is not None and before["name"] == tool.name and goes_on(self._reading)
-        return fill(tool, self._reading, before["input"] if same and before else None)
+        known = fill(tool, read(self._asked.earlier, self._today)).values
+        if before is not None and before["name"] == tool.name:
+            known = {**known, **before["input"]}
+        return fill(tool, self._reading, known)
 
     def _scores(self, tools: Sequence[ToolSpec]) -> tuple[list[float], int] | None:
         """Log-likelihood of the request after each candidate, and how many tokens it has."""
@@ -276,7 +282,7 @@ class _Turn:
             return lead + verbatim(value)
         told = facts.asked_for(now.request)
         leans = goes_on(self._reading)
-        body = answer_body(now.request, now.call, str(told), slot=_ANSWER_SLOT, with_call=leans)
+        body = answer_body(now.request, now.call, told, slot=_ANSWER_SLOT, with_call=leans)
         completion = self._engine.complete(body, self._cancel)
         if completion is None:
             return None

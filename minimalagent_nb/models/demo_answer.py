@@ -16,7 +16,15 @@ from typing import Any
 from minimalagent_nb.messages import ToolResult, ToolUse
 from minimalagent_nb.models.demo_words import COMMON, matches, numbers_in, stem, words_of_name
 
-__all__ = ["Facts", "call_text", "facts_of", "is_true", "result_value", "verbatim"]
+__all__ = [
+    "Facts",
+    "call_text",
+    "facts_of",
+    "is_true",
+    "result_value",
+    "sentence_grammar",
+    "verbatim",
+]
 
 _MOST_FACTS = 6
 _MOST_ROWS = 50
@@ -106,6 +114,23 @@ def facts_of(value: Any) -> Facts | None:
     return Facts(tuple(pairs)) if plain and distinct and 0 < len(pairs) <= _MOST_FACTS else None
 
 
+def sentence_grammar(facts: Facts) -> str | None:
+    """A grammar of sentences that state all of several facts, each beside its label.
+
+    One regular expression, as llguidance reads it. None for one fact: that is said
+    better without.
+    """
+    if len(facts.pairs) < 2:
+        return None
+    pairs = [(_escaped(label), _escaped(json.dumps(number))) for label, number in facts.pairs]
+    between = r",?( [A-Za-z]{1,9}){0,2} "
+    labels_first = between.join(f"{label}( [a-z]{{1,9}}){{1,2}} {n}" for label, n in pairs)
+    numbers_first = between.join(f"{n}( [a-z]{{1,9}}){{0,2}} {label}" for label, n in pairs)
+    begin = "[A-Z][A-Za-z']{0,13}( [A-Za-z']{1,14}){0,9}"
+    rule = rf"{begin} (({labels_first})|({numbers_first}))( [a-z]{{1,14}})?\."
+    return "%llguidance {}\nstart: /" + rule + "/"
+
+
 def is_true(sentence: str, facts: Facts, request: str, call: str, told: Facts) -> bool:
     """Whether a sentence says nothing that the result and the request do not say.
 
@@ -158,6 +183,11 @@ def call_text(use: ToolUse) -> str:
         f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in use["input"].items()
     )
     return f"{use['name']}({', '.join(inputs)})"
+
+
+def _escaped(text: str) -> str:
+    """Text as a regular expression between slashes that matches nothing else."""
+    return re.sub(r"([.*+?()\[\]{}|\\/^$-])", r"\\\1", " ".join(text.split()))
 
 
 def _is_number(value: Any) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from minimalagent_nb.models.demo_spans import overlaps, spans_of
 from minimalagent_nb.models.demo_words import (
     COMMON,
     Found,
@@ -28,17 +29,7 @@ __all__ = ["Arguments", "Choice", "Parameter", "fill", "grammar", "parameters"]
 
 _MOST_NUMBERS = 6
 """More numbers than this are not tried in every order."""
-_MOST_SPANS = 24
 
-_VERB_LIST = """
-add book buy call cancel change check clear convert count create cut delete describe display drop
-enter erase explain fetch find go look make mark move need open order plan please print put remind
-remove rename run save schedule search see send set start stop take throw want write named called
-titled entitled anything something left"""
-_VERBS = frozenset(_VERB_LIST.split())
-"""What requests begin with; a name rarely does."""
-_BRIDGES = frozenset(("and", "at", "for", "in", "of", "on", "the", "to", "with", "a", "an"))
-"""Words that may stand inside a name or title, but not at its ends."""
 _ORDINALS = {
     form: number
     for number, forms in enumerate(("first 1st", "second 2nd", "third 3rd", "fourth 4th"), 1)
@@ -78,13 +69,13 @@ class Choice:
 class Arguments:
     """What was found: `values`, what is `open`, and the required ones that are `missing`.
 
-    `fresh` says that the request itself named something.
+    `named` are those that the request itself names, in one value or several.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     open: list[Choice] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    fresh: bool = False
+    named: set[str] = field(default_factory=set)
 
     def settle(self, choice: Choice, value: Any) -> None:
         """Take a value for what was open."""
@@ -118,11 +109,10 @@ def fill(tool: ToolSpec, reading: Reading, before: Mapping[str, Any] | None = No
     _fill_dates(wanted, reading, found, used)
     _fill_choices(wanted, reading, found, used, before or {})
     quoted = reading.quoted if any(item.kind == "text" for item in wanted) else ()
-    free = [item for item in reading.numbers if not _overlaps(item, [*used, *quoted])]
+    free = [item for item in reading.numbers if not overlaps(item, [*used, *quoted])]
     _fill_numbers(wanted, reading, found, used, free)
     _fill_flags(wanted, reading, found)
     _fill_texts(wanted, reading, found, used, tool)
-    found.fresh = bool(found.values or found.open)
     _fill_rest(wanted, found, before or {})
     return found
 
@@ -191,6 +181,8 @@ def _fill_choices(
         named = _named(parameter, reading)
         used += [word for _, word in named]
         best = _best(parameter, named)
+        if best:
+            found.named.add(parameter.name)
         others = taken.setdefault(parameter.choices, [])
         twins = [p for p in wanted if p.choices == parameter.choices and p is not parameter]
         if twins and not others and len(best) > 1:
@@ -344,7 +336,7 @@ def _fill_texts(
     tool: ToolSpec,
 ) -> None:
     quoted = [item.value for item in reading.quoted]
-    spans = [span for span in _spans(reading, used, tool) if span not in quoted]
+    spans = [span for span in spans_of(reading, used, tool) if span not in quoted]
     stems = [stem(word.value) for word in reading.words]
     for parameter in wanted:
         if parameter.kind != "text":
@@ -361,61 +353,6 @@ def _fill_texts(
             found.values[parameter.name] = spans.pop()
         elif spans:
             found.open.append(Choice(parameter.name, tuple(spans)))
-
-
-def _spans(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[str]:
-    """Pieces of the request that may be a name or a text, longest first."""
-    after_colon = re.search(r":\s+(\S.*?)[.?!]?$", reading.text, re.DOTALL)
-    if after_colon:
-        return [after_colon[1].strip()]
-    known = stems_of([tool.name, tool.description])
-    chunks: list[list[Found]] = [[]]
-    last_end = 0
-    for word in reading.words:
-        breaks = re.search(r"[,.;:!?]", reading.text[last_end : word.start])
-        if breaks or _is_border(word, used, known):
-            chunks.append([])
-        if not _is_border(word, used, known):
-            chunks[-1].append(word)
-        last_end = word.end
-    spans = []
-    for chunk in chunks:
-        spans += _within(chunk, reading.text)
-    return sorted(dict.fromkeys(spans), key=len, reverse=True)[:_MOST_SPANS]
-
-
-def _is_border(word: Found, used: Sequence[Found], known: set[str]) -> bool:
-    if _overlaps(word, used):
-        return True
-    if word.value in _BRIDGES:
-        return False
-    if word.value in COMMON or word.value in _VERBS:
-        return True
-    # A capital inside a sentence marks a name, whatever the word means otherwise.
-    return any(stem(word.value) == item for item in known) and not (
-        word.text[0].isupper() and word.start
-    )
-
-
-def _within(chunk: Sequence[Found], text: str) -> list[str]:
-    """The whole chunk without bridging words at its ends, and its parts between them."""
-    words = list(chunk)
-    while words and words[0].value in _BRIDGES:
-        words.pop(0)
-    while words and words[-1].value in _BRIDGES:
-        words.pop()
-    if not words:
-        return []
-    found = [text[words[0].start : words[-1].end]]
-    for place, word in enumerate(words):
-        if word.value in _BRIDGES:
-            for part in (words[:place], words[place + 1 :]):
-                found += _within(part, text)
-    return found
-
-
-def _overlaps(found: Found, places: Iterable[Found]) -> bool:
-    return any(place.start < found.end and found.start < place.end for place in places)
 
 
 def _fill_rest(wanted: Iterable[Parameter], found: Arguments, before: Mapping[str, Any]) -> None:

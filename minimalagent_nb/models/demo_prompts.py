@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minimalagent_nb.messages import Message, ToolResult, ToolUse
+from minimalagent_nb.models.demo_answer import Facts, sentence_grammar
 from minimalagent_nb.models.demo_arguments import Arguments, grammar
 from minimalagent_nb.models.demo_router import described
 from minimalagent_nb.models.demo_words import words_of_name
@@ -38,9 +39,18 @@ Call: {"dish": "mushroom pizza", "size": "large"}
 
 """
 _ANSWERS = (
-    ("How many files are in the folder?", "files: 12", "There are 12 files in the folder."),
-    ("What is the warmest city?", "Rome: 31.5", "The warmest city is Rome with 31.5."),
-    ("How old are they?", "Ann: 31, Ben: 28", "Ann is 31 and Ben is 28."),
+    ("How many files are in the folder?", "12", "There are 12 files in the folder."),
+    ("Which city is the warmest?", "Rome: 31.5", "The warmest city is Rome with 31.5."),
+    (
+        "How many cars are there by color?",
+        "red: 7, blue: 5",
+        "There are 7 red cars and 5 blue cars.",
+    ),
+    (
+        "What is the mean age by town?",
+        "Ulm: 40.2, Bern: 38.5, Graz: 37.9",
+        "The mean age is 40.2 for Ulm, 38.5 for Bern and 37.9 for Graz.",
+    ),
 )
 _ANSWER_SYSTEM = (
     "You answer the user's question in one short sentence. You use the result and nothing else."
@@ -60,18 +70,20 @@ class Asked:
         call: the tool call made for it, if any.
         result: what that call gave, if any.
         before: the last call that succeeded for an earlier request.
+        earlier: what the user asked before.
     """
 
     request: str
     call: ToolUse | None = None
     result: ToolResult | None = None
     before: ToolUse | None = None
+    earlier: str = ""
 
 
 def asked(messages: Sequence[Message]) -> Asked:
     """Read the conversation."""
     uses: dict[str, ToolUse] = {}
-    request = ""
+    request = earlier = ""
     call: ToolUse | None = None
     result: ToolResult | None = None
     before: ToolUse | None = None
@@ -85,10 +97,11 @@ def asked(messages: Sequence[Message]) -> Asked:
             elif "text" in block and message["role"] == "user":
                 if call is not None and result is not None and result.get("status") != "error":
                     before = call
-                request, call, result = block["text"], None, None
+                earlier, request = request, block["text"]
+                call = result = None
     if call is None:
         result = None
-    return Asked(request, call, result, before)
+    return Asked(request, call, result, before, earlier)
 
 
 def score_bodies(
@@ -130,15 +143,16 @@ def chosen_values(arguments: Arguments, text: str) -> dict[str, Any]:
 
 
 def answer_body(
-    request: str, call: ToolUse, result: str, *, slot: int, with_call: bool
+    request: str, call: ToolUse, told: Facts, *, slot: int, with_call: bool
 ) -> dict[str, Any]:
     """Have the model say a result; with the call where the request alone does not name it."""
     question = f"{request} ({_spoken(call)})" if with_call else request
     chat = [("system", _ANSWER_SYSTEM)]
-    for asked_for, found, said in (*_ANSWERS, (question, result, "")):
+    for asked_for, found, said in (*_ANSWERS, (question, str(told), "")):
         chat += [("user", f"Question: {asked_for}\nResult: {found}"), ("assistant", said)]
-    prompt = _chat(chat)
-    return {**_STEADY, "prompt": prompt, "max_tokens": 64, "stop": ["\n"], "id_slot": slot}
+    body = {**_STEADY, "prompt": _chat(chat), "max_tokens": 80, "stop": ["\n"], "id_slot": slot}
+    rules = sentence_grammar(told)
+    return body if rules is None else {**body, "grammar": rules}
 
 
 def talk_body(request: str, *, slot: int) -> dict[str, Any]:

@@ -53,6 +53,8 @@ _DATE = 1.5
 _UNUSED_NUMBER = -1.0
 _UNUSED_DATE = -2.0
 _CHANGES_SOMETHING = -1.5
+_NAMED = 1.0
+_UNNAMED = -3.0
 _MISSING = -3.0
 _GOES_ON = 6.0
 _CHATTY = 0.7
@@ -200,6 +202,11 @@ def _typed(tool: ToolSpec, reading: Reading, found: Arguments) -> float:
     """What numbers, dates and the question mark say for or against a tool."""
     kinds = {parameter.kind for parameter in parameters(tool)}
     total = _MISSING * len(found.missing)
+    for parameter in parameters(tool):
+        if parameter.kind == "choice" and parameter.name in found.named:
+            total += _NAMED
+        elif parameter.kind == "choice" and parameter.name not in found.values:
+            total += _UNNAMED if parameter.required else 0.0
     if reading.dates:
         total += _DATE if kinds & {"date", "datetime"} else _UNUSED_DATE
     if reading.numbers and not reading.quoted and not kinds & {"number", "integer"}:

@@ -1,8 +1,9 @@
 """How good the demonstration model is: ``python -m tests.benchmarks.demo_model``.
 
-Prints a Markdown table over both halves of requests.json, which was written before the
-model was tuned; only the half named ``tune`` was looked at in tuning. ``--misses HALF``
-lists what went wrong in one half.
+Prints a Markdown table over the three parts of requests.json. ``tune`` and ``held-out``
+are halves of a set that was written before the model was tuned, on the first of them
+alone; ``fresh`` was written after that, over tools that nothing was tuned on.
+``--misses PART`` lists what went wrong in one of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from minimalagent_nb.models import ModelReply, ModelRequest
 from minimalagent_nb.models.demo import DemoModel
 from tests.benchmarks.demo_model.toolsets import specs
 
+PARTS = ["tune", "held-out", "fresh"]
 REQUESTS = Path(__file__).with_name("requests.json")
 
 
@@ -91,22 +93,22 @@ def row(label: str, outcomes: Sequence[Outcome]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.demo_model")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--half", choices=["tune", "held-out"])
-    parser.add_argument("--misses", choices=["tune", "held-out"])
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--misses", choices=PARTS)
     options = parser.parse_args()
     data = json.loads(REQUESTS.read_text(encoding="utf-8"))
     today = datetime.date.fromisoformat(data["today"])
     model = DemoModel(threads=options.threads, today=lambda: today)
-    halves = [options.half] if options.half else ["tune", "held-out"]
-    print("| half | tool right | arguments exact | of follow-ups | no tool right | median s |")
+    parts = [options.part] if options.part else PARTS
+    print("| part | tool right | arguments exact | of follow-ups | no tool right | median s |")
     print("|---|---|---|---|---|---|")
     outcomes = []
-    for half in halves:
-        found = [ask(model, item) for item in data["requests"] if item["half"] == half]
+    for part in parts:
+        found = [ask(model, item) for item in data["requests"] if item["part"] == part]
         outcomes += found
-        print(row(half, found), flush=True)
+        print(row(part, found), flush=True)
     for outcome in outcomes:
-        if outcome.item["half"] == options.misses and not outcome.all_right:
+        if outcome.item["part"] == options.misses and not outcome.all_right:
             got = (outcome.tool, outcome.arguments, outcome.text)
             print(outcome.item["request"], "->", got)
     model.close()

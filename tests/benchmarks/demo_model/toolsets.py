@@ -1,4 +1,4 @@
-"""Four sets of tools as a notebook might hold them; the functions are never called."""
+"""Sets of tools as a notebook might hold them; the functions are never called."""
 
 from __future__ import annotations
 
@@ -154,11 +154,100 @@ def compound_interest(principal: float, rate: float, years: int) -> float:
     """
 
 
+@tool
+def search_logs(service: str, level: Literal["debug", "info", "warning", "error"] = "error") -> str:
+    """Search the log files of a service.
+
+    Args:
+        service: Name of the service.
+        level: Severity of the messages.
+    """
+
+
+@tool
+def restart_service(service: str) -> str:
+    """Restart a service on the server.
+
+    Args:
+        service: Name of the service.
+    """
+
+
+@tool
+def disk_usage(disk: Literal["root", "home", "backup"]) -> dict:
+    """Free and used space of a disk.
+
+    Args:
+        disk: Which disk.
+    """
+
+
+@tool
+def find_recipes(ingredients: list[str], vegetarian: bool = False) -> list[str]:
+    """Find recipes with some ingredients.
+
+    Args:
+        ingredients: What is at hand.
+        vegetarian: Only dishes without meat.
+    """
+
+
+@tool
+def scale_recipe(recipe: str, servings: int) -> dict:
+    """Amounts of a recipe for a number of servings.
+
+    Args:
+        recipe: Name of the recipe.
+        servings: For how many people.
+    """
+
+
+@tool
+def calories(food: str) -> float:
+    """Calories of a food, per 100 g.
+
+    Args:
+        food: Name of the food.
+    """
+
+
+@tool
+def trips_between(start: datetime.date, end: datetime.date) -> list[dict]:
+    """All taxi trips between two days.
+
+    Args:
+        start: First day.
+        end: Last day.
+    """
+
+
+@tool
+def average_fare(borough: Literal["Manhattan", "Brooklyn", "Queens", "Bronx"]) -> float:
+    """Mean price of a taxi trip in a part of the city.
+
+    Args:
+        borough: Where the trip began.
+    """
+
+
+@tool
+def longest_trips(n: int = 10, min_passengers: int | None = None) -> list[dict]:
+    """List the longest taxi trips.
+
+    Args:
+        n: How many trips.
+        min_passengers: Only trips with at least this many passengers.
+    """
+
+
 TOOL_SETS = {
     "penguins": (count_penguins, mean_measurement, heaviest_penguins),
     "calendar": (add_event, list_events, cancel_event),
     "shop": (top_products, revenue, find_customer, stock_level),
     "figures": (convert, roll_dice, count_words, compound_interest),
+    "server": (search_logs, restart_service, disk_usage),
+    "kitchen": (find_recipes, scale_recipe, calories),
+    "taxi": (trips_between, average_fare, longest_trips),
 }
 
 

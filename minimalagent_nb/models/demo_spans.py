@@ -1,0 +1,82 @@
+"""Pieces of a request that may be a name, a title or a text.
+
+Imports the reading of words and the tool's description.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from minimalagent_nb.models.demo_words import COMMON, Found, Reading, stem, stems_of
+from minimalagent_nb.models.protocol import ToolSpec
+
+__all__ = ["overlaps", "spans_of"]
+
+_MOST_SPANS = 24
+
+_VERB_LIST = """
+add book buy call cancel change check clear convert count create cut delete describe display drop
+enter erase explain fetch find go look make mark move need open order plan please print put remind
+remove rename run save schedule search see send set start stop take throw want write named called
+titled entitled anything something left"""
+_VERBS = frozenset(_VERB_LIST.split())
+"""What requests begin with; a name rarely does."""
+_BRIDGES = frozenset(("and", "at", "for", "in", "of", "on", "the", "to", "with", "a", "an"))
+"""Words that may stand inside a name or title, but not at its ends."""
+
+
+def spans_of(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[str]:
+    """Pieces of the request that may be a name or a text, longest first."""
+    after_colon = re.search(r":\s+(\S.*?)[.?!]?$", reading.text, re.DOTALL)
+    if after_colon:
+        return [after_colon[1].strip()]
+    known = stems_of([tool.name, tool.description])
+    chunks: list[list[Found]] = [[]]
+    last_end = 0
+    for word in reading.words:
+        breaks = re.search(r"[,.;:!?]", reading.text[last_end : word.start])
+        if breaks or _is_border(word, used, known):
+            chunks.append([])
+        if not _is_border(word, used, known):
+            chunks[-1].append(word)
+        last_end = word.end
+    spans = []
+    for chunk in chunks:
+        spans += _within(chunk, reading.text)
+    return sorted(dict.fromkeys(spans), key=len, reverse=True)[:_MOST_SPANS]
+
+
+def _is_border(word: Found, used: Sequence[Found], known: set[str]) -> bool:
+    if overlaps(word, used):
+        return True
+    if word.value in _BRIDGES:
+        return False
+    if word.value in COMMON or word.value in _VERBS:
+        return True
+    # A capital inside a sentence marks a name, whatever the word means otherwise.
+    return any(stem(word.value) == item for item in known) and not (
+        word.text[0].isupper() and word.start
+    )
+
+
+def _within(chunk: Sequence[Found], text: str) -> list[str]:
+    """The whole chunk without bridging words at its ends, and its parts between them."""
+    words = list(chunk)
+    while words and words[0].value in _BRIDGES:
+        words.pop(0)
+    while words and words[-1].value in _BRIDGES:
+        words.pop()
+    if not words:
+        return []
+    found = [text[words[0].start : words[-1].end]]
+    for place, word in enumerate(words):
+        if word.value in _BRIDGES:
+            for part in (words[:place], words[place + 1 :]):
+                found += _within(part, text)
+    return found
+
+
+def overlaps(found: Found, places: Iterable[Found]) -> bool:
+    """Whether it shares a character with one of the places."""
+    return any(place.start < found.end and found.start < place.end for place in places)
