@@ -23,10 +23,10 @@ def test_the_quickstart_runs_and_saves_what_needs_no_kernel(lab: Workplace) -> N
     notebook = lab.open("quickstart.ipynb")
     lab.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     notebook.run_all()
-    lab.page.wait_for_selector("text=3 interactions", timeout=60_000)
-    answer = notebook.cell("heaviest on average")
+    lab.page.wait_for_selector("text=4 interactions", timeout=60_000)
+    answer = notebook.cell("mean body mass")
     assert "5076.0 g on average" in answer.inner_text()
-    call = answer.locator("summary", has_text="heaviest_penguins").first
+    call = answer.locator("summary", has_text="mean_measurement").first
     value = call.locator("xpath=..")
     assert value.get_attribute("open") is None
     call.click()
@@ -34,9 +34,9 @@ def test_the_quickstart_runs_and_saves_what_needs_no_kernel(lab: Workplace) -> N
     notebook.save()
     saved = lab.saved("quickstart.ipynb")
     shown = [out for out in outputs(saved) if "text/markdown" in out.get("data", {})]
-    assert len(shown) == 4
+    assert len(shown) == 5
     assert all(set(out.data) == STATIC for out in shown)
-    again = lab.open("quickstart.ipynb").cell("heaviest on average")
+    again = lab.open("quickstart.ipynb").cell("mean body mass")
     again.scroll_into_view_if_needed()
     again.get_by_text("5076.0 g on average").wait_for(timeout=10_000)
     assert lab.troubles == []
