@@ -1,6 +1,6 @@
-"""Models: the protocol, Bedrock, the scripted one, and the choice among them.
+"""Models: the protocol, Bedrock, local ones, the scripted one, and the choice among them.
 
-Names are imported when they are first used; boto3 comes with the first request.
+Names are imported when they are first used; boto3 and llama.cpp come with the first request.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from minimalagent_nb.models.bedrock import Bedrock
     from minimalagent_nb.models.choice import describe_choice, find_model
+    from minimalagent_nb.models.demo import DemoModel
+    from minimalagent_nb.models.local import LocalModel
     from minimalagent_nb.models.protocol import (
         Model,
         ModelReply,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "bedrock": ("Bedrock",),
     "choice": ("describe_choice", "find_model"),
+    "demo": ("DemoModel",),
+    "local": ("LocalModel",),
     "protocol": (
         "Model",
         "ModelReply",
@@ -40,6 +44,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Bedrock",
+    "DemoModel",
+    "LocalModel",
     "Model",
     "ModelReply",
     "ModelRequest",

@@ -1,12 +1,14 @@
 """Which model is meant by what a user wrote, or by nothing at all.
 
-Imports the protocol and the errors; Bedrock, the script and botocore where needed.
+Imports the protocol and the errors; botocore and the models of this folder where needed.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import os
+from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError, NoModelError
@@ -14,13 +16,14 @@ from minimalagent_nb.models.protocol import Model
 
 __all__ = ["describe_choice", "find_model"]
 
-_PREFIXES = ("bedrock", "scripted")
+_PREFIXES = ("bedrock", "scripted", "local", "demo")
 
 _NO_MODEL = """No model was chosen, and no AWS credentials were found. One of these will do:
   aws configure                           in a terminal: AWS credentials for Amazon Bedrock
   %env AWS_PROFILE=NAME                   the same from the environment, as boto3 knows it
   %config AgentMagics.model = "MODEL_ID"  a Bedrock model; for one cell: %%agent --model MODEL_ID
   %config AgentMagics.model = "scripted:/path.json"   prepared answers, without any service
+  %config AgentMagics.model = "demo"      a tiny model in this process, for a demonstration
   Agent(model=my_model)                   a Model object of your own"""
 
 
@@ -29,14 +32,16 @@ def find_model(spec: Any, *, region: str | None = None, session: Any = None) -> 
 
     Args:
         spec: a Model object; ``bedrock:ID`` or a bare Bedrock model id, profile id or
-            ARN; ``scripted:PATH`` of a script file; None or empty for Bedrock's default
+            ARN; ``scripted:PATH`` of a script file; ``local:PATH`` of a GGUF file;
+            ``demo`` for the demonstration model; None or empty for Bedrock's default
             model where boto3 finds credentials.
         region: AWS region for Bedrock; None for the package's default.
         session: a ``boto3.Session`` to use.
 
     Raises:
         NoModelError: nothing was chosen and no credentials were found.
-        ConfigurationError: `spec` cannot be understood, or the script cannot be read.
+        ConfigurationError: `spec` cannot be understood, its file cannot be read, or what
+            it needs is not installed.
         ModelAccessError: the AWS configuration is broken.
     """
     if spec is None or (isinstance(spec, str) and not spec.strip()):
@@ -50,6 +55,10 @@ def find_model(spec: Any, *, region: str | None = None, session: Any = None) -> 
         from minimalagent_nb.models.scripted import ScriptedModel
 
         return ScriptedModel.from_file(value)
+    if kind == "local":
+        return _local(str(Path(value).expanduser().resolve()))
+    if kind == "demo":
+        return _demo()
     return _bedrock(value, region, session)
 
 
@@ -61,6 +70,10 @@ def describe_choice(spec: Any, *, region: str | None = None, session: Any = None
         kind, value = _split((spec or "").strip())
         if kind == "scripted":
             return f"script {value} (chosen)"
+        if kind == "local":
+            return f"{Path(value).stem} in this process, from {value} (chosen)"
+        if kind == "demo":
+            return "demo, SmolLM2-135M in this process: a demonstration (chosen)"
         if not value:
             found = _credentials(session)
             why = f"by default, as AWS credentials were found: {found}" if found else None
@@ -78,6 +91,26 @@ def _bedrock(model_id: str, region: str | None, session: Any) -> Any:
     from minimalagent_nb.models.bedrock import DEFAULT_MODEL_ID, DEFAULT_REGION, Bedrock
 
     return Bedrock(model_id or DEFAULT_MODEL_ID, region=region or DEFAULT_REGION, session=session)
+
+
+# One object for each file in a process: a model in memory is too large to be there twice.
+@functools.lru_cache(maxsize=2)
+def _local(path: str) -> Model:
+    from minimalagent_nb.models.local import LocalModel
+    from minimalagent_nb.models.local_engine import check_file, check_installed
+
+    check_file(Path(path))
+    check_installed()
+    return LocalModel(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _demo() -> Model:
+    from minimalagent_nb.models.demo import DemoModel
+    from minimalagent_nb.models.local_engine import check_installed
+
+    check_installed()
+    return DemoModel()
 
 
 def _own_model(spec: Any) -> Model:
@@ -101,6 +134,10 @@ def _split(spec: str) -> tuple[str, str]:
     if head in _PREFIXES:
         if head == "scripted" and not value:
             raise ConfigurationError("scripted: needs the path of a script: scripted:/path.json.")
+        if head == "local" and not value:
+            raise ConfigurationError("local: needs the path of a GGUF file: local:/path.gguf.")
+        if head == "demo" and value:
+            raise ConfigurationError('The demonstration model is "demo" and nothing more.')
         return head, value
     if not colon or "." in head or head == "arn":
         return "bedrock", spec
@@ -108,7 +145,7 @@ def _split(spec: str) -> tuple[str, str]:
     advice = f"Did you mean {near[0]}:? " if near else ""
     raise ConfigurationError(
         f"Unknown kind of model {head!r}. {advice}Known: bedrock:MODEL_ID (or the id alone), "
-        "scripted:PATH."
+        "scripted:PATH, local:PATH, demo."
     )
 
 

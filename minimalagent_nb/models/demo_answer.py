@@ -218,27 +218,27 @@ def _pairs_in(sentence: str, facts: Facts) -> set[tuple[str, float | int]] | Non
 
     Labels and numbers must alternate, all in the same order: ``A 1, B 2`` or ``1 A, 2 B``.
     """
-    places: list[tuple[int, str | float]] = []
+    places: list[tuple[int, str, float | None]] = []
     for label, _ in facts.pairs:
         pattern = rf"(?<!\w){re.escape(label)}(?!\w)"
-        places += [(m.start(), label) for m in re.finditer(pattern, sentence, re.IGNORECASE)]
+        found = re.finditer(pattern, sentence, re.IGNORECASE)
+        places += [(match.start(), label, None) for match in found]
     values = {float(value) for _, value in facts.pairs}
     for match in re.finditer(r"-?\d+(?:,\d{3})*(?:\.\d+)?", sentence):
         number = float(match[0].replace(",", ""))
         if number in values:
-            places.append((match.start(), number))
-    marks = [mark for _, mark in sorted(places, key=lambda place: place[0])]
-    if len(marks) % 2 or not marks:
+            places.append((match.start(), "", number))
+    places.sort(key=lambda place: place[0])
+    if len(places) % 2:
         return None
-    first_is_label = isinstance(marks[0], str)
-    found = set()
-    for one, other in zip(marks[::2], marks[1::2], strict=True):
-        label, number = (one, other) if first_is_label else (other, one)
-        pair = next((p for p in facts.pairs if p[0] == label and float(p[1]) == number), None)
-        if pair is None:
+    stated = set()
+    for first, second in zip(places[::2], places[1::2], strict=True):
+        named, counted = (first, second) if places[0][2] is None else (second, first)
+        pairs = [p for p in facts.pairs if p[0] == named[1] and float(p[1]) == counted[2]]
+        if not pairs:
             return None
-        found.add(pair)
-    return found
+        stated.add(pairs[0])
+    return stated
 
 
 def _is_table(value: Any) -> bool:

@@ -8,12 +8,12 @@ the reading of words and the tool's description.
 from __future__ import annotations
 
 import itertools
-import re
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minimalagent_nb.models.demo_spans import overlaps, spans_of
+from minimalagent_nb.models.demo_spans import items_of, overlaps, spans_of
 from minimalagent_nb.models.demo_words import (
     COMMON,
     Found,
@@ -111,7 +111,7 @@ def fill(tool: ToolSpec, reading: Reading, before: Mapping[str, Any] | None = No
     quoted = reading.quoted if any(item.kind == "text" for item in wanted) else ()
     free = [item for item in reading.numbers if not overlaps(item, [*used, *quoted])]
     _fill_numbers(wanted, reading, found, used, free)
-    _fill_flags(wanted, reading, found)
+    _fill_flags(wanted, reading, found, used)
     _fill_texts(wanted, reading, found, used, tool)
     _fill_rest(wanted, found, before or {})
     return found
@@ -128,8 +128,6 @@ def grammar(choices: Sequence[Choice]) -> str:
 
 
 def _json(value: Any) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -161,10 +159,12 @@ def _fill_dates(
     dates = list(reading.dates)
     for parameter in wanted:
         if parameter.kind in ("date", "datetime") and dates:
-            date = dates.pop(0)
-            used.append(date)
-            text = date.value.isoformat()
-            found.values[parameter.name] = text + "T00:00:00" * (parameter.kind == "datetime")
+            count = len(dates) if parameter.many else 1
+            taken, dates = dates[:count], dates[count:]
+            used += taken
+            time = "T00:00:00" if parameter.kind == "datetime" else ""
+            values = [date.value.isoformat() + time for date in taken]
+            found.values[parameter.name] = values if parameter.many else values[0]
 
 
 def _fill_choices(
@@ -309,7 +309,9 @@ def _fits(parameter: Parameter, number: Found, reading: Reading, place: int) -> 
     return score
 
 
-def _fill_flags(wanted: Iterable[Parameter], reading: Reading, found: Arguments) -> None:
+def _fill_flags(
+    wanted: Iterable[Parameter], reading: Reading, found: Arguments, used: list[Found]
+) -> None:
     stems = [stem(word.value) for word in reading.words]
     for parameter in wanted:
         if parameter.kind != "flag":
@@ -317,6 +319,7 @@ def _fill_flags(wanted: Iterable[Parameter], reading: Reading, found: Arguments)
         names = stems_of([parameter.name])
         places = [i for i, word in enumerate(stems) if any(matches(word, n) for n in names)]
         if places:
+            used += [reading.words[place] for place in places]
             said = reading.words[max(0, places[0] - 3) : places[0]]
             found.values[parameter.name] = not any(
                 word.value in ("no", "not", "without", "don't") for word in said
@@ -347,8 +350,10 @@ def _fill_texts(
         if quoted:
             value = quoted if parameter.many else quoted.pop(0)
             found.values[parameter.name] = value
-        elif parameter.many and spans:
-            found.values[parameter.name] = re.split(r",\s*(?:and\s+)?|\s+and\s+", spans[0])
+        elif parameter.many:
+            items = items_of(reading, used, tool)
+            if items:
+                found.values[parameter.name] = items
         elif len(spans) == 1:
             found.values[parameter.name] = spans.pop()
         elif spans:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from minimalagent_nb.models.demo_words import COMMON, Found, Reading, stem, stems_of
 from minimalagent_nb.models.protocol import ToolSpec
 
-__all__ = ["overlaps", "spans_of"]
+__all__ = ["items_of", "overlaps", "spans_of"]
 
 _MOST_SPANS = 24
 
@@ -31,6 +31,29 @@ def spans_of(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[st
     after_colon = re.search(r":\s+(\S.*?)[.?!]?$", reading.text, re.DOTALL)
     if after_colon:
         return [after_colon[1].strip()]
+    spans = []
+    for chunk in _chunks(reading, used, tool):
+        spans += _within(chunk, reading.text)
+    return sorted(dict.fromkeys(spans), key=len, reverse=True)[:_MOST_SPANS]
+
+
+def items_of(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[str]:
+    """What the request lists: ``eggs, spinach and cheese``."""
+    items: list[str] = []
+    for chunk in _chunks(reading, used, tool):
+        part: list[Found] = []
+        for word in [*chunk, None]:
+            if word is not None and word.value not in _BRIDGES:
+                part.append(word)
+                continue
+            if part and (word is None or word.value == "and"):
+                items.append(reading.text[part[0].start : part[-1].end])
+            part = []  # what stands before a preposition is not what is listed
+    return items
+
+
+def _chunks(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[list[Found]]:
+    """The words between punctuation, verbs and what is common or known of the tool."""
     known = stems_of([tool.name, tool.description])
     chunks: list[list[Found]] = [[]]
     last_end = 0
@@ -41,10 +64,7 @@ def spans_of(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[st
         if not _is_border(word, used, known):
             chunks[-1].append(word)
         last_end = word.end
-    spans = []
-    for chunk in chunks:
-        spans += _within(chunk, reading.text)
-    return sorted(dict.fromkeys(spans), key=len, reverse=True)[:_MOST_SPANS]
+    return chunks
 
 
 def _is_border(word: Found, used: Sequence[Found], known: set[str]) -> bool:

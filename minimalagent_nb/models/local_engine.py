@@ -27,7 +27,7 @@ from minimalagent_nb.errors import (
     ModelUnavailableError,
 )
 
-__all__ = ["Completion", "EngineOptions", "LocalEngine", "check_installed"]
+__all__ = ["Completion", "EngineOptions", "LocalEngine", "check_file", "check_installed"]
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class LocalEngine:
         _OPEN.discard(self)
 
     def _load(self) -> Any:
-        _check_file(self.path)
+        check_file(self.path)
         check_installed()
         import xllamacpp
 
@@ -303,7 +303,12 @@ def _gather(stream: Iterator[dict[str, Any]]) -> Completion:
     )
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Say what is wrong with a file that cannot be a model.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is no GGUF file.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(4)
