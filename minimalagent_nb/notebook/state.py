@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_WORDS", "Workbench"]
 
-MODEL_WORDS: frozenset[str] = frozenset()
+MODEL_WORDS = frozenset({"demo"})
 """Models that are chosen by one plain word; any other plain word is a variable."""
 
 

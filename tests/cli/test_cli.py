@@ -1,0 +1,127 @@
+"""The command line: the doctor, the exit codes, and a notebook that is followed headless."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from minimalagent_nb.cli import main
+from minimalagent_nb.cli.doctor import examine
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.notebook.headless import CellFailedError, execute_notebook, read_notebook
+from minimalagent_nb.reasoning import fold
+from tests.notebooks.execute import HERE
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws_environment: None) -> None:
+    """No settings and no memory but the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", f"sqlite:///{tmp_path / 'sessions.sqlite3'}")
+
+
+def finding(topic: str, **options: Any) -> Any:
+    return next(found for found in examine(**options) if found.topic == topic)
+
+
+def test_the_doctor_finds_all_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "us.amazon.nova-pro-v1:0 on Amazon Bedrock in us-west-2" in printed
+    assert "ipykernel" in printed
+    assert "can be read" in printed
+
+
+def test_the_doctor_says_what_to_do_without_a_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "no AWS credentials were found" in printed
+    assert "→ aws configure" in printed
+
+
+def test_the_doctor_names_wrong_settings_and_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMALAGENT_NB_MAX_STEPS", "many")
+    found = finding("settings")
+    assert found.state == "problem"
+    assert "MINIMALAGENT_NB_MAX_STEPS" in found.text
+
+
+def test_the_doctor_reads_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "sessions.sqlite3").write_bytes(b"this is no database" * 100)
+    assert finding("memory").state == "problem"
+    monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", "none")
+    assert finding("memory").state == "note"
+
+
+def test_the_doctor_asks_only_when_told_to(converse_server: Any) -> None:
+    converse_server.plan("Ready.")
+    examine()
+    assert converse_server.requests == []
+    assert finding("answer", ask=True).state == "ok"
+
+
+def test_the_doctor_tells_why_a_model_does_not_answer(converse_server: Any) -> None:
+    from tests.servers.converse import Fault
+
+    converse_server.plan(Fault(403, "AccessDeniedException", "no"))
+    found = finding("answer", ask=True)
+    assert found.state == "problem"
+    assert "bedrock:InvokeModel" in found.text
+
+
+def test_exit_codes_and_help() -> None:
+    command = [sys.executable, "-m", "minimalagent_nb.cli"]
+    wrong = subprocess.run([*command, "dance"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    helped = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert helped.returncode == 0
+    assert "doctor" in helped.stdout
+
+
+def test_a_notebook_is_followed_while_it_runs(tmp_path: Path) -> None:
+    notebook = read_notebook(QUICKSTART)
+    assert all(not cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    events: list[Any] = []
+    execute_notebook(
+        notebook,
+        tmp_path,
+        environment={"MINIMALAGENT_NB_MODEL": f"scripted:{HERE / 'quickstart.json'}"},
+        on_event=events.append,
+    )
+    starts = [n for n, event in enumerate(events) if event.type == "run_started"]
+    runs = [
+        fold(events[first:last])
+        for first, last in zip(starts, [*starts[1:], len(events)], strict=True)
+    ]
+    assert len(runs) == 4
+    assert all(run.status == "completed" for run in runs)
+    assert "152" in str(runs[0].final_response)
+    assert any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    with pytest.raises(CellFailedError, match="ZeroDivisionError"):
+        execute_notebook(notebook, tmp_path, environment={}, on_event=lambda event: None)
+    assert notebook.cells[0].outputs[0].ename == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "no json", '{"cells": 3, "nbformat": 4}'])
+def test_a_file_that_is_no_notebook(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "broken.ipynb"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError):
+        read_notebook(path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_notebook(tmp_path / "missing.ipynb")
