@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.demo_weights import demo_model, demo_weights  # noqa: F401
 from tests.servers.converse import ConverseServer
 from tests.servers.dynamodb_local import dynamodb, dynamodb_local, table_name  # noqa: F401
 

@@ -34,6 +34,7 @@ def spans_of(reading: Reading, used: Sequence[Found], tool: ToolSpec) -> list[st
     spans = []
     for chunk in _chunks(reading, used, tool):
         spans += _within(chunk, reading.text)
+        spans += _names(chunk, reading.text)
     return sorted(dict.fromkeys(spans), key=len, reverse=True)[:_MOST_SPANS]
 
 
@@ -95,6 +96,17 @@ def _within(chunk: Sequence[Found], text: str) -> list[str]:
             for part in (words[:place], words[place + 1 :]):
                 found += _within(part, text)
     return found
+
+
+def _names(chunk: Sequence[Found], text: str) -> list[str]:
+    """Words with capitals that stand together, such as ``Maria Lopez`` before ``live``."""
+    runs: list[list[Found]] = [[]]
+    for word in chunk:
+        if word.text[0].isupper() and word.start:
+            runs[-1].append(word)
+        else:
+            runs.append([])
+    return [text[run[0].start : run[-1].end] for run in runs if run]
 
 
 def overlaps(found: Found, places: Iterable[Found]) -> bool:
