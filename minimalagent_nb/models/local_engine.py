@@ -153,7 +153,7 @@ class LocalEngine:
         with self._lock:
             self._server = None
             self._properties = None
-            for stop in self._stops:
+            for stop in list(self._stops):
                 stop.set()
             threads = list(self._threads)
         for thread in threads:
