@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import secrets
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,13 +69,32 @@ def check_installed() -> None:
         ConfigurationError: xllamacpp is not installed, or does not load here.
     """
     try:
-        import xllamacpp  # noqa: F401
+        _library()
     except ImportError as error:
         raise ConfigurationError(
             'Models in this process need llama.cpp: pip install "minimalagent-nb[demo]" '
             "(there are wheels for Linux on x86_64 and aarch64, macOS, and Windows on x86_64; "
             f"{error})."
         ) from error
+
+
+def _library() -> Any:
+    """xllamacpp, imported so that its threads sleep while they wait for one another.
+
+    By default OpenMP lets them spin; with as many threads as cores, anything else that
+    runs then makes each token take twenty times as long. The setting is read when
+    OpenMP is loaded, and is gone again before anyone else can see it.
+    """
+    name = "OMP_WAIT_POLICY"
+    ours = name not in os.environ and "xllamacpp" not in sys.modules
+    if ours:
+        os.environ[name] = "passive"
+    try:
+        import xllamacpp
+    finally:
+        if ours:
+            del os.environ[name]
+    return xllamacpp
 
 
 class LocalEngine:
@@ -164,10 +184,9 @@ class LocalEngine:
     def _load(self) -> Any:
         check_file(self.path)
         check_installed()
-        import xllamacpp
-
+        library = _library()
         options = self.options
-        params = xllamacpp.CommonParams()
+        params = library.CommonParams()
         params.model.path = str(self.path)
         params.n_ctx = options.context
         params.n_parallel = options.slots
@@ -185,7 +204,7 @@ class LocalEngine:
         params.warmup = False
         params.verbosity = -1
         try:
-            return xllamacpp.Server(params)
+            return library.Server(params)
         except RuntimeError as error:
             raise ModelUnavailableError(
                 f"llama.cpp cannot open {self.path}: {str(error).rstrip('.')}. The file may be "
