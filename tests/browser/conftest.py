@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import Workplace, chromium, jupyter_lab
+from tests.browser.lab import Desk, chromium, jupyter_lab
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A running JupyterLab; tests put their notebooks into its folder.
 
     Not for the whole run: Playwright keeps an event loop in the thread while it is open.
@@ -30,4 +30,4 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
         "MINIMALAGENT_NB_MEMORY": f"sqlite:///{folder / 'sessions.sqlite3'}",
     }
     with jupyter_lab(folder, **environment) as url, chromium() as browser:
-        yield Workplace(url, folder, browser)
+        yield Desk(url, folder, browser)

@@ -97,7 +97,7 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-class Workplace:
+class Desk:
     """A running JupyterLab, its folder, and a browser to look at it with.
 
     Attributes:

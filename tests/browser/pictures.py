@@ -9,12 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.browser.lab import SLOW, Workplace, chromium, jupyter_lab
+from tests.browser.lab import SLOW, Desk, chromium, jupyter_lab
 
 QUESTION = "Which species is the heaviest on average, and which are the three heaviest birds?"
 
 
-def take(place: Workplace, name: str, picture: Path, *, dark: bool) -> None:
+def take(place: Desk, name: str, picture: Path, *, dark: bool) -> None:
     """A cell whose agent is at work, one of its calls opened."""
     page = place.write(name, SLOW.replace("SECONDS", "4"), f"%%agent\n{QUESTION}")
     notebook = place.open(page, dark=dark, width=940, height=1200)
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
             jupyter_lab(Path(scratch), MINIMALAGENT_NB_MEMORY=memory) as url,
             chromium() as browser,
         ):
-            place = Workplace(url, Path(scratch), browser)
+            place = Desk(url, Path(scratch), browser)
             take(place, "light.ipynb", folder / "tree-light.png", dark=False)
             take(place, "dark.ipynb", folder / "tree-dark.png", dark=True)
 

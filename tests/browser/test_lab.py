@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import ROOT, SLOW, Workplace
+from tests.browser.lab import ROOT, SLOW, Desk
 
 ASK = "%%agent\nWhich species is the heaviest, and which are the heaviest birds?"
 STATIC = {"text/html", "text/markdown", "text/plain"}
@@ -18,7 +18,7 @@ def outputs(notebook: Any) -> list[Any]:
     return [out for cell in notebook.cells for out in cell.get("outputs", [])]
 
 
-def test_the_quickstart_runs_and_saves_what_needs_no_kernel(lab: Workplace) -> None:
+def test_the_quickstart_runs_and_saves_what_needs_no_kernel(lab: Desk) -> None:
     shutil.copy(ROOT / "notebooks" / "quickstart.ipynb", lab.folder / "quickstart.ipynb")
     notebook = lab.open("quickstart.ipynb")
     lab.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
@@ -43,7 +43,7 @@ def test_the_quickstart_runs_and_saves_what_needs_no_kernel(lab: Workplace) -> N
 
 
 def test_the_tree_grows_while_the_kernel_works_and_stays_as_the_reader_left_it(
-    lab: Workplace,
+    lab: Desk,
 ) -> None:
     notebook = lab.new("live.ipynb", SLOW.replace("SECONDS", "4"), ASK)
     notebook.run_all()
@@ -61,7 +61,7 @@ def test_the_tree_grows_while_the_kernel_works_and_stays_as_the_reader_left_it(
     assert lab.troubles == []
 
 
-def test_the_interrupt_button_stops_the_run(lab: Workplace) -> None:
+def test_the_interrupt_button_stops_the_run(lab: Desk) -> None:
     notebook = lab.new("stop.ipynb", SLOW.replace("SECONDS", "600"), ASK, "print('after')")
     notebook.run_all()
     page = lab.page
@@ -77,7 +77,7 @@ def test_the_interrupt_button_stops_the_run(lab: Workplace) -> None:
 
 
 @pytest.mark.parametrize("options", ["", "--quiet"])
-def test_untrusted_text_does_nothing(lab: Workplace, options: str) -> None:
+def test_untrusted_text_does_nothing(lab: Desk, options: str) -> None:
     code = f"""
 %load_ext minimalagent_nb
 from minimalagent_nb import tool
