@@ -24,7 +24,6 @@ __all__ = [
     "closing_message",
     "json_safe",
     "message_text",
-    "missing_results",
     "normalize",
     "tool_uses",
     "user_message",
@@ -103,14 +102,6 @@ def message_text(message: Message) -> str:
 def tool_uses(message: Message) -> list[ToolUse]:
     """The tool calls of a message, in its order."""
     return [block["toolUse"] for block in message["content"] if "toolUse" in block]
-
-
-def missing_results(message: Message, text: str = _LOST_RESULT) -> Message | None:
-    """A user message that answers each tool call of `message` with an error, None without any."""
-    blocks: list[ContentBlock] = [
-        {"toolResult": _error_result(use["toolUseId"], text)} for use in tool_uses(message)
-    ]
-    return {"role": "user", "content": blocks} if blocks else None
 
 
 def json_safe(value: Any, _depth: int = 0) -> Any:
