@@ -10,12 +10,15 @@ Imports nothing.
     ├── ModelError: the model could not give a usable answer
     │   ├── ModelAccessError: credentials are missing, expired or not permitted
     │   ├── ModelRequestError: the service refused the request as invalid
+    │   │   └── ContextWindowError: the conversation is longer than the model can read
+    │   ├── OutputValidationError: the answer does not fit the type that was asked for
     │   ├── ModelThrottledError: too many requests, after all retries
     │   ├── ModelUnavailableError: the service or the network failed, after all retries
     │   └── ModelStreamError: the answer broke off before it was complete, after all retries
     ├── SessionError: the session memory failed
     │   ├── SessionReadError: what is stored could not be read
     │   └── SessionWriteError: something could not be stored
+    ├── ToolServerError: a server of tools could not be started or reached
     └── RunStoppedError: the run was stopped by its user
 
 Every message says what happened and what to do next.
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentError",
     "ConfigurationError",
+    "ContextWindowError",
     "ModelAccessError",
     "ModelError",
     "ModelRequestError",
@@ -38,12 +42,14 @@ __all__ = [
     "ModelThrottledError",
     "ModelUnavailableError",
     "NoModelError",
+    "OutputValidationError",
     "RunStoppedError",
     "SessionError",
     "SessionIdError",
     "SessionReadError",
     "SessionWriteError",
     "ToolDefinitionError",
+    "ToolServerError",
 ]
 
 
@@ -86,6 +92,14 @@ class ModelRequestError(ModelError):
     """The service refused the request as invalid; sending it again would not help."""
 
 
+class ContextWindowError(ModelRequestError):
+    """The conversation is longer than the model can read."""
+
+
+class OutputValidationError(ModelError):
+    """The answer does not fit the type that was asked for, also after a repair."""
+
+
 class ModelThrottledError(ModelError):
     """The service asked for fewer requests, and went on doing so after all retries."""
 
@@ -108,6 +122,10 @@ class SessionReadError(SessionError):
 
 class SessionWriteError(SessionError):
     """Something could not be stored."""
+
+
+class ToolServerError(AgentError):
+    """A server of tools could not be started or reached."""
 
 
 class RunStoppedError(AgentError):

@@ -1,4 +1,4 @@
-"""The events of a run: frozen values with a literal tag, and their JSON.
+"""The events of a run: frozen values with a literal tag.
 
 A run is a stream of these. The reasoning, the live tree, the stored log and the
 conversation are folds over it and know nothing of one another. Imports only the
@@ -8,8 +8,10 @@ Order: ``RunStarted``, then for each model turn ``StepStarted``, its deltas,
 ``StepEnded``, ``MessageAdded`` (the assistant's; the run's first one comes behind that
 of the query), and where tools were called one
 ``ToolCallStarted`` and one ``ToolCallEnded`` for each call and a ``MessageAdded``
-with all results in call order; ``RunEnded`` is always the last one. A turn that
-broke off and is tried again is announced by ``StepReset``: what was streamed of
+with all results in call order; ``RunEnded`` is always the last one. Between the two
+of a call come its ``ApprovalRequested`` and ``ApprovalGiven``, ``ToolCallProgress``,
+``ToolCallOutput`` and the events of a sub-agent's own run as ``SubAgentEvent``. A turn
+that broke off and is tried again is announced by ``StepReset``: what was streamed of
 that step until then is void.
 """
 
@@ -17,33 +19,74 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Union
 
 from minimalagent_nb.messages import Message
 
 __all__ = [
+    "ApprovalGiven",
+    "ApprovalRequested",
+    "Decision",
     "Event",
     "MessageAdded",
     "Notice",
+    "Outcome",
     "RunEnded",
     "RunStarted",
     "RunStatus",
     "StepEnded",
     "StepReset",
     "StepStarted",
+    "SubAgentEvent",
     "TextDelta",
     "ThinkingDelta",
     "ToolCallEnded",
+    "ToolCallOutput",
+    "ToolCallProgress",
     "ToolCallStarted",
     "ToolStatus",
     "Usage",
-    "event_from_dict",
-    "event_to_dict",
+    "outcome_of",
 ]
 
 RunStatus = Literal["running", "completed", "stopped", "failed"]
-ToolStatus = Literal["running", "success", "error", "stopped"]
+ToolStatus = Literal["running", "success", "error", "stopped", "denied"]
+Decision = Literal["approved", "edited", "denied"]
+OutputKind = Literal["stdout", "stderr", "display"]
+Outcome = Literal[
+    "answered",
+    "cut_off",
+    "guardrail",
+    "filtered",
+    "context_full",
+    "step_limit",
+    "stopped",
+    "failed",
+    "running",
+]
+"""How a run came out; see `outcome_of`."""
+
+_OUTCOMES: dict[str, Outcome] = {
+    "max_tokens": "cut_off",
+    "guardrail_intervened": "guardrail",
+    "content_filtered": "filtered",
+    "model_context_window_exceeded": "context_full",
+    "max_steps": "step_limit",
+}
+
+
+def outcome_of(status: RunStatus, stop_reason: str) -> Outcome:
+    """How a run of this status and last stop reason came out.
+
+    ``answered`` is a whole answer; ``cut_off`` one that ran into the model's limit of
+    output tokens, ``context_full`` into its context window; ``guardrail`` and
+    ``filtered`` one that a guardrail or a content filter changed or withheld;
+    ``step_limit`` one that was asked for because `max_steps` was reached.
+    """
+    if status != "completed":
+        return status
+    return _OUTCOMES.get(stop_reason, "answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +126,7 @@ class Usage:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> Usage:
         """Inverse of `to_dict`; unknown keys are passed over."""
-        names = [field.name for field in dataclasses.fields(cls)]
+        names = [item.name for item in dataclasses.fields(cls)]
         return cls(**{name: int(data[name]) for name in names if name in data}) if data else cls()
 
 
@@ -184,7 +227,9 @@ class ToolCallEnded:
 
     `result` is the JSON form of what the tool returned (None where it failed),
     `error` the text that the model was told instead. `truncated` says that the
-    model was shown a shortened form. `duration` is in seconds.
+    model was shown a shortened form. `duration` is in seconds. `left_behind` says
+    that the tool could not be ended and may still run. `value` is the very object
+    that the tool returned; it stays in this process and has no place in the JSON.
     """
 
     type: ClassVar[Literal["tool_call_ended"]] = "tool_call_ended"
@@ -196,6 +241,72 @@ class ToolCallEnded:
     error: str | None = None
     duration: float = 0.0
     truncated: bool = False
+    left_behind: bool = False
+    value: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested:
+    """A tool call waits until somebody allows it."""
+
+    type: ClassVar[Literal["approval_requested"]] = "approval_requested"
+    at: float
+    step: int
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGiven:
+    """Somebody, or a policy, has decided on a tool call.
+
+    `inputs` are the arguments that it runs with, where they were edited. `reason`
+    is what was said with it, and `by` who decided, such as ``user`` or ``policy``.
+    """
+
+    type: ClassVar[Literal["approval_given"]] = "approval_given"
+    at: float
+    step: int
+    call_id: str
+    decision: Decision
+    inputs: dict[str, Any] | None = None
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallProgress:
+    """A tool says how far it is: `text`, and a `fraction` between 0 and 1 where it knows."""
+
+    type: ClassVar[Literal["tool_call_progress"]] = "tool_call_progress"
+    at: float
+    step: int
+    call_id: str
+    text: str = ""
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallOutput:
+    """A tool has printed `text` or displayed `data` (a MIME bundle, images in base64)."""
+
+    type: ClassVar[Literal["tool_call_output"]] = "tool_call_output"
+    at: float
+    step: int
+    call_id: str
+    kind: OutputKind
+    text: str = ""
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubAgentEvent:
+    """An event of the run that a tool call has another agent make."""
+
+    type: ClassVar[Literal["sub_agent"]] = "sub_agent"
+    at: float
+    step: int
+    call_id: str
+    event: Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,42 +357,13 @@ Event = Union[
     StepReset,
     StepEnded,
     ToolCallStarted,
+    ApprovalRequested,
+    ApprovalGiven,
+    ToolCallProgress,
+    ToolCallOutput,
+    SubAgentEvent,
     ToolCallEnded,
     MessageAdded,
     Notice,
     RunEnded,
 ]
-
-_CLASSES: dict[str, Any] = {cls.type: cls for cls in Event.__args__}  # type: ignore[attr-defined]
-_FIELDS = {tag: [field.name for field in dataclasses.fields(cls)] for tag, cls in _CLASSES.items()}
-
-
-def event_to_dict(event: Event) -> dict[str, Any]:
-    """The event as a JSON object, its tag under ``type``.
-
-    Values inside are shared with the event, not copied: treat them as read-only.
-    """
-    data: dict[str, Any] = {"type": event.type}
-    for name in _FIELDS[event.type]:
-        value = getattr(event, name)
-        data[name] = value.to_dict() if isinstance(value, Usage) else value
-    if event.type == "run_started":
-        data["tools"] = list(event.tools)
-    return data
-
-
-def event_from_dict(data: Mapping[str, Any]) -> Event | None:
-    """Inverse of `event_to_dict`; None for a tag that this version does not know.
-
-    Keys that this version does not know are passed over, so that a log written
-    by a newer version can still be read.
-    """
-    cls = _CLASSES.get(str(data.get("type")))
-    if cls is None:
-        return None
-    values = {name: data[name] for name in _FIELDS[cls.type] if name in data}
-    if "usage" in values:
-        values["usage"] = Usage.from_dict(values["usage"])
-    if "tools" in values:
-        values["tools"] = tuple(values["tools"])
-    return cls(**values)

@@ -1,4 +1,4 @@
-"""What an agent did, step by step: the values a user reads, and the fold that builds them.
+"""What an agent did, step by step: the values a user reads.
 
 `Reasoning`, `ReasoningStep` and `ToolData` keep the documented attributes and JSON
 keys (a table written by minimalagent opens here, and the other way round) and add
@@ -8,13 +8,13 @@ what the live tree shows. Imports events and nothing else of the package.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from minimalagent_nb.events import Event, Usage
+from minimalagent_nb.events import Outcome, Usage, outcome_of
 
-__all__ = ["Reasoning", "ReasoningFold", "ReasoningStep", "ToolData", "fold"]
+__all__ = ["Reasoning", "ReasoningStep", "ToolData"]
 
 FORMAT_VERSION = 1
 """Version of the stored JSON; data without one was written by minimalagent."""
@@ -30,11 +30,21 @@ class ToolData:
         result: the JSON form of what the tool returned; None while it runs or
             where it failed.
         error: what the model was told where the call failed.
-        status: ``running``, ``success``, ``error`` or ``stopped``.
+        status: ``running``, ``success``, ``error``, ``stopped`` or ``denied``.
         duration: seconds, None while it runs.
         started: seconds since the epoch, None where not known.
         call_id: the wire's name for the call (toolUseId).
         truncated: whether the model was shown a shortened form of the result.
+        output: what it printed and displayed, in order: ``{"kind": "stdout", "text": ...}``,
+            ``stderr`` likewise, ``{"kind": "display", "data": {MIME type: ...}}``.
+        progress: how far it is, ``{"text": ..., "fraction": ...}``, None where it did not say.
+        approval: what was decided, ``{"decision": ..., "by": ..., "reason": ...,
+            "inputs": ...}``, ``{"decision": "pending"}`` while it waits, None where
+            nobody had to be asked.
+        left_behind: whether it could not be ended and may still run.
+        reasoning: what a sub-agent did for it, None for other tools.
+        value: the very object that the tool returned, in the process where it ran;
+            None everywhere else.
     """
 
     name: str
@@ -46,6 +56,12 @@ class ToolData:
     started: float | None = None
     call_id: str = ""
     truncated: bool = False
+    output: list[dict[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    approval: dict[str, Any] | None = None
+    left_behind: bool = False
+    reasoning: Reasoning | None = None
+    value: Any = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON object with the documented keys and those of this package."""
@@ -58,6 +74,11 @@ class ToolData:
             "started": self.started,
             "call_id": self.call_id or None,
             "truncated": self.truncated or None,
+            "output": self.output or None,
+            "progress": self.progress,
+            "approval": self.approval,
+            "left_behind": self.left_behind or None,
+            "reasoning": self.reasoning.to_dict() if self.reasoning else None,
         }
         data.update((key, value) for key, value in optional.items() if value is not None)
         return data
@@ -78,6 +99,11 @@ class ToolData:
             started=data.get("started"),
             call_id=data.get("call_id", ""),
             truncated=bool(data.get("truncated", False)),
+            output=list(data.get("output", ())),
+            progress=data.get("progress"),
+            approval=data.get("approval"),
+            left_behind=bool(data.get("left_behind", False)),
+            reasoning=Reasoning.from_dict(data["reasoning"]) if data.get("reasoning") else None,
         )
 
 
@@ -174,6 +200,11 @@ class Reasoning:
     notices: list[str] = field(default_factory=list)
     interaction_id: int | None = None
 
+    @property
+    def outcome(self) -> Outcome:
+        """How the run came out, such as ``answered`` or ``cut_off``; see `outcome_of`."""
+        return outcome_of(self.status, self.stop_reason)  # type: ignore[arg-type]
+
     def to_dict(self) -> dict[str, Any]:
         """JSON object with the documented keys and those of this package."""
         data: dict[str, Any] = {
@@ -227,116 +258,6 @@ class Reasoning:
             notices=list(data.get("notices", ())),
             interaction_id=data.get("interaction_id"),
         )
-
-
-class ReasoningFold:
-    """Builds a `Reasoning` from events, one by one, at constant cost an event.
-
-    `reasoning` may be read between two events; a turn whose answer is still being
-    written shows in `thinking_so_far` and `text_so_far`, not in the reasoning.
-    """
-
-    def __init__(self) -> None:
-        self.reasoning = Reasoning(status="running")
-        self._turn_started = 0.0
-        self._calls: dict[str, ToolData] = {}
-        self._thinking: list[str] = []
-        self._text: list[str] = []
-
-    @property
-    def thinking_so_far(self) -> str:
-        """Thinking of the turn under way."""
-        return "".join(self._thinking)
-
-    @property
-    def text_so_far(self) -> str:
-        """Text of the turn under way."""
-        return "".join(self._text)
-
-    def apply(self, event: Event) -> None:
-        """Take in the next event of the run."""
-        handler = getattr(self, "_on_" + event.type, None)
-        if handler is not None:
-            handler(event)
-
-    def _on_run_started(self, event: Any) -> None:
-        run = self.reasoning
-        run.query, run.session_id = event.query, event.session_id
-        run.model, run.agent, run.started = event.model, event.agent, event.at
-
-    def _on_step_started(self, event: Any) -> None:
-        self._turn_started = event.at
-        self._thinking, self._text = [], []
-
-    def _on_thinking_delta(self, event: Any) -> None:
-        self._thinking.append(event.text)
-
-    def _on_text_delta(self, event: Any) -> None:
-        self._text.append(event.text)
-
-    def _on_step_reset(self, event: Any) -> None:
-        self._thinking, self._text = [], []
-
-    def _on_step_ended(self, event: Any) -> None:
-        run = self.reasoning
-        self._thinking, self._text = [], []
-        run.usage += event.usage
-        run.stop_reason = event.stop_reason
-        if not event.calls:
-            run.final_thinking = event.thinking or None
-            run.final_response = event.text
-            return
-        run.steps.append(
-            ReasoningStep(
-                step_number=event.step,
-                timestamp=int(self._turn_started),
-                thinking=event.thinking or None,
-                text=event.text or None,
-                usage=event.usage,
-                duration=event.duration,
-            )
-        )
-        run.total_steps = len(run.steps)
-
-    def _on_tool_call_started(self, event: Any) -> None:
-        call = ToolData(
-            event.name, event.inputs, status="running", started=event.at, call_id=event.call_id
-        )
-        self._calls[event.call_id] = call
-        self._step(event.step).tools.append(call)
-
-    def _step(self, number: int) -> ReasoningStep:
-        """The step, made anew where its end is missing: an interrupt may swallow any event."""
-        run = self.reasoning
-        if not run.steps or run.steps[-1].step_number != number:
-            run.steps.append(ReasoningStep(number, timestamp=int(self._turn_started)))
-            run.total_steps = len(run.steps)
-        return run.steps[-1]
-
-    def _on_tool_call_ended(self, event: Any) -> None:
-        call = self._calls.get(event.call_id)
-        if call is None:
-            return
-        call.status, call.result, call.error = event.status, event.result, event.error
-        call.duration, call.truncated = event.duration, event.truncated
-
-    def _on_notice(self, event: Any) -> None:
-        self.reasoning.notices.append(event.text)
-
-    def _on_run_ended(self, event: Any) -> None:
-        run = self.reasoning
-        run.status, run.error, run.duration = event.status, event.error, event.duration
-        run.final_response = event.response or event.error or run.final_response or ""
-        run.stop_reason = event.stop_reason or run.stop_reason
-        run.usage = event.usage
-
-
-def fold(events: Iterable[Event]) -> Reasoning:
-    """The reasoning that these events of one run amount to."""
-    state = ReasoningFold()
-    for event in events:
-        state.apply(event)
-    return state.reasoning
 
 
 def _from_wire_result(result: Any) -> tuple[Any, str | None, str]:

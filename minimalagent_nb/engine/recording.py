@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from minimalagent_nb.engine.loop import Run
 from minimalagent_nb.errors import AgentError
 from minimalagent_nb.events import Event, Notice, RunEnded
-from minimalagent_nb.reasoning import Reasoning, ReasoningFold
+from minimalagent_nb.fold import ReasoningFold
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.view import View
 
 if TYPE_CHECKING:

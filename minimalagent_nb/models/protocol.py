@@ -48,12 +48,19 @@ class ModelRequest:
             no tools, the model adds an inert one of its own if its service needs it.
         options: settings of the service by the service's own names
             (Bedrock: ``inferenceConfig``, ``guardrailConfig``, ...).
+        tool_choice: name of the tool that must be called in this turn, None for a free
+            choice. A model whose service cannot force a call leaves the choice free:
+            the loop copes with an answer in words.
+        thinking: tokens that the model may think for before it answers, None for the
+            model's own way.
     """
 
     messages: Sequence[Message]
     system: str = ""
     tools: Sequence[ToolSpec] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    tool_choice: str | None = None
+    thinking: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,11 @@ ModelChunk = Union[TextChunk, ThinkingChunk, RetryChunk, ModelReply]
 
 @runtime_checkable
 class Model(Protocol):
-    """A model that the loop can talk to."""
+    """A model that the loop can talk to.
+
+    It may have an attribute ``context_window``, the number of tokens that it can read
+    and write in one turn: the loop then keeps long conversations within it.
+    """
 
     @property
     def name(self) -> str:
@@ -121,5 +132,8 @@ class Model(Protocol):
 
         Raises:
             ModelError: one of its children, in words that say what to do.
+            ContextWindowError: the messages are more than the model can read; the loop
+                shortens the conversation and asks again.
+            ConfigurationError: the model has no such option, or no thinking budget.
         """
         ...

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
-from minimalagent_nb.events import Event, event_from_dict
+from minimalagent_nb.event_json import event_from_dict
+from minimalagent_nb.events import Event
 
 __all__ = ["CellFailedError", "execute_notebook", "read_notebook"]
 

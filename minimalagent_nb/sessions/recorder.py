@@ -10,8 +10,8 @@ import time
 
 from minimalagent_nb.errors import SessionError
 from minimalagent_nb.events import Event, MessageAdded, TextDelta, ThinkingDelta
+from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.messages import Message
-from minimalagent_nb.reasoning import ReasoningFold
 from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.shorten import copy_of
 

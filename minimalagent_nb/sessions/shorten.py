@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minimalagent_nb.events import Usage
-from minimalagent_nb.reasoning import Reasoning, ReasoningStep
+from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.sessions.codec import byte_size, dumps
 
 __all__ = ["clip", "copy_of", "fitted", "live_view"]
@@ -32,10 +32,16 @@ _MARK = "…"
 def copy_of(reasoning: Reasoning) -> Reasoning:
     """A copy that later events do not reach; inputs and results are shared."""
     steps = [
-        dataclasses.replace(step, tools=[dataclasses.replace(tool) for tool in step.tools])
+        dataclasses.replace(step, tools=[_copy_of_call(tool) for tool in step.tools])
         for step in reasoning.steps
     ]
     return dataclasses.replace(reasoning, steps=steps, notices=list(reasoning.notices))
+
+
+def _copy_of_call(call: ToolData) -> ToolData:
+    nested = copy_of(call.reasoning) if call.reasoning else None
+    output = [dict(part) for part in call.output]
+    return dataclasses.replace(call, output=output, reasoning=nested)
 
 
 def fitted(reasoning: Reasoning, limit: int) -> str:

@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from minimalagent_nb.events import Event, event_to_dict
-from minimalagent_nb.reasoning import Reasoning, ReasoningFold
+from minimalagent_nb.event_json import event_to_dict
+from minimalagent_nb.events import Event
+from minimalagent_nb.fold import ReasoningFold
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets.bounds import bounded, bounded_text
 from minimalagent_nb.widgets.markdown import markdown_nodes
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.events import Event
-from minimalagent_nb.reasoning import Reasoning, ReasoningFold
+from minimalagent_nb.fold import ReasoningFold
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 

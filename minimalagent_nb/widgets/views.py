@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from minimalagent_nb.events import Event
-from minimalagent_nb.reasoning import ReasoningFold
+from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.view import View
 from minimalagent_nb.widgets.figures import clean
 from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, markdown_source

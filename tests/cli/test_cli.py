@@ -13,8 +13,8 @@ import pytest
 from minimalagent_nb.cli import main
 from minimalagent_nb.cli.doctor import examine
 from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.fold import fold
 from minimalagent_nb.notebook.headless import CellFailedError, execute_notebook, read_notebook
-from minimalagent_nb.reasoning import fold
 from tests.notebooks.execute import HERE
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"

@@ -12,8 +12,8 @@ from minimalagent_nb import Agent, tool
 from minimalagent_nb.engine.loop import Run, RunPlan
 from minimalagent_nb.engine.recording import RecordedRun, show
 from minimalagent_nb.events import Event
+from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
-from minimalagent_nb.reasoning import fold
 from minimalagent_nb.tools import Toolbox
 
 

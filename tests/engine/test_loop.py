@@ -22,6 +22,7 @@ from minimalagent_nb import (
 )
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.events import RunEnded, ToolCallEnded
+from minimalagent_nb.fold import fold
 from minimalagent_nb.models import (
     ModelReply,
     ModelRequest,
@@ -30,7 +31,6 @@ from minimalagent_nb.models import (
     call,
     say,
 )
-from minimalagent_nb.reasoning import fold
 from tests.servers.converse_rules import violations
 
 

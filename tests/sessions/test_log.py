@@ -12,7 +12,8 @@ from minimalagent_nb.errors import (
     SessionIdError,
     SessionReadError,
 )
-from minimalagent_nb.reasoning import Reasoning, fold
+from minimalagent_nb.fold import fold
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import Item, SessionLog, check_session_id
 from tests.sessions.conftest import NOW, FaultyStore, conversation, events_of, record
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from minimalagent_nb.reasoning import fold
+from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import LiveTree, run_bundle
 from minimalagent_nb.widgets.live import _ASSETS
 from tests.widgets import sample_run

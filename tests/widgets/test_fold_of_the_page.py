@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from minimalagent_nb.events import Event
-from minimalagent_nb.reasoning import ReasoningFold
+from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.widgets.feed import Feed
 from minimalagent_nb.widgets.figures import duration_text
 from tests.widgets import sample_run

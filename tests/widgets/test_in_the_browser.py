@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minimalagent_nb.events import Event
-from minimalagent_nb.reasoning import fold
+from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import HistoryView, static_html
 from minimalagent_nb.widgets.feed import Feed
 from tests.widgets import sample_run

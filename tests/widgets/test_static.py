@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData, fold
+from minimalagent_nb.fold import fold
+from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.widgets import (
     HistoryView,
     run_bundle,

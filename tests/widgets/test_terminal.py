@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from minimalagent_nb.events import Event, Notice, StepEnded
-from minimalagent_nb.reasoning import fold
+from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import AnswerView, TerminalPrinter
 from tests.widgets import sample_run
 from tests.widgets.payloads import PAYLOADS, hostile_failure, hostile_run
