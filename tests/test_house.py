@@ -36,6 +36,7 @@ ROOMS = (
     "reasoning",
     "fold",
     "view",
+    "approval",
     "config",
     "tools",
     "models",

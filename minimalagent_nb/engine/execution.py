@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.events import ToolCallEnded, ToolStatus
+from minimalagent_nb.events import Event, ToolCallEnded, ToolStatus
 from minimalagent_nb.messages import ToolResult, ToolUse
 from minimalagent_nb.tools import Tool, Toolbox, render
 from minimalagent_nb.tools.results import text_of
 from minimalagent_nb.tools.schema import ArgumentsError
 
-__all__ = ["CallOutcome", "PrivateLoop", "execute"]
+__all__ = ["CallOutcome", "CallSite", "PrivateLoop", "execute", "failed"]
 
 _ERROR_BUDGET = 4_000
 """Characters of an error's text that the model is told."""
@@ -119,25 +119,39 @@ async def _cancel_all() -> None:
     loop.stop()
 
 
-def execute(
-    calls: Sequence[ToolUse],
-    toolbox: Toolbox,
-    *,
-    broken: Mapping[str, str],
-    cancel: CancelToken,
-    loop: Callable[[], asyncio.AbstractEventLoop],
-    budget: int,
-) -> Iterator[CallOutcome]:
-    """Run the calls and yield each outcome as it comes; ends early when cancelled.
+@dataclass(frozen=True)
+class CallSite:
+    """What the calls of a run have in common.
 
-    No call begins any more once the run is cancelled.
-
-    Args:
-        broken: toolUseId to reason, for calls that must not run.
+    Attributes:
         loop: gives the event loop for async tools.
         budget: characters of one result that the model is shown.
     """
-    place = _Place(queue.SimpleQueue(), loop, cancel)
+
+    cancel: CancelToken
+    loop: Callable[[], asyncio.AbstractEventLoop]
+    budget: int
+    session_id: str | None = None
+    run_id: str = ""
+
+
+def execute(
+    calls: Sequence[ToolUse],
+    toolbox: Toolbox,
+    broken: Mapping[str, str],
+    site: CallSite,
+    step: int,
+) -> Iterator[CallOutcome | Event]:
+    """Run the calls; yields what they tell on the way, and each outcome as it comes.
+
+    Ends early when the run is cancelled: no call begins any more from then on.
+
+    Args:
+        broken: toolUseId to reason, for calls that must not run.
+        step: the number of the turn, for the events.
+    """
+    place = _Place(queue.SimpleQueue(), site.loop, site.cancel)
+    cancel, budget = site.cancel, site.budget
     forget = cancel.on_cancel(lambda: place.done.put(None))
     try:
         for use in calls:

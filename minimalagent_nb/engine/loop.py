@@ -17,7 +17,8 @@ from itertools import count
 from typing import Any
 
 from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.engine.execution import CallOutcome, PrivateLoop, execute, failed
+from minimalagent_nb.engine.calls import TurnCalls
+from minimalagent_nb.engine.execution import CallSite, PrivateLoop
 from minimalagent_nb.engine.turn import Turn, split_message
 from minimalagent_nb.errors import AgentError, ModelError
 from minimalagent_nb.events import (
@@ -29,7 +30,6 @@ from minimalagent_nb.events import (
     RunStatus,
     StepEnded,
     StepStarted,
-    ToolCallStarted,
     Usage,
 )
 from minimalagent_nb.messages import (
@@ -92,14 +92,13 @@ class Run:
         self.plan = plan
         self.cancel = cancel or CancelToken()
         self.messages = normalize([*plan.history, user_message(plan.query)])
+        self.run_id = uuid.uuid4().hex
         self._query_added = False
         self._usage = Usage()
         self._step = 0
         self._started = plan.clock()
         self._turn: Turn | None = None
-        self._open_calls: list[ToolUse] = []
-        self._started_calls: dict[str, float] = {}
-        self._outcomes: dict[str, CallOutcome] = {}
+        self._calls: TurnCalls | None = None
         # Events that have happened but were not handed out yet: the state changes first,
         # so that a run left at any event still closes with nothing lost.
         self._pending: deque[Event] = deque()
@@ -167,7 +166,7 @@ class Run:
         plan = self.plan
         return RunStarted(
             at=self._started,
-            run_id=uuid.uuid4().hex,
+            run_id=self.run_id,
             query=plan.query,
             session_id=plan.session_id,
             model=plan.model.name,
@@ -196,7 +195,7 @@ class Run:
             if not calls:
                 yield from self._finish(text, reply.stop_reason, last)
                 return
-            yield from self._run_calls(step, _broken(reply, calls))
+            yield from self._run_calls()
             if self.cancel.cancelled:
                 return
 
@@ -251,27 +250,25 @@ class Run:
         readable = calls or message_text(message).strip()
         # All at once and at the end: an interrupt before this leaves a turn that broke off.
         self._turn, self._usage = None, self._usage + reply.usage
-        self._open_calls, self._started_calls, self._outcomes = calls, {}, {}
+        self._calls = TurnCalls(step, calls, _broken(reply, calls), self._now) if calls else None
         added = self._add_reply(message if readable else closing_message(_NO_ANSWER))
         yield from self._deliver(ended, *added)
         return text
 
-    def _run_calls(self, step: int, broken: Mapping[str, str]) -> Iterator[Event]:
+    def _run_calls(self) -> Iterator[Event]:
         """The calls of one turn: all begun, each ended as it ends, one message of results."""
-        calls = self._open_calls
-        for use in calls:
-            yield from self._deliver(self._call_started(step, use))
-        outcomes = execute(
-            calls,
-            self.plan.toolbox,
-            broken=broken,
+        calls = self._calls
+        assert calls is not None  # noqa: S101 - _take_in has set it
+        plan = self.plan
+        site = CallSite(
             cancel=self.cancel,
-            loop=lambda: self.plan.loop or self._private_loop.get(),
-            budget=self.plan.result_budget,
+            loop=lambda: plan.loop or self._private_loop.get(),
+            budget=plan.result_budget,
+            session_id=plan.session_id,
+            run_id=self.run_id,
         )
-        for outcome in outcomes:
-            self._outcomes[outcome.call_id] = outcome
-            yield from self._deliver(outcome.event(step, self._now()))
+        for event in calls.events(plan.toolbox, site):
+            yield from self._deliver(event)
         if not self.cancel.cancelled:
             yield from self._deliver(self._add_results())
 
@@ -307,37 +304,15 @@ class Run:
         events.append(self._add(message))
         return events
 
-    def _call_started(self, step: int, use: ToolUse) -> ToolCallStarted:
-        now = self._started_calls[use["toolUseId"]] = self._now()
-        return ToolCallStarted(
-            at=now,
-            step=step,
-            call_id=use["toolUseId"],
-            name=use["name"],
-            inputs=use["input"],
-        )
-
     def _add_results(self) -> MessageAdded:
         """One message with the outcome of every open call, in call order."""
-        calls, self._open_calls = self._open_calls, []
-        outcomes = [self._outcomes[use["toolUseId"]] for use in calls]
-        blocks: list[Any] = [{"toolResult": outcome.tool_result()} for outcome in outcomes]
-        return self._add(clean({"role": "user", "content": blocks}))
+        calls, self._calls = self._calls, None
+        assert calls is not None  # noqa: S101 - only called where calls are open
+        return self._add(calls.message())
 
     def _abandon_calls(self, why: str) -> list[Event]:
         """The ends of the calls that are still open, and the message of all results."""
-        events: list[Event] = []
-        step = self._step
-        for use in self._open_calls:
-            call_id = use["toolUseId"]
-            if call_id not in self._started_calls:
-                events.append(self._call_started(step, use))
-            if call_id not in self._outcomes:
-                seconds = self._now() - self._started_calls[call_id]
-                outcome = failed(call_id, why, status="stopped", seconds=seconds)
-                self._outcomes[call_id] = outcome
-                events.append(outcome.event(step, self._now()))
-        return [*events, self._add_results()] if self._open_calls else []
+        return [*self._calls.abandon(why), self._add_results()] if self._calls else []
 
     def _with_limit_note(self) -> list[Message]:
         """The conversation with the request for an answer, which is not kept.

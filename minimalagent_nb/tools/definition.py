@@ -28,6 +28,10 @@ class Tool:
         input_schema: JSON Schema of type object.
         function: the function itself.
         arguments: checks what the model sends and makes the annotated types of it.
+        approve: whether somebody must allow each call.
+        main_thread: whether it must run on the thread that asked for the run.
+        timeout: seconds after which a call is given up, None for no limit.
+        context: name of the parameter that takes the `ToolContext`, None without one.
     """
 
     name: str
@@ -35,6 +39,10 @@ class Tool:
     input_schema: Mapping[str, Any]
     function: Callable[..., Any]
     arguments: Arguments
+    approve: bool = False
+    main_thread: bool = False
+    timeout: float | None = None
+    context: str | None = None
 
     @property
     def is_async(self) -> bool:
