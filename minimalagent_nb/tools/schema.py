@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from minimalagent_nb.errors import AgentError, ToolDefinitionError
 from minimalagent_nb.tools.results import text_of
 
-__all__ = ["Arguments", "ArgumentsError", "underlying"]
+__all__ = ["Arguments", "ArgumentsError", "explain", "plain_schema", "underlying"]
 
 _Kind = inspect.Parameter
 
@@ -69,7 +69,7 @@ class Arguments:
                 "look it up in the function."
             ) from error
         return cls(
-            schema=_plain_schema(schema),
+            schema=plain_schema(schema),
             _model=model,
             _fields={f"field_{number}": parameter for number, parameter in enumerate(parameters)},
         )
@@ -88,7 +88,7 @@ class Arguments:
         try:
             checked = self._model.model_validate(copy.deepcopy(inputs))
         except ValidationError as error:
-            raise ArgumentsError(_explain(error)) from error
+            raise ArgumentsError(explain(error)) from error
         except Exception as error:  # a type's own validator may raise anything
             what = f"{type(error).__name__}: {text_of(error)}"
             raise ArgumentsError(f"The arguments could not be checked. {what}") from error
@@ -160,7 +160,7 @@ def _field(
     return annotation, Field(default_factory=lambda: parameter.default, **options)
 
 
-def _plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
+def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Without titles, references resolved; at the top only what every model reads."""
     definitions = schema.get("$defs", {})
     properties = {
@@ -204,7 +204,7 @@ def _untitled(node: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key != "title"}
 
 
-def _explain(error: Any) -> str:
+def explain(error: Any) -> str:
     """pydantic's findings, one to a line, in words for the model."""
     lines = []
     for finding in error.errors(include_url=False)[:10]:
