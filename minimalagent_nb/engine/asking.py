@@ -1,0 +1,140 @@
+"""What a run asks its model: one turn at a time, within the model's context window.
+
+Imports the conversation of a run, the form of its output, the protocol of models and
+the ground floor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.context import Shortening, estimate_tokens
+from minimalagent_nb.engine.output import OutputRequest
+from minimalagent_nb.engine.plan import RunPlan
+from minimalagent_nb.engine.summary import summarise
+from minimalagent_nb.engine.talk import Talk
+from minimalagent_nb.engine.turn import Turn
+from minimalagent_nb.errors import ContextWindowError, ModelError
+from minimalagent_nb.events import Event, Notice, StepStarted, Usage
+from minimalagent_nb.models.protocol import ModelReply, ModelRequest, RetryChunk, ToolSpec
+
+__all__ = ["Asking"]
+
+_LIMIT_NOTE = (
+    "(The limit of {steps} steps for this question is reached. Answer it now with what you "
+    "have found out, and call no more tools.)"
+)
+_LIMIT_NOTE_OUTPUT = (
+    "(The limit of {steps} steps for this question is reached. Give the answer now with what "
+    "you have found out, by calling {tool}.)"
+)
+_TOO_LONG = "the conversation is longer than the model can read"
+_MOST_ATTEMPTS = 4
+"""How often a request is shortened and sent again, the first time included."""
+
+
+class Asking:
+    """Asks the model of a run.
+
+    Attributes:
+        talk: the conversation.
+        wanted: the structured output that is looked for, None for an answer in words.
+        turn: the model turn that is under way, None between two.
+        usage: tokens of summaries, which belong to no turn.
+    """
+
+    def __init__(self, plan: RunPlan, cancel: CancelToken) -> None:
+        self._plan = plan
+        self._cancel = cancel
+        self.wanted = OutputRequest(plan.output) if plan.output else None
+        specs = [ToolSpec(tool.name, tool.description, tool.input_schema) for tool in plan.toolbox]
+        self._specs = (*specs, plan.output.spec) if plan.output else tuple(specs)
+        self.talk = Talk(
+            plan.history,
+            plan.query,
+            limit=plan.context_tokens or getattr(plan.model, "context_window", None),
+            overhead=sum(map(estimate_tokens, (plan.system, *map(_spec_json, self._specs)))),
+            now=plan.clock,
+        )
+        self.turn: Turn | None = None
+        self.usage = Usage()
+
+    def ask(self, step: int, last: bool) -> Generator[Event, None, ModelReply | None]:
+        """One model turn as it streams; returns its reply, None where it was stopped."""
+        window = self.talk.window
+        yield from self._tell(window.fit())
+        self.turn = Turn(step, self._plan.clock())
+        yield StepStarted(at=self.turn.started, step=step)
+        attempt = 1
+        while True:
+            try:
+                reply = yield from self._attempt(last)
+                break
+            except ContextWindowError:
+                attempt += 1
+                done = window.refused() if attempt <= _MOST_ATTEMPTS else None
+                if done is None:
+                    raise
+                again = RetryChunk(_TOO_LONG, attempt, 0.0)
+                yield from self.turn.take_in(again, self._plan.clock())
+                yield from self._tell(done)
+        if reply is not None:
+            window.learn(reply.usage)
+        return reply
+
+    def _attempt(self, last: bool) -> Generator[Event, None, ModelReply | None]:
+        """One request and its reply; None where it was stopped."""
+        assert self.turn is not None  # noqa: S101 - ask has set it
+        plan, wanted = self._plan, self.wanted
+        forced = wanted.name if wanted and (last or wanted.due) else None
+        note = _LIMIT_NOTE if forced is None else _LIMIT_NOTE_OUTPUT
+        request = ModelRequest(
+            messages=self.talk.to_send(
+                note.format(steps=plan.max_steps, tool=forced) if last else None
+            ),
+            system=plan.system,
+            tools=self._specs,
+            options=plan.options,
+            tool_choice=forced,
+            thinking=plan.thinking,
+        )
+        chunks = plan.model.stream(request, self._cancel)
+        try:
+            for chunk in chunks:
+                if isinstance(chunk, ModelReply):
+                    return chunk
+                yield from self.turn.take_in(chunk, self._plan.clock())
+                if self._cancel.cancelled:
+                    return None
+        finally:
+            if isinstance(chunks, Generator):
+                chunks.close()
+        if self._cancel.cancelled:
+            return None
+        raise ModelError(
+            f"The model {plan.model.name} ended its turn without a reply. Its stream() must "
+            "yield one ModelReply at the end."
+        )
+
+    def _tell(self, done: Shortening | None) -> Iterator[Event]:
+        """Tell the reader that room was made; put a summary of what went in its place."""
+        if done is None:
+            return
+        text = str(done)
+        if self._plan.summarise and done.left_out:
+            try:
+                summary, usage = summarise(self._plan.model, done.left_out, self._cancel)
+            except ModelError as error:
+                summary, usage = "", Usage()
+                text += f" They could not be summarised: {error}"
+            self.usage += usage
+            if summary:
+                self.talk.window.put_summary(summary)
+                text += " A summary stands in the place of the old turns."
+        yield Notice(at=self._plan.clock(), kind="context", text=text)
+
+
+def _spec_json(spec: ToolSpec) -> str:
+    return json.dumps([spec.name, spec.description, spec.input_schema], default=str)
