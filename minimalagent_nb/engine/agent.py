@@ -7,32 +7,35 @@ late, by the factories of their rooms.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.checks import (
+    check_callables,
     check_log_level,
     check_mapping,
     check_positive,
     check_query,
     check_text,
 )
-from minimalagent_nb.engine.loop import Run, RunPlan
+from minimalagent_nb.engine.loop import Run
 from minimalagent_nb.engine.offload import in_thread
+from minimalagent_nb.engine.opening import open_memory, open_model, own_logger
+from minimalagent_nb.engine.output import OutputForm
+from minimalagent_nb.engine.plan import RunPlan
 from minimalagent_nb.engine.recording import GuardedView, LogView, RecordedRun, show
 from minimalagent_nb.engine.result import RunResult
 from minimalagent_nb.errors import ConfigurationError, RunStoppedError
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.tools import Toolbox
+from minimalagent_nb.tools import Tool, Toolbox
 from minimalagent_nb.view import View, default_view
 
 if TYPE_CHECKING:
     from minimalagent_nb.models import Model
-    from minimalagent_nb.sessions import ItemStore, Recorder, SessionLog
+    from minimalagent_nb.sessions import ItemStore, Recorder
 
 __all__ = ["Agent"]
 
@@ -71,6 +74,12 @@ class Agent:
             where sessions are kept, instead of `use_session_memory`.
         name: what to call the agent in trees and logs.
         model_options: settings of the model's service by the service's own names.
+        thinking: tokens that the model may think for in each turn, where it can.
+        on_event: called with every event of every run, before it is shown; one or several.
+        context_tokens: tokens that a request may have, by default what the model can
+            read. Nearing them, old tool results and then old turns are left out of what
+            the model is sent; the session keeps everything.
+        summarise_old_turns: have the model summarise the turns that are left out.
 
     Raises:
         ConfigurationError: a parameter cannot be used; it says which and why.
@@ -95,6 +104,10 @@ class Agent:
         memory: str | ItemStore | None = None,
         name: str = "agent",
         model_options: Mapping[str, Any] | None = None,
+        thinking: int | None = None,
+        on_event: Callable[[Event], object] | Sequence[Callable[[Event], object]] = (),
+        context_tokens: int | None = None,
+        summarise_old_turns: bool = False,
     ) -> None:
         self.max_steps = check_positive("max_steps", max_steps)
         if session_ttl is not None:
@@ -104,17 +117,21 @@ class Agent:
         self.system_prompt = check_text("system_prompt", system_prompt)
         self.real_time_reasoning = real_time_reasoning
         self.model_options = check_mapping("model_options", model_options)
+        self.thinking = thinking and check_positive("thinking", thinking)
+        self.context_tokens = context_tokens and check_positive("context_tokens", context_tokens)
+        self.summarise_old_turns = summarise_old_turns
+        self.on_event = check_callables("on_event", on_event)
         check_text("bedrock_region", bedrock_region)
         if memory_region is not None:
             check_text("memory_region", memory_region)
-        self.logger = _own_logger(name, check_log_level(log_level))
+        self.logger = own_logger(name, check_log_level(log_level))
         self.tools = Toolbox()
         if tools is not None:
             self.add_tools(tools)
-        self.model = _open_model(model, model_id, bedrock_region)
+        self.model = open_model(model, model_id, bedrock_region)
         if memory is None and (use_session_memory or session_table_name != _DEFAULT_TABLE):
             memory = "dynamodb"
-        self.memory = _open_memory(
+        self.memory = open_memory(
             memory, session_table_name, memory_region or bedrock_region, session_ttl
         )
         self._running: set[CancelToken] = set()
@@ -122,7 +139,12 @@ class Agent:
     # -- running -------------------------------------------------------------
 
     def run(
-        self, input_text: str, session_id: str | None = None, *, view: View | None = None
+        self,
+        input_text: str,
+        session_id: str | None = None,
+        *,
+        output_type: Any = None,
+        view: View | None = None,
     ) -> RunResult:
         """Answer `input_text`, and wait for the answer.
 
@@ -131,6 +153,8 @@ class Agent:
         Args:
             session_id: 1 to 128 letters, digits, underscores and dashes. With a
                 memory, the conversation of this session goes on, and is kept.
+            output_type: a pydantic model, a dataclass or another type of plain values
+                that the answer must have; it is in the result's `output`.
             view: shows the run instead of the default one.
 
         Returns:
@@ -140,16 +164,21 @@ class Agent:
             AgentError: one of its children; `reasoning` holds what was done, which is
                 stored all the same.
         """
-        recorded = self._begin(input_text, session_id)
+        recorded = self.begin(input_text, session_id, output_type=output_type)
         with self._tracked(recorded):
             show(recorded, self._view(view))
-        return self._result(recorded)
+        return self.result(recorded)
 
     async def arun(
-        self, input_text: str, session_id: str | None = None, *, view: View | None = None
+        self,
+        input_text: str,
+        session_id: str | None = None,
+        *,
+        output_type: Any = None,
+        view: View | None = None,
     ) -> RunResult:
         """Like `run`, without blocking: async tools run on the caller's own event loop."""
-        recorded = await self._abegin(input_text, session_id)
+        recorded = await self._abegin(input_text, session_id, output_type)
         guarded = GuardedView(self._view(view))
         guarded.start()
         try:
@@ -158,9 +187,11 @@ class Agent:
                     guarded.add(event)
         finally:
             guarded.finish()
-        return self._result(recorded)
+        return self.result(recorded)
 
-    def stream(self, input_text: str, session_id: str | None = None) -> Iterator[Event]:
+    def stream(
+        self, input_text: str, session_id: str | None = None, *, output_type: Any = None
+    ) -> Iterator[Event]:
         """The events of a run as they come; nothing is shown.
 
         The last one is `RunEnded`. Leaving early ends the run; what was done is kept.
@@ -169,12 +200,14 @@ class Agent:
             AgentError: before the first event for wrong parameters or an unreadable
                 session, after the last one where the run failed.
         """
-        recorded = self._begin(input_text, session_id)
+        recorded = self.begin(input_text, session_id, output_type=output_type)
         return self._streamed(recorded)
 
-    async def astream(self, input_text: str, session_id: str | None = None) -> AsyncIterator[Event]:
+    async def astream(
+        self, input_text: str, session_id: str | None = None, *, output_type: Any = None
+    ) -> AsyncIterator[Event]:
         """Like `stream`, without blocking: async tools run on the caller's own event loop."""
-        recorded = await self._abegin(input_text, session_id)
+        recorded = await self._abegin(input_text, session_id, output_type)
         async with aclosing(self._in_thread(recorded)) as events:
             async for event in events:
                 yield event
@@ -207,6 +240,30 @@ class Agent:
         self.tools.clear()
         return self
 
+    def as_tool(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        *,
+        output_type: Any = None,
+    ) -> Tool:
+        """The agent as a tool of another one, whose tree shows its steps as a branch.
+
+        Each call is a run of its own without a session: the agent knows only what the
+        request says. Its tokens count as the calling run's too.
+
+        Args:
+            name: the tool's name, by default the agent's.
+            description: when to ask it, for the model that does.
+            output_type: what its answers are; by default text.
+
+        Raises:
+            ConfigurationError: the name is none that a tool may have.
+        """
+        from minimalagent_nb.engine.sub_agent import as_tool
+
+        return as_tool(self, name, description, output_type)
+
     # -- memory --------------------------------------------------------------
 
     def get_reasoning(self, session_id: str) -> Reasoning:
@@ -229,13 +286,20 @@ class Agent:
 
     # -- inside --------------------------------------------------------------
 
-    def _begin(
+    def begin(
         self,
         input_text: str,
         session_id: str | None,
         loop: asyncio.AbstractEventLoop | None = None,
+        output_type: Any = None,
     ) -> RecordedRun:
-        """Everything that can go wrong before a model is asked."""
+        """The run, ready to be consumed: everything that can go wrong before a model is asked.
+
+        For the rooms of this package; `run` and `stream` are the ways for others.
+
+        Args:
+            loop: where async tools run, None for a private loop.
+        """
         query = check_query(input_text)
         memory = self.memory if session_id is not None else None
         if session_id is not None:
@@ -253,6 +317,10 @@ class Agent:
             session_id=session_id,
             agent=self.name,
             loop=loop,
+            thinking=self.thinking,
+            output=self._output_form(output_type),
+            context_tokens=self.context_tokens,
+            summarise=self.summarise_old_turns,
         )
 
         def begin_record() -> Recorder | None:
@@ -260,11 +328,18 @@ class Agent:
                 return None
             return memory.begin(session_id, real_time=self.real_time_reasoning)
 
-        return RecordedRun(Run(plan), begin_record, self.logger)
+        return RecordedRun(Run(plan), begin_record, self.logger, self.on_event)
 
-    async def _abegin(self, input_text: str, session_id: str | None) -> RecordedRun:
+    async def _abegin(
+        self, input_text: str, session_id: str | None, output_type: Any
+    ) -> RecordedRun:
         loop = asyncio.get_running_loop()
-        return await asyncio.to_thread(self._begin, input_text, session_id, loop)
+        return await asyncio.to_thread(self.begin, input_text, session_id, loop, output_type)
+
+    def _output_form(self, output_type: Any) -> OutputForm | None:
+        if output_type is None:
+            return None
+        return OutputForm.of(output_type, [tool.name for tool in self.tools])
 
     @contextmanager
     def _tracked(self, recorded: RecordedRun) -> Iterator[None]:
@@ -285,7 +360,12 @@ class Agent:
         shown = given or (default_view() if self.show_reasoning else None)
         return shown or LogView(self.logger)
 
-    def _result(self, recorded: RecordedRun) -> RunResult:
+    def result(self, recorded: RecordedRun) -> RunResult:
+        """What a run that was begun and consumed gives back.
+
+        Raises:
+            RunStoppedError: it was stopped.
+        """
         reasoning = recorded.reasoning
         if reasoning.status == "stopped":
             stopped = RunStoppedError(_STOPPED)
@@ -295,35 +375,5 @@ class Agent:
             response=reasoning.final_response or "",
             reasoning=reasoning,
             messages=list(recorded.run.messages),
+            output=recorded.run.output,
         )
-
-
-def _own_logger(name: str, level: int) -> logging.Logger:
-    """A logger that no other agent shares: setting its level changes nobody else's."""
-    logger = logging.Logger(f"minimalagent_nb.{name}", level)
-    logger.parent = logging.getLogger("minimalagent_nb")
-    if level < logging.WARNING and not logger.hasHandlers():
-        # Whoever asks for more than warnings wants to see it without setting up logging.
-        logger.addHandler(logging.StreamHandler())
-    return logger
-
-
-def _open_model(model: Model | str | None, model_id: str, region: str) -> Model:
-    if model is None:
-        from minimalagent_nb.models import Bedrock
-
-        return Bedrock(model_id=model_id, region=region)
-    from minimalagent_nb.models import find_model
-
-    return find_model(model, region=region)
-
-
-def _open_memory(
-    memory: str | ItemStore | None, table_name: str, region: str, ttl: int | None
-) -> SessionLog | None:
-    if memory is None:
-        return None
-    from minimalagent_nb.sessions import SessionLog, open_store
-
-    store = open_store(memory, table_name=table_name, region=region)
-    return SessionLog(store, ttl=ttl) if store is not None else None

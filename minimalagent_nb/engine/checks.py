@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
 
-__all__ = ["check_log_level", "check_mapping", "check_positive", "check_query", "check_text"]
+__all__ = [
+    "check_callables",
+    "check_log_level",
+    "check_mapping",
+    "check_positive",
+    "check_query",
+    "check_text",
+]
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -46,6 +53,20 @@ def check_mapping(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigurationError(f"{name} must be a dict with names as keys, not {value!r:.100}.")
     return dict(value)
+
+
+def check_callables(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
+    """One callable or several as a tuple of them.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    several = (value,) if callable(value) else value
+    if not isinstance(several, (list, tuple)) or not all(map(callable, several)):
+        raise ConfigurationError(
+            f"{name} must be a function, or a list of functions, not {value!r:.100}."
+        )
+    return tuple(several)
 
 
 def check_log_level(value: Any) -> int:

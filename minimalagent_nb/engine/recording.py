@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from minimalagent_nb.engine.loop import Run
@@ -32,16 +32,22 @@ class RecordedRun:
         begin_record: opens the record in the memory, None where there is none; called
             when the first event is asked for, so that a stream that nobody reads
             leaves no trace.
+        hooks: called with every event once it is folded and handed to the memory.
     """
 
     def __init__(
-        self, run: Run, begin_record: Callable[[], Recorder | None], logger: logging.Logger
+        self,
+        run: Run,
+        begin_record: Callable[[], Recorder | None],
+        logger: logging.Logger,
+        hooks: Sequence[Callable[[Event], object]] = (),
     ) -> None:
         self.run = run
         self._logger = logger
         self._begin_record = begin_record
         self._recorder: Recorder | None = None
         self._fold = ReasoningFold()
+        self._hooks = list(hooks)
 
     @property
     def reasoning(self) -> Reasoning:
@@ -95,10 +101,27 @@ class RecordedRun:
                 if warning:
                     notice = Notice(at=event.at, kind="memory", text=warning)
                     self._fold.apply(notice)
+                    self._call_hooks(notice)
                     yield notice
+        self._call_hooks(event)
         yield event
         if interrupt is not None:
             raise interrupt
+
+    def _call_hooks(self, event: Event) -> None:
+        """Show the event to who watches; one that raises is not called again in this run."""
+        for hook in list(self._hooks):
+            try:
+                hook(event)
+            except Exception as error:  # noqa: BLE001 - a hook's defect must not cost the run
+                self._hooks.remove(hook)
+                name = getattr(hook, "__qualname__", type(hook).__name__)
+                warnings.warn(
+                    f"on_event: {name} is not called any more in this run, because it failed "
+                    f"({type(error).__name__}: {error}). The run goes on.",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
 
 
 def show(recorded: RecordedRun, view: View) -> None:

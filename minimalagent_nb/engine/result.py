@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from minimalagent_nb.events import Usage
+from minimalagent_nb.events import Outcome, Usage
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
 
@@ -32,6 +32,11 @@ class RunResult:
     reasoning: Reasoning
     messages: list[Message] = field(default_factory=list, repr=False)
     output: Any = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the run came out, such as ``answered`` or ``cut_off``; see `Reasoning.outcome`."""
+        return self.reasoning.outcome
 
     @property
     def usage(self) -> Usage:

@@ -1,0 +1,48 @@
+"""Opens what an agent needs: its logger, its model, its memory.
+
+Models and stores are opened late, by the factories of their rooms.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minimalagent_nb.models import Model
+    from minimalagent_nb.sessions import ItemStore, SessionLog
+
+__all__ = ["open_memory", "open_model", "own_logger"]
+
+
+def own_logger(name: str, level: int) -> logging.Logger:
+    """A logger that no other agent shares: setting its level changes nobody else's."""
+    logger = logging.Logger(f"minimalagent_nb.{name}", level)
+    logger.parent = logging.getLogger("minimalagent_nb")
+    if level < logging.WARNING and not logger.hasHandlers():
+        # Whoever asks for more than warnings wants to see it without setting up logging.
+        logger.addHandler(logging.StreamHandler())
+    return logger
+
+
+def open_model(model: Model | str | None, model_id: str, region: str) -> Model:
+    """The model of this object or name; without one, the Bedrock model `model_id`."""
+    if model is None:
+        from minimalagent_nb.models import Bedrock
+
+        return Bedrock(model_id=model_id, region=region)
+    from minimalagent_nb.models import find_model
+
+    return find_model(model, region=region)
+
+
+def open_memory(
+    memory: str | ItemStore | None, table_name: str, region: str, ttl: int | None
+) -> SessionLog | None:
+    """The session log over this store, None without one; sessions expire after `ttl` seconds."""
+    if memory is None:
+        return None
+    from minimalagent_nb.sessions import SessionLog, open_store
+
+    store = open_store(memory, table_name=table_name, region=region)
+    return SessionLog(store, ttl=ttl) if store is not None else None
