@@ -93,7 +93,7 @@ def test_once_is_enough_and_the_input_stays_as_it_was(history):
 CALLS = st.lists(st.sampled_from(["u1", "u2", "u3"]), unique=True, min_size=1)
 
 
-@given(st.lists(CALLS | texts.filter(str.strip), max_size=5))
+@given(st.lists(CALLS | texts.filter(str.isprintable).filter(str.strip), max_size=5))
 @QUICK
 def test_a_valid_history_comes_back_equal(turns):
     history = []

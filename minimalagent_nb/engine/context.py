@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minimalagent_nb.events import Usage
-from minimalagent_nb.messages import ContentBlock, Message
+from minimalagent_nb.messages import ContentBlock, Message, holds_media, within_limits
 
 __all__ = ["ContextWindow", "Shortening", "estimate_tokens"]
 
@@ -126,6 +126,10 @@ class ContextWindow:
         self._messages.append(message)
         self._sizes.append(size)
         self._estimate += size
+        if holds_media(message):
+            for at, kept in enumerate(within_limits(self._messages)):
+                if kept is not self._messages[at]:
+                    self._replace(at, kept)
 
     def learn(self, usage: Usage) -> None:
         """Mend the estimate by what the service counted for the request just made."""

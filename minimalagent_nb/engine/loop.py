@@ -189,7 +189,7 @@ class Run:
 
     def _take_in(self, step: int, reply: ModelReply, last: bool) -> Generator[Event, None, str]:
         """The reply as the end of its turn and as a message; returns what it says."""
-        message = clean(reply.message)
+        message = clean(reply.message, self._asking.talk.call_ids)
         broken = _broken(reply, tool_uses(message))
         if last:
             message = self._without_calls(message)

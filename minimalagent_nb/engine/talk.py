@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from minimalagent_nb.engine.context import ContextWindow
 from minimalagent_nb.events import MessageAdded
-from minimalagent_nb.messages import ContentBlock, Message, normalize, user_message
+from minimalagent_nb.messages import ContentBlock, Message, normalize, tool_uses, user_message
 
 __all__ = ["Talk"]
 
@@ -20,6 +20,7 @@ class Talk:
     Attributes:
         messages: all of it, normalised once at the start and added to by well-formed
             messages.
+        call_ids: its toolUseIds, each with how often it was written.
         window: what the model is sent, which may be less.
 
     Args:
@@ -42,6 +43,9 @@ class Talk:
         self._started = now()
         self._query_added = False
         self.messages = normalize([*history, user_message(query)])
+        self.call_ids = {
+            use["toolUseId"]: 1 for message in self.messages for use in tool_uses(message)
+        }
         self.window = ContextWindow(self.messages, limit, overhead)
 
     @property

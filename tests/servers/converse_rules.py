@@ -13,6 +13,7 @@ import itertools
 import json
 import re
 import struct
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -38,6 +39,14 @@ BLOCKS = {
     | {"cachePoint", "searchResult"},
     "assistant": {"text", "toolUse", "reasoningContent", "cachePoint", "citationsContent"},
 }
+FORMATS = {
+    "image": {"png", "jpeg", "gif", "webp"},
+    "document": {"pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"},
+    "video": {"mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"},
+    "audio": {"mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac"}
+    | {"m4a", "mpeg", "mpga", "pcm", "webm"},
+}
+DOCUMENT_NAME = re.compile(r"[a-zA-Z0-9()\[\]-]+( [a-zA-Z0-9()\[\]-]+)*")
 RESULT_PARTS = {"json", "text", "image", "document", "video", "searchResult"}
 MEGABYTE = 1024 * 1024
 
@@ -125,15 +134,22 @@ def _block(block: Any, role: str) -> Iterator[str]:
         yield from _tool_result(value)
     elif kind == "reasoningContent":
         yield from _reasoning(value)
-    elif kind in ("image", "document"):
+    elif kind in FORMATS:
         yield from _attachment(kind, value)
+    elif kind in ("guardContent", "searchResult", "citationsContent"):
+        yield from _texts(kind, value)
 
 
 def _text(value: Any) -> Iterator[str]:
     if not isinstance(value, str):
         yield "text must be a string."
-    elif not value.strip():
+    elif _is_blank(value):
         yield "text must not be blank."
+
+
+def _is_blank(value: str) -> bool:
+    """Nothing to see: white space, and by the strictest reading what has no width."""
+    return all(c.isspace() or unicodedata.category(c) in ("Cc", "Cf") for c in value)
 
 
 def _tool_use(use: Any) -> Iterator[str]:
@@ -170,10 +186,9 @@ def _result_part(part: Any) -> Iterator[str]:
         yield "toolResult.content.json must be an object."
     elif "text" in part:
         yield from (f"toolResult.content.{text}" for text in _text(part["text"]))
-    else:
-        for kind in ("image", "document"):
-            if kind in part:
-                yield from _attachment(kind, part[kind])
+    elif "json" not in part:
+        ((kind, value),) = part.items()
+        yield from _attachment(kind, value) if kind in FORMATS else _texts(kind, value)
 
 
 def _reasoning(value: Any) -> Iterator[str]:
@@ -190,16 +205,38 @@ def _attachment(kind: str, value: Any) -> Iterator[str]:
     if not isinstance(source, dict) or len(source) != 1:
         yield f"{kind} needs a source."
         return
-    if kind == "document" and not value.get("name"):
-        yield "document needs a name."
+    for member in set(value) - {"format", "source", "name", "context", "citations"}:
+        yield f"{kind}.{member}: unknown member."
+    if value.get("format") not in FORMATS[kind] and not (
+        kind == "document" and "format" not in value
+    ):
+        yield f"{kind}.format: {value.get('format')!r} is unknown."
+    name = value.get("name", "")
+    if kind == "document" and not (DOCUMENT_NAME.fullmatch(name) and len(name) <= 200):
+        yield "document needs a name of letters, digits, brackets, hyphens and single spaces."
+    if "bytes" in source and not source["bytes"]:
+        yield f"{kind}.source.bytes is empty."
     data = _decoded(source.get("bytes"))
-    limit = 3.75 if kind == "image" else 4.5
+    limit = {"image": 3.75, "document": 4.5}.get(kind, 25)
     if data is None and "bytes" in source:
         yield f"{kind}.source.bytes is not base64."
     elif data is not None and len(data) > limit * MEGABYTE:
         yield f"{kind} is larger than {limit} MB."
     if kind == "image" and _png_side(data or b"") > 8000:
         yield "image is larger than 8000 pixels a side."
+
+
+def _texts(kind: str, value: Any) -> Iterator[str]:
+    """The texts that a guardContent, searchResult or citationsContent must hold."""
+    content = value.get("text" if kind == "guardContent" else "content")
+    blocks = [content] if kind == "guardContent" else content
+    if not isinstance(blocks, list) or not blocks:
+        yield f"{kind} needs texts."
+        return
+    for block in blocks:
+        yield from (f"{kind}: {text}" for text in _text((block or {}).get("text")))
+    for member in ("source", "title") if kind == "searchResult" else ():
+        yield from (f"{kind}.{member}: {text}" for text in _text(value.get(member)))
 
 
 def _decoded(data: Any) -> bytes | None:
@@ -223,6 +260,7 @@ def _matches(what: str, value: Any, pattern: re.Pattern[str]) -> Iterator[str]:
 def _pairs(messages: list[Any]) -> Iterator[str]:
     """Every toolUse answered by exactly one toolResult in the next message, and no others."""
     calls: list[str] = []
+    seen: set[str] = set()
     for index, message in enumerate(messages):
         results = [result.get("toolUseId") for result in _members(message, "toolResult")]
         for use_id, count in Counter(results).items():
@@ -236,6 +274,9 @@ def _pairs(messages: list[Any]) -> Iterator[str]:
         calls = [use.get("toolUseId") for use in _members(message, "toolUse")]
         if len(set(calls)) < len(calls):
             yield f"messages.{index}: the toolUse blocks contain duplicate Ids."
+        elif seen & set(calls):
+            yield f"messages.{index}: tool_use ids must be unique in the conversation."
+        seen |= set(calls)
     if calls:
         yield "messages: the last toolUse blocks have no toolResult."
 
@@ -312,7 +353,7 @@ def _limits(request: Mapping[str, Any], messages: list[Any]) -> Iterator[str]:
     documents = [block["document"] for block in blocks if "document" in block]
     if len(documents) > 5:
         yield "At most 5 documents are allowed in a request."
-    names = [document.get("name") for document in documents if isinstance(document, dict)]
+    names = [str(d.get("name")).lower() for d in documents if isinstance(d, dict)]
     if len(set(names)) < len(names):
         yield "The names of documents must be unique in the conversation."
 
