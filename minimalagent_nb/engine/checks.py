@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.messages import is_blank
 
 __all__ = [
     "check_callables",
@@ -88,6 +89,6 @@ def check_query(text: Any) -> str:
     """
     if not isinstance(text, str):
         raise ConfigurationError(f"A prompt must be text, not {type(text).__name__}.")
-    if not text.strip():
+    if is_blank(text):
         raise ConfigurationError("The prompt is empty: write what the agent should do.")
     return text

@@ -8,7 +8,7 @@ nothing of the package.
 from __future__ import annotations
 
 from minimalagent_nb.messages.history import clean, normalize
-from minimalagent_nb.messages.json_values import json_safe
+from minimalagent_nb.messages.json_values import is_blank, json_safe
 from minimalagent_nb.messages.media import holds_media, within_limits
 from minimalagent_nb.messages.values import (
     TOOL_NAME,
@@ -33,6 +33,7 @@ __all__ = [
     "clean",
     "closing_message",
     "holds_media",
+    "is_blank",
     "json_safe",
     "message_text",
     "normalize",

@@ -53,8 +53,9 @@ def text_block(text: Any) -> list[ContentBlock]:
 
 
 def _extras(value: Mapping[Any, Any], known: set[str]) -> list[ContentBlock]:
-    """What stands beside the known keys and can be read."""
-    extras = {key: item for key, item in value.items() if key not in known and item}
+    """What stands beside the known keys, or in their place, and can be read."""
+    alone = known.isdisjoint(value)
+    extras = {key: item for key, item in value.items() if key not in known and (item or alone)}
     return text_block(extras) if extras else []
 
 
@@ -85,7 +86,7 @@ def _sound(kind: str, value: Any) -> dict[str, Any] | None:
         text = value.get("text")
         sound = isinstance(text, Mapping) and is_said(text.get("text"))
         return {"text": text} if sound else None
-    keys = ("content", "citations")
+    keys: tuple[str, ...] = ("content", "citations")
     if kind == "searchResult":
         keys = ("source", "title", *keys)
         if not (is_said(value.get("source")) and is_said(value.get("title"))):
@@ -97,7 +98,7 @@ def _sound(kind: str, value: Any) -> dict[str, Any] | None:
 
 def _clean_reasoning(value: Any, role: str) -> list[ContentBlock]:
     """Reasoning that Converse knows, untouched; other reasoning as text, lest it be lost."""
-    inner = value
+    inner: Any = value
     if isinstance(value, Mapping) and len(value) == 1:
         inner, hidden = value.get("reasoningText"), value.get("redactedContent")
         hidden = base64_bytes(hidden) if isinstance(hidden, str) else hidden

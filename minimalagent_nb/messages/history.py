@@ -206,22 +206,16 @@ def _result_as_text(result: ToolResult) -> list[ContentBlock]:
 def _alternate(messages: Sequence[Message]) -> list[Message]:
     """Neighbours of one role merged; results keep a message of their own."""
     merged: list[Message] = []
+    complete = False
     for message in messages:
-        if not merged:
-            if message["role"] == "assistant":
-                merged.append(user_message(_START))
+        if not merged and message["role"] == "assistant":
+            merged.append(user_message(_START))
+        if not merged or merged[-1]["role"] != message["role"]:
             merged.append(message)
-            continue
-        last = merged[-1]
-        if last["role"] != message["role"]:
-            merged.append(message)
-        elif _holds(last, "toolResult") or _holds(last, "toolUse"):
+        elif complete:
             # Some models refuse a result beside other content: keep them apart.
             merged += [closing_message(), message]
         else:
-            last["content"].extend(message["content"])
+            merged[-1]["content"].extend(message["content"])
+        complete = any("toolUse" in block or "toolResult" in block for block in message["content"])
     return merged
-
-
-def _holds(message: Message, key: str) -> bool:
-    return any(key in block for block in message["content"])

@@ -59,7 +59,7 @@ def sound_media(kind: str, value: Any) -> dict[str, Any] | None:
     form = _format(kind, value.get("format"), data)
     if form is None and kind != "document":
         return None
-    made = {"format": form, "source": source} if form else {"source": source}
+    made: dict[str, Any] = {"format": form, "source": source} if form else {"source": source}
     if kind == "document":
         made["name"] = _fitting_name(value.get("name"))
         if is_said(value.get("context")):
