@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         ToolDefinitionError,
     )
     from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
-    from minimalagent_nb.tools import tool
+    from minimalagent_nb.tools import ToolContext, tool
 
 _HOMES = {
     "engine": ("Agent", "RunResult"),
@@ -57,7 +57,7 @@ _HOMES = {
         "ToolDefinitionError",
     ),
     "reasoning": ("Reasoning", "ReasoningStep", "ToolData"),
-    "tools": ("tool",),
+    "tools": ("ToolContext", "tool"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _ROOMS = ("models", "sessions", "tools", "widgets")
@@ -81,6 +81,7 @@ __all__ = [
     "SessionIdError",
     "SessionReadError",
     "SessionWriteError",
+    "ToolContext",
     "ToolData",
     "ToolDefinitionError",
     "__version__",

@@ -67,6 +67,8 @@ INHABITANTS = {
     r"models/(local|demo)\w*\.py": {"xllamacpp"},
     r"models/weights\.py": {"platformdirs"},
     r"sessions/dynamodb\w*\.py": {"boto3", "botocore"},
+    r"tools/images\.py": {"PIL"},
+    r"tools/mcp\w*\.py": {"httpx2", "mcp"},
 }
 
 # The engine knows protocols and choices; what is behind them it never names.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from minimalagent_nb.errors import ToolDefinitionError
-from minimalagent_nb.tools.definition import Tool
+from minimalagent_nb.tools.definition import Approve, Tool
 
 __all__ = ["DEFINITION", "tool"]
 
@@ -26,6 +26,9 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     param_descriptions: Mapping[str, str] | None = None,
+    approve: Approve = False,
+    main_thread: bool = False,
+    timeout: float | None = None,
 ) -> Callable[[F], F]: ...
 
 
@@ -36,6 +39,9 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     param_descriptions: Mapping[str, str] | None = None,
+    approve: Approve = False,
+    main_thread: bool = False,
+    timeout: float | None = None,
 ) -> Any:
     """Make a function one that an agent may call.
 
@@ -57,6 +63,16 @@ def tool(
         name: the tool's name, by default the function's.
         description: what the model reads, by default the docstring's description.
         param_descriptions: descriptions by parameter, by default the docstring's.
+        approve: whether somebody must allow each call before it runs. A function is
+            given the arguments as a dict, as the model wrote them, and says whether to
+            ask: ``approve=lambda inputs: inputs["method"] != "GET"``.
+        main_thread: run it on the thread that asked for the run, for what is bound to it:
+            SQLite connections, windows, signal handlers. Other tools run beside each
+            other in threads of their own.
+        timeout: seconds after which a call is given up and the model is told so.
+
+    A parameter annotated with `ToolContext` is filled with one and never offered to the
+    model.
 
     Raises:
         ToolDefinitionError: what is wrong with the function, and what to change.
@@ -72,7 +88,13 @@ def tool(
                 '@tool(name="...") above a def.'
             )
         definition = Tool.from_function(
-            target, name=name, description=description, param_descriptions=param_descriptions
+            target,
+            name=name,
+            description=description,
+            param_descriptions=param_descriptions,
+            approve=approve,
+            main_thread=main_thread,
+            timeout=timeout,
         )
         spec = {
             "name": definition.name,

@@ -1,211 +1,151 @@
-"""What a tool returned, as JSON for the record and as blocks for the model.
+"""What a tool returned: as JSON for the record, as blocks for the model, and for the reader's eye.
 
-Any Python value has a form here; none raises. Imports messages. Values of pandas,
-numpy, polars and pydantic are known by their own methods, so that none of these
-libraries is imported.
+Any Python value has a form here; none raises. Imports the rest of the room's forms of values.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import enum
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from minimalagent_nb.messages import json_safe
+from minimalagent_nb.tools.jsonable import JsonReader, to_json
+from minimalagent_nb.tools.media import MIME_LIMIT, Media
+from minimalagent_nb.tools.tables import table_text
+from minimalagent_nb.tools.texts import cut_json, cut_text, dump, text_of
 
-__all__ = ["DEFAULT_BUDGET", "ToolOutput", "render", "text_of", "to_json"]
+__all__ = ["DEFAULT_BUDGET", "Parts", "ToolOutput", "render", "text_of", "to_json"]
 
 DEFAULT_BUDGET = 20_000
 """Characters of one result that a model is shown (about 5,000 tokens)."""
 
-_DEPTH = 20
-"""Nesting beyond this is written as text: an object may make new ones for ever."""
+_LEAST_BUDGET = 200
+"""Characters below which not even what was left out could be said."""
 
-_BITS = 10_000
-"""Longer integers go as hexadecimal text: Python refuses to print them (4,300 digits)."""
+_IMAGES = 5
+"""Images of one result; Converse takes 20 in a whole request."""
 
-_ROWS = 1_000
-"""Rows of a table that the record keeps; the object itself stays with the user."""
-
-_ELEMENTS = 10_000
-"""Elements of an array beyond which the record keeps its summary and shape."""
+_NOTE = "[Shortened from {whole:,} characters; the user has the whole result.]"
+_ROOM_OF_NOTE = 100
 
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """A tool's return value in its two forms.
+    """A tool's return value in its forms.
 
     Attributes:
-        value: its JSON form, whole.
+        value: its JSON form, whole but for very large ones.
         content: content of the toolResult block for the model, never empty.
-        truncated: whether `content` shows less than `value`.
+        truncated: whether `content` shows less than the value.
+        display: MIME bundles for the reader, images in base64; empty for what is no
+            image, figure or display object.
     """
 
     value: Any
     content: list[dict[str, Any]]
     truncated: bool = False
+    display: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Parts(tuple[Any, ...]):
+    """Several results in one, such as a text and the images in it: each keeps its own form."""
 
 
 def render(value: Any, budget: int = DEFAULT_BUDGET) -> ToolOutput:
-    """Both forms of a return value.
+    """All forms of a return value.
 
-    A JSON object goes to the model as JSON, a table as text with its first rows,
-    everything else as text; what is longer than `budget` characters is cut, and
-    the model is told so.
+    A JSON object goes to the model as JSON, a table as text with its first rows, images
+    and figures as images, everything else as text. Texts and JSON are together at most
+    `budget` characters; where something is left out, the model is told so.
     """
-    data = to_json(value)
-    table = _table_text(value, budget)
+    budget = max(int(budget), _LEAST_BUDGET)
+    if isinstance(value, Parts):
+        return _render_parts(value, budget)
+    reader = JsonReader()
+    data = reader.read(value)
+    content, truncated = _content(value, data, budget)
+    images, display, failed = _media(reader.media)
+    if failed:
+        content, truncated = _with_notes(content, failed, budget), True
+    return ToolOutput(data, [*content, *images], truncated or reader.cut, display)
+
+
+def _render_parts(parts: Parts, budget: int) -> ToolOutput:
+    """Each part with an equal share of the budget."""
+    share = budget // max(len(parts), 1)
+    if share < _LEAST_BUDGET:
+        return render(list(parts), budget)
+    made = [render(part, share) for part in parts]
+    content = [block for output in made for block in output.content]
+    texts = [block for block in content if "image" not in block]
+    images = [block for block in content if "image" in block][:_IMAGES]
+    return ToolOutput(
+        [output.value for output in made],
+        [*texts, *images] or [{"text": "(the tool returned nothing)"}],
+        any(output.truncated for output in made),
+        [bundle for output in made for bundle in output.display][:_IMAGES],
+    )
+
+
+def _content(value: Any, data: Any, budget: int) -> tuple[list[dict[str, Any]], bool]:
+    """Texts and JSON for the model, and whether they show less than `data`."""
+    table = _table(value, budget)
     if table is not None:
-        text, truncated = table
-        return ToolOutput(data, [{"text": text}], truncated)
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    if len(text) > budget:
-        note = f"\n[cut: {budget:,} of {len(text):,} characters are shown]"
-        return ToolOutput(data, [{"text": text[:budget] + note}], truncated=True)
-    if isinstance(data, dict):
-        return ToolOutput(data, [{"json": data}])
+        return [{"text": json_safe(table[0])}], table[1]
+    if isinstance(data, str):
+        shown = data if data.strip() else "(the tool returned empty text)"
+        return [{"text": cut_text(shown, budget)}], len(shown) > budget
     if data is None:
-        text = "(the tool returned None)"
-    return ToolOutput(data, [{"text": text if text.strip() else "(the tool returned empty text)"}])
+        return [{"text": "(the tool returned None)"}], False
+    whole = dump(data)
+    cut = len(whole) > budget
+    if cut:
+        data = cut_json(data, budget - _ROOM_OF_NOTE)
+    note = [{"text": _NOTE.format(whole=len(whole))}] if cut else []
+    if isinstance(data, dict):
+        return [{"json": data}, *note], cut
+    return [{"text": "\n".join([dump(data), *(part["text"] for part in note)])}], cut
 
 
-def to_json(value: Any, inside: tuple[int, ...] = ()) -> Any:
-    """The JSON form of any Python value; NaN and infinities become text, as JSON has none.
-
-    Args:
-        inside: ids of the objects that `value` is a part of.
-    """
-    if value is None or isinstance(value, (bool, str)):
-        return str(value) if isinstance(value, enum.Enum) else value
-    if isinstance(value, int) and value.bit_length() > _BITS:
-        return hex(value)
-    if isinstance(value, (int, float)) and not isinstance(value, enum.Enum):
-        return json_safe(value)
-    if id(value) in inside:
-        return f"<{type(value).__name__} that this is a part of>"
-    if len(inside) > _DEPTH:
-        return text_of(value)[:200]
+def _table(value: Any, budget: int) -> tuple[str, bool] | None:
     try:
-        return _nested_to_json(value, (*inside, id(value)))
-    except Exception:  # noqa: BLE001 - properties and methods of any object may raise anything,
-        # also where it only looks like one that is known: its text will do.
-        return text_of(value)
-
-
-def _nested_to_json(value: Any, inside: tuple[int, ...]) -> Any:
-    if isinstance(value, enum.Enum):
-        return to_json(value.value, inside)
-    if isinstance(value, Mapping):
-        return {_key(key): to_json(item, inside) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item, inside) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return [to_json(item, inside) for item in sorted(value, key=text_of)]
-    return _object_to_json(value, inside)
-
-
-def _key(key: Any) -> str:
-    return key if isinstance(key, str) else str(to_json(key))
-
-
-def _object_to_json(value: Any, inside: tuple[int, ...]) -> Any:
-    """An object by what it is or what it can do; its text where nothing fits."""
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return _bytes_to_json(bytes(value))
-    if isinstance(value, PurePath):
-        return str(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        return {name: to_json(getattr(value, name), inside) for name in names}
-    converted = _converted(value)
-    return text_of(value) if converted is _NOTHING else to_json(converted, inside)
-
-
-def text_of(value: Any) -> str:
-    """``str()`` of any value, also of one whose own text raises."""
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001 - a broken __str__ may raise anything
-        return f"<{type(value).__name__}, whose text cannot be had: {type(error).__name__}>"
-
-
-_NOTHING = object()
-
-
-def _converted(value: Any) -> Any:
-    """The value as plain Python by its own method: pydantic, pandas, polars, numpy."""
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
-    if _library(value) == "pandas" and hasattr(value, "iloc"):
-        return _pandas_to_json(value)
-    if _library(value) == "polars" and hasattr(value, "to_dicts"):
-        return {"rows": value.head(_ROWS).to_dicts(), "total_rows": len(value)}
-    if hasattr(value, "tolist"):  # numpy arrays and scalars, pandas indexes
-        large = getattr(value, "size", 1) > _ELEMENTS
-        return f"{value}\nshape {value.shape}" if large else value.tolist()
-    return _NOTHING
-
-
-def _library(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
-
-
-def _pandas_to_json(value: Any) -> Any:
-    """A table as its rows; a series with unique labels as an object."""
-    head = value.head(_ROWS)
-    if hasattr(value, "columns"):
-        return _frame_to_json(head, len(value))
-    if head.index.is_unique and len(head) == len(value):
-        return head.to_dict()
-    data = {"index": head.index.tolist(), "data": head.tolist()}
-    return data if len(head) == len(value) else {**data, "total_rows": len(value)}
-
-
-def _frame_to_json(head: Any, total: int) -> Any:
-    """Rows as objects, the index among them where it says something.
-
-    Columns of one name would lose values in an object: then columns, index and rows apart.
-    """
-    named = head
-    if type(head.index).__name__ != "RangeIndex":
-        unnamed = "index" if head.index.nlevels == 1 else "index_{}"
-        levels = enumerate(head.index.names)
-        names = [unnamed.format(n) if name is None else name for n, name in levels]
-        named = head.reset_index(names=names, allow_duplicates=True)
-    if not named.columns.is_unique:
-        parts = {"index": head.index, "columns": head.columns, "data": head.to_numpy()}
-        data = {name: part.tolist() for name, part in parts.items()}
-        return data if len(head) == total else {**data, "total_rows": total}
-    rows = named.to_dict(orient="records")
-    return rows if len(head) == total else {"rows": rows, "total_rows": total}
-
-
-def _bytes_to_json(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return f"<{len(data):,} bytes>"
-
-
-def _table_text(value: Any, budget: int) -> tuple[str, bool] | None:
-    """A pandas table as aligned text: its first rows as far as they fit, and its shape."""
-    if not (_library(value) == "pandas" and hasattr(value, "to_string") and len(value)):
+        return table_text(value, budget)
+    except Exception:  # noqa: BLE001 - the cells of a table are any objects, whose texts may
+        # raise; its JSON form is there all the same.
         return None
-    rows = len(value)
-    # One row costs at least a character a column: never render what cannot fit.
-    shown = min(rows, max(1, budget // max(1, len(getattr(value, "columns", "x")))))
-    text = value.head(shown).to_string()
-    while len(text) > budget and shown > 1:
-        shown = max(1, min(shown - 1, int(shown * budget / len(text))))
-        text = value.head(shown).to_string()
-    cut = len(text) > budget
-    shape = " x ".join(f"{size:,}" for size in value.shape)
-    note = f"\n[{shape}" + (f"; the first {shown:,} rows are shown]" if shown < rows else "]")
-    return text[:budget] + note, cut or shown < rows
+
+
+def _media(
+    found: Iterable[Media],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """Blocks of images, bundles for the reader, and what the model must be told of the rest."""
+    images: list[dict[str, Any]] = []
+    display: list[dict[str, Any]] = []
+    failed: list[str] = []
+    room = MIME_LIMIT * 2
+    for number, medium in enumerate(found, 1):
+        if number > _IMAGES:
+            failed.append(f"Only the first {_IMAGES} images and displays are shown.")
+            break
+        try:
+            image, bundle = medium.make()
+        except Exception as error:  # noqa: BLE001 - drawing runs the code of any library
+            why = f"{type(error).__name__}: {text_of(error)}"[:200]
+            failed.append(f"The {medium.label} {number} cannot be shown: {why}")
+            continue
+        if image is not None:
+            images.append(image.block())
+        if bundle is not None and (size := len(dump(bundle))) <= room:
+            display.append(bundle)
+            room -= size
+    return images, display, failed
+
+
+def _with_notes(
+    content: list[dict[str, Any]], failed: list[str], budget: int
+) -> list[dict[str, Any]]:
+    """The notes behind the content, as far as both fit."""
+    used = sum(len(block.get("text", "")) + len(dump(block.get("json", ""))) for block in content)
+    notes = cut_text(str(json_safe("\n".join(failed))), max(budget - used, _ROOM_OF_NOTE))
+    return [*content, {"text": notes}]

@@ -1,24 +1,44 @@
 """The arguments of a function as JSON Schema, and their way back from JSON.
 
 pydantic does both, so that every type hint it knows can be used. Imports errors and
-results, and pydantic when the first tool is made.
+of this room signatures, mending and the text of values; pydantic when the first tool
+is made.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from minimalagent_nb.errors import AgentError, ToolDefinitionError
-from minimalagent_nb.tools.results import text_of
+from minimalagent_nb.tools.jsonable import text_of
+from minimalagent_nb.tools.mending import mended
+from minimalagent_nb.tools.signature import Signature
 
-__all__ = ["Arguments", "ArgumentsError", "explain", "plain_schema", "underlying"]
+__all__ = ["Arguments", "ArgumentsError", "explain", "plain_schema"]
 
 _Kind = inspect.Parameter
+
+_LARGEST = 2_000
+"""Nodes of a schema beyond which definitions stay references: types that use one another
+several times would double it with each level."""
+
+_MENDINGS = 3
+"""Rounds of mending: a JSON text may hold another."""
+
+_LIBRARIES = {
+    "numpy": "Take float, list[float] or list[list[float]], and make the array in the function.",
+    "pandas": "Take the name of a variable or of a file, or rows as list[dict[str, Any]], and make "
+    "the table in the function.",
+    "polars": "Take the name of a variable or of a file, or rows as list[dict[str, Any]], and make "
+    "the table in the function.",
+    "PIL": "Take the path of a file, and open the image in the function.",
+    "matplotlib": "Take numbers and names, and draw in the function.",
+}
+"""The way out for types that a notebook is full of and that have no JSON form."""
 
 
 class ArgumentsError(AgentError):
@@ -39,34 +59,28 @@ class Arguments:
     _fields: Mapping[str, inspect.Parameter]
 
     @classmethod
-    def of(cls, function: Callable[..., Any], name: str, descriptions: Mapping[str, str]) -> Any:
-        """The arguments of `function`, the tool `name`.
-
-        ``*args`` is not offered to the model, ``**kwargs`` allows further names, and
-        the ``self`` of a function defined in a class is left out.
+    def of(cls, signature: Signature, name: str, descriptions: Mapping[str, str]) -> Arguments:
+        """The arguments of the tool `name`.
 
         Raises:
             ToolDefinitionError: for a type hint that has no JSON form.
         """
         from pydantic import ConfigDict, create_model
-        from pydantic.errors import PydanticUserError
+        from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-        hints = _hints(function, name)
-        parameters = _offered(function)
-        open_ended = _Kind.VAR_KEYWORD in {p.kind for p in _parameters(function)}
+        parameters = signature.parameters
         fields: Any = {
-            f"field_{number}": _field(parameter, hints, descriptions)
+            f"field_{number}": _field(parameter, signature.hints, descriptions)
             for number, parameter in enumerate(parameters)
         }
-        config = ConfigDict(extra="allow" if open_ended else "forbid")
+        config = ConfigDict(extra="allow" if signature.open_ended else "forbid")
         try:
             model = create_model(f"{name}_arguments", __config__=config, **fields)
             schema = model.model_json_schema(by_alias=True)
-        except PydanticUserError as error:
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
             raise ToolDefinitionError(
                 f"The parameters of the tool {name} have no JSON form: {_first_line(error)} "
-                "A model can only send JSON: take plain values, or a name of the object, and "
-                "look it up in the function."
+                f"A model can only send JSON. {_way_out(signature)}"
             ) from error
         return cls(
             schema=plain_schema(schema),
@@ -79,19 +93,13 @@ class Arguments:
 
         Arguments that the model left out are not passed, so that the function's own
         defaults hold. They are copies: what the function does to them changes no record.
+        Types are taken as pydantic's lax mode does ("21" is an int), and what was sent
+        wrong but has one reading is mended (see `mending`).
 
         Raises:
             ArgumentsError: names each argument that does not fit and why.
         """
-        from pydantic import ValidationError
-
-        try:
-            checked = self._model.model_validate(copy.deepcopy(inputs))
-        except ValidationError as error:
-            raise ArgumentsError(explain(error)) from error
-        except Exception as error:  # a type's own validator may raise anything
-            what = f"{type(error).__name__}: {text_of(error)}"
-            raise ArgumentsError(f"The arguments could not be checked. {what}") from error
+        checked = self._checked(inputs)
         args: list[Any] = []
         kwargs: dict[str, Any] = dict(checked.model_extra or {})
         skipped = False
@@ -105,41 +113,41 @@ class Arguments:
                 kwargs[parameter.name] = getattr(checked, field)
         return args, kwargs
 
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    return list(inspect.signature(function).parameters.values())
-
-
-def _offered(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters that the model may fill."""
-    parameters = _parameters(function)
-    in_class = "." in getattr(function, "__qualname__", "").rsplit("<locals>.")[-1]
-    if in_class and parameters and parameters[0].name in ("self", "cls"):
-        parameters = parameters[1:]
-    return [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
-
-
-def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that has the docstring and the type hints: behind wrappers and partials."""
-    function = inspect.unwrap(function)
-    while isinstance(function, functools.partial):
-        function = inspect.unwrap(function.func)
-    plain = inspect.isroutine(function) or isinstance(function, type)
-    return function if plain else type(function).__call__
+    def _checked(self, inputs: Any) -> Any:
+        """The inputs as an instance of the model, after mending where that helps."""
+        optional = [p.name for p in self._fields.values() if p.default is not _Kind.empty]
+        candidate = copy.deepcopy(inputs)
+        rounds = 0
+        while True:
+            value, error = _validated(self._model, candidate)
+            if error is None:
+                return value
+            findings = error.errors(include_url=False)
+            better = mended(candidate, findings, optional) if rounds < _MENDINGS else None
+            if better is None:
+                raise ArgumentsError(explain(error)) from error
+            candidate, rounds = better, rounds + 1
 
 
-def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+def _validated(model: Any, inputs: Any) -> tuple[Any, Any]:
+    """The instance, or what pydantic found wrong."""
+    from pydantic import ValidationError
+
     try:
-        return get_type_hints(underlying(function), include_extras=True)
-    except NameError as error:
-        raise ToolDefinitionError(
-            f"A type hint of the tool {name} names {error.name!r}, which is not defined. "
-            "Import or define it above the function."
-        ) from error
-    except TypeError as error:
-        raise ToolDefinitionError(
-            f"A type hint of the tool {name} cannot be read: {error}. Correct the hint."
-        ) from error
+        return model.model_validate(inputs), None
+    except ValidationError as error:
+        return None, error
+    except Exception as error:  # a type's own validator may raise anything
+        what = f"{type(error).__name__}: {text_of(error)}"
+        raise ArgumentsError(f"The arguments could not be checked. {what}") from error
+
+
+def _way_out(signature: Signature) -> str:
+    """What to take instead, by the libraries that the hints come from."""
+    text = " ".join(f"{getattr(h, '__module__', '')} {h}" for h in signature.hints.values())
+    found = [way for library, way in _LIBRARIES.items() if f"{library}." in text]
+    other = "Take plain values, or a name of the object, and look it up in the function."
+    return found[0] if found else other
 
 
 def _field(
@@ -163,45 +171,65 @@ def _field(
 def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Without titles, references resolved; at the top only what every model reads."""
     definitions = schema.get("$defs", {})
-    properties = {
-        name: _resolve(prop, definitions, ()) for name, prop in schema.get("properties", {}).items()
-    }
+    properties = schema.get("properties", {})
+    resolved = _Resolver(definitions).named(properties, ())
+    if resolved is None:
+        resolved = _Resolver({}).named(properties, ())
     plain: dict[str, Any] = {
         "type": "object",
-        "properties": properties,
+        "properties": resolved,
         "required": schema.get("required", []),
     }
-    if any("$ref" in str(prop) for prop in properties.values()):
-        plain["$defs"] = {name: _untitled(item) for name, item in definitions.items()}
+    if any("$ref" in str(prop) for prop in plain["properties"].values()):
+        plain["$defs"] = _Resolver({}).named(definitions, ())
     return plain
 
 
-def _resolve(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
-    """`node` with each reference replaced by what it names; a recursive one stays."""
-    if isinstance(node, list):
-        return [_resolve(item, definitions, inside) for item in node]
-    if not isinstance(node, dict):
-        return node
-    name = str(node.get("$ref", "")).removeprefix("#/$defs/")
-    if name in definitions and name not in inside:
-        rest = {key: value for key, value in node.items() if key != "$ref"}
-        return {**_resolve(definitions[name], definitions, (*inside, name)), **rest}
-    return {
-        key: _resolve_named(value, definitions, inside)
-        if key == "properties"
-        else _resolve(value, definitions, inside)
-        for key, value in _untitled(node).items()
-    }
+class _Resolver:
+    """References replaced by what they name; recursive ones stay."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._left = _LARGEST if definitions else None
+
+    def named(self, node: Mapping[str, Any], inside: tuple[str, ...]) -> dict[str, Any] | None:
+        """Schemas by name: a property may be called ``title`` or ``$ref``.
+
+        None where it has grown too large.
+        """
+        found = {name: self._resolve(prop, inside) for name, prop in node.items()}
+        return None if self._left is not None and self._left < 0 else found
+
+    def _resolve(self, node: Any, inside: tuple[str, ...]) -> Any:
+        if isinstance(node, list):
+            return [self._resolve(item, inside) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                return {}
+        name = str(node.get("$ref", "")).removeprefix("#/$defs/")
+        if name in self._definitions and name not in inside:
+            rest = {key: self._member(key, node[key], inside) for key in node if key != "$ref"}
+            return {**self._resolve(self._definitions[name], (*inside, name)), **rest}
+        return {
+            key: self._member(key, value, inside)
+            for key, value in node.items()
+            if key not in _NOISE
+        }
+
+    def _member(self, key: str, value: Any, inside: tuple[str, ...]) -> Any:
+        if key in ("default", "const", "enum", "examples"):
+            return value  # a value, whatever its keys are called
+        if key in ("properties", "patternProperties") and isinstance(value, dict):
+            return self.named(value, inside) or {}
+        return self._resolve(value, inside)
 
 
-def _resolve_named(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
-    """Properties by name: a property may be called ``title`` or ``$ref``."""
-    return {name: _resolve(prop, definitions, inside) for name, prop in node.items()}
-
-
-def _untitled(node: dict[str, Any]) -> dict[str, Any]:
-    """Without pydantic's generated title, which only repeats the name."""
-    return {key: value for key, value in node.items() if key != "title"}
+_NOISE = ("title", "discriminator")
+"""pydantic's generated title only repeats the name, and a discriminator is OpenAPI's: its
+mapping names definitions that are resolved here."""
 
 
 def explain(error: Any) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.tools.decorator import DEFINITION
-from minimalagent_nb.tools.definition import Tool
+from minimalagent_nb.tools.definition import Tool, ToolSource
+from minimalagent_nb.tools.jsonable import text_of
 
 __all__ = ["Toolbox", "tool_of"]
 
@@ -28,6 +29,27 @@ def tool_of(function: Any) -> Tool | None:
     return dataclasses.replace(definition, function=function)
 
 
+def _definitions(function: Any) -> Sequence[Tool]:
+    if isinstance(function, ToolSource):
+        return function.tools()
+    definition = function if isinstance(function, Tool) else tool_of(function)
+    if definition is None:
+        label = getattr(function, "__name__", None) or f"{text_of(function)[:60]}"
+        raise ConfigurationError(f"{label} is not a tool. Put @tool above its definition.")
+    return [definition]
+
+
+def _check_sources(new: Tool, old: Tool | None) -> None:
+    """Refuse to have one tool disappear behind another that came from elsewhere."""
+    if old is None or old.source == new.source:
+        return
+    both = " and ".join(tool.source or "a function of yours" for tool in (old, new))
+    raise ConfigurationError(
+        f"Two tools are named {new.name!r}: of {both}. Give the server a prefix, such as "
+        'prefix="files_", or the function another name.'
+    )
+
+
 class Toolbox:
     """Tools by name, in the order in which they came; a new one of a name replaces the old."""
 
@@ -36,18 +58,23 @@ class Toolbox:
         self.add(functions)
 
     def add(self, functions: Iterable[Any]) -> None:
-        """Add decorated functions: all of them, or none where one cannot be a tool.
+        """Add decorated functions and servers of tools: all of them, or none where one cannot be.
+
+        A function of a known name replaces the one before, as running a cell again does, and
+        so does a server its own tools.
 
         Raises:
-            ConfigurationError: for something that is not decorated with @tool.
+            ConfigurationError: for something that is not decorated with @tool, and for a
+                name that a server's tool and another one share.
+            ToolServerError: a server could not be started or reached.
         """
         found: dict[str, Tool] = {}
         for function in functions:
-            definition = function if isinstance(function, Tool) else tool_of(function)
-            if definition is None:
-                label = getattr(function, "__name__", repr(function)[:60])
-                raise ConfigurationError(f"{label} is not a tool. Put @tool above its definition.")
-            found[definition.name] = definition
+            for definition in _definitions(function):
+                _check_sources(definition, found.get(definition.name))
+                found[definition.name] = definition
+        for definition in found.values():
+            _check_sources(definition, self._tools.get(definition.name))
         self._tools.update(found)
 
     def clear(self) -> None:
@@ -66,7 +93,7 @@ class Toolbox:
         """
         chosen = Toolbox()
         for pattern in patterns:
-            names = fnmatch.filter(self._tools, pattern)
+            names = [name for name in self._tools if fnmatchcase(name, pattern)]
             if not names:
                 raise ConfigurationError(self._no_such_tool(pattern))
             chosen._tools.update((name, self._tools[name]) for name in names)
