@@ -3,25 +3,21 @@
 The page folds the ops by the same rules as `ReasoningFold`. A message is
 ``{run, base, rev, ops}``: the ops that lead from revision `base` to `rev`. A
 snapshot is a message of base 0: it leads from nothing to the present, and is as
-small as the run allows, because the deltas of finished turns are left out. The
-ops are the events' JSON, and ``{type: "markdown", step, at, nodes}`` for a text
-that was rendered (step 0 is the run's answer). Imports events, reasoning and this
-room's pure parts.
+small as the run allows, because the deltas of finished turns are left out. What the
+ops are, run_ops says. Imports events, reasoning and this room's pure parts.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from minimalagent_nb.event_json import event_to_dict
-from minimalagent_nb.events import Event
+from minimalagent_nb.events import Event, Notice, SubAgentEvent
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.widgets.bounds import bounded, bounded_text
-from minimalagent_nb.widgets.markdown import markdown_nodes
+from minimalagent_nb.widgets.run_ops import RunOps, merged
 
 __all__ = ["Feed"]
 
@@ -32,12 +28,10 @@ IDLE_SECONDS = 2.0
 """After so long without an event the thread ends; the next event starts another."""
 
 MARKDOWN_SECONDS = 0.16
-"""Between two renderings of a text that is being written: about six a second."""
+"""Between two renderings of texts that are being written: about six a second."""
 
-_VALUE = 64_000
-_TEXT = 64_000
-_BOUNDED_VALUES = {"inputs", "result"}
-_BOUNDED_TEXTS = {"query", "thinking", "text", "reason", "error", "response", "name"}
+MAX_NESTING = 64
+"""Sub-agents of sub-agents, as far as they are shown."""
 
 
 class Feed:
@@ -61,12 +55,14 @@ class Feed:
         self._intake = threading.Lock()
         self._fold = ReasoningFold()
         self._pending: list[Event] = []
+        self._is_too_deep = False
         self._thread: threading.Thread | None = None
         # Held while rendering and sending, so that revisions leave in order: the rest.
         self._outlet = threading.Lock()
-        self._log: list[dict[str, Any]] = []
-        self._turn = _Turn()
+        self._ops = RunOps()
         self._rev = 0
+        self._is_stale = False
+        self._due = 0.0
         self._wake = threading.Event()
         self._closed = threading.Event()
         self.run = ""
@@ -79,18 +75,32 @@ class Feed:
     def add(self, event: Event) -> None:
         """Take in the next event; it leaves with the next batch."""
         with self._intake:
-            self._fold.apply(event)
-            if event.type == "message_added":
+            shown = self._shown(event)
+            if shown is None:
                 return
-            if event.type == "run_started":
-                self.run = event.run_id
-            self._pending.append(event)
+            self._pending.append(shown)
             self._wake.set()
             if self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(
                     target=self._work, name="minimalagent-tree", daemon=True
                 )
                 self._thread.start()
+
+    def _shown(self, event: Event) -> Event | None:
+        """Take the event into the reasoning; what a page is sent of it."""
+        inner, level = event, 0
+        while isinstance(inner, SubAgentEvent):
+            inner, level = inner.event, level + 1
+        if level > MAX_NESTING:
+            if self._is_too_deep:
+                return None
+            self._is_too_deep = True
+            text = f"Sub-agents nested deeper than {MAX_NESTING} are not shown."
+            return Notice(at=event.at, kind="nesting", text=text)
+        self._fold.apply(event)
+        if event.type == "run_started":
+            self.run = event.run_id
+        return None if inner.type == "message_added" else event
 
     def flush(self) -> None:
         """Send what is waiting, now and from this thread."""
@@ -101,7 +111,7 @@ class Feed:
         """The message that leads from nothing to the present; what waits is sent first."""
         with self._outlet:
             self._send_waiting()
-            ops = [*self._log, *self._turn.ops()]
+            ops = list(self._ops.snapshot())
             return {"run": self.run, "base": 0, "rev": self._rev, "ops": ops}
 
     def close(self) -> None:
@@ -123,109 +133,34 @@ class Feed:
                         return
             self._wake.clear()
             self.flush()
-            if self._turn.stale:
+            if self._is_stale:
                 self._wake.set()
             self._closed.wait(BATCH_SECONDS)
 
     def _send_waiting(self) -> None:
         with self._intake:
             events, self._pending = self._pending, []
-        ops = [op for event in _merged(events) for op in self._take(_bounded_op(event))]
-        ops.extend(self._turn.render(self._clock))
+        ops = [op for event in merged(events) for op in self._ops.take(event)]
+        self._is_stale = self._is_stale or any(_is_text(event) for event in events)
+        ops.extend(self._rendered())
         if ops:
             self._rev += 1
             self._send({"run": self.run, "base": self._rev - 1, "rev": self._rev, "ops": ops})
 
-    def _take(self, op: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The ops that follow from this one, itself first; all but deltas are kept."""
-        kind = op["type"]
-        yield op
-        if kind in ("thinking_delta", "text_delta"):
-            self._turn.take(op)
-            return
-        self._log.append(op)
-        if kind in ("step_started", "step_reset", "step_ended", "run_ended"):
-            self._turn = _Turn()
-        text = op.get("text") if kind == "step_ended" else op.get("response")
-        if text:
-            rendered = _markdown_op(op.get("step", 0), op["at"], text)
-            self._log.append(rendered)
-            yield rendered
-
-
-class _Turn:
-    """What a turn under way has brought until now, as the page knows it."""
-
-    def __init__(self) -> None:
-        self._step = 0
-        self._at = 0.0
-        self._parts: dict[str, list[str]] = {"thinking_delta": [], "text_delta": []}
-        self._rendered: list[dict[str, Any]] = []
-        self._due = 0.0
-        self.stale = False
-
-    def take(self, op: dict[str, Any]) -> None:
-        """Take in a delta."""
-        self._step, self._at = op["step"], op["at"]
-        self._parts[op["type"]].append(op["text"])
-        self.stale = self.stale or op["type"] == "text_delta"
-
-    def render(self, clock: Callable[[], float]) -> list[dict[str, Any]]:
-        """The text as Markdown, where it has changed and enough time has passed."""
-        begun = clock()
-        if not self.stale or begun < self._due:
+    def _rendered(self) -> list[dict[str, Any]]:
+        """The texts under way as Markdown, where enough time has passed since the last time."""
+        begun = self._clock()
+        if not self._is_stale or begun < self._due:
             return []
-        self._rendered = [_markdown_op(self._step, self._at, "".join(self._parts["text_delta"]))]
-        self.stale = False
-        # A long text takes longer to render: never more than an eighth of the time.
-        ended = clock()
+        self._is_stale = False
+        ops = list(self._ops.render())
+        # Long texts take longer to render: never more than an eighth of the time.
+        ended = self._clock()
         self._due = ended + max(MARKDOWN_SECONDS, 8 * (ended - begun))
-        return self._rendered
-
-    def ops(self) -> list[dict[str, Any]]:
-        """The turn as one delta of each kind."""
-        texts = {kind: "".join(parts) for kind, parts in self._parts.items()}
-        deltas = [
-            {"type": kind, "at": self._at, "step": self._step, "text": text}
-            for kind, text in texts.items()
-            if text
-        ]
-        return [*deltas, *self._rendered]
+        return ops
 
 
-def _merged(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
-    """The events' JSON, neighbouring deltas of one kind and step as one."""
-    last: dict[str, Any] | None = None
-    parts: list[str] = []
-    for event in events:
-        data = event_to_dict(event)
-        is_delta = event.type in ("thinking_delta", "text_delta")
-        if last is not None:
-            if is_delta and (last["type"], last["step"]) == (data["type"], data["step"]):
-                parts.append(data["text"])
-                last["at"] = data["at"]
-                continue
-            yield {**last, "text": "".join(parts)}
-            last = None
-        if is_delta:
-            last, parts = data, [data["text"]]
-        else:
-            yield data
-    if last is not None:
-        yield {**last, "text": "".join(parts)}
-
-
-def _bounded_op(op: dict[str, Any]) -> dict[str, Any]:
-    """The event's JSON with every value of a size that a page can hold."""
-    for key, value in op.items():
-        if key in _BOUNDED_VALUES:
-            op[key], cut = bounded(value, _VALUE)
-            if cut:
-                op = {**op, "cut": True}
-        elif key in _BOUNDED_TEXTS and isinstance(value, str):
-            op[key] = bounded_text(value, _TEXT)
-    return op
-
-
-def _markdown_op(step: int, at: float, text: str) -> dict[str, Any]:
-    return {"type": "markdown", "at": at, "step": step, "nodes": markdown_nodes(text)}
+def _is_text(event: Event) -> bool:
+    while isinstance(event, SubAgentEvent):
+        event = event.event
+    return event.type == "text_delta"

@@ -7,29 +7,35 @@ the package.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from minimalagent_nb.events import Usage
-from minimalagent_nb.reasoning import Reasoning, ReasoningStep
+from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.widgets.bounds import bounded, bounded_text
 
 __all__ = [
+    "OUTCOME_WORDS",
     "RUN_WORDS",
     "TOOL_WORDS",
     "answer_usage",
+    "approval_text",
     "call_preview",
     "clean",
     "count",
     "duration_text",
     "json_text",
     "moment",
+    "progress_text",
+    "size_text",
     "started_at",
     "step_parts",
     "summary_parts",
     "token_text",
+    "tool_word",
 ]
 
 RUN_WORDS = {
@@ -40,8 +46,23 @@ RUN_WORDS = {
 }
 """Status of a run, in words."""
 
-TOOL_WORDS = {"running": "Running", "success": "Done", "error": "Failed", "stopped": "Stopped"}
+TOOL_WORDS = {
+    "running": "Running",
+    "success": "Done",
+    "error": "Failed",
+    "stopped": "Stopped",
+    "denied": "Denied",
+}
 """Status of a tool call, in words."""
+
+OUTCOME_WORDS = {
+    "cut_off": "Cut off at the limit of output tokens",
+    "guardrail": "A guardrail stepped in",
+    "filtered": "A content filter stepped in",
+    "context_full": "Cut off: the context window is full",
+    "step_limit": "Answered at the step limit",
+}
+"""Outcomes of a run that a reader of its answer should know of, in words."""
 
 LINE_WIDTH = 88
 """Characters of a JSON value that are shown on one line."""
@@ -83,7 +104,45 @@ def token_text(usage: Usage) -> str:
     if not usage.total_tokens:
         return ""
     text = count(usage.total_tokens, "token")
-    return f"{text} ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else text
+    cached = usage.cache_read_tokens
+    return f"{text}, {cached:,} from cache" if cached else text
+
+
+def size_text(size: int) -> str:
+    """So many bytes for reading, in powers of ten."""
+    if size < 1_000:
+        return count(size, "byte")
+    return f"{size / 1_000:.0f} KB" if size < 999_500 else f"{size / 1_000_000:.1f} MB"
+
+
+def tool_word(tool: ToolData) -> str:
+    """Status of a call in words; one that runs may be waiting."""
+    approval = tool.approval if isinstance(tool.approval, Mapping) else {}
+    if tool.status == "running" and approval.get("decision") == "pending":
+        return "Waits for approval"
+    return TOOL_WORDS.get(tool.status, clean(str(tool.status))[:40])
+
+
+def approval_text(approval: Any) -> str:
+    """What was decided on a call, by whom and why, on one line; empty where nothing was."""
+    given = approval if isinstance(approval, Mapping) else {}
+    words = {"edited": "Arguments edited", "denied": "Denied", "approved": "Approved"}
+    word = words.get(str(given.get("decision")), "")
+    by, reason = str(given.get("by") or "")[:40], str(given.get("reason") or "")[:500]
+    if not word:
+        return ""
+    text = f"{word} by {by}" if by else word
+    return " ".join(clean(f"{text}: {reason}" if reason else text).split())
+
+
+def progress_text(progress: Any) -> str:
+    """How far a call is, ``45 % reading``; empty where it did not say."""
+    told = progress if isinstance(progress, Mapping) else {}
+    fraction, text = told.get("fraction"), str(told.get("text") or "")[:500]
+    parts = [text]
+    if isinstance(fraction, (int, float)) and math.isfinite(fraction):
+        parts = [f"{min(max(fraction, 0.0), 1.0) * 100:.0f} %", text]
+    return " ".join(clean(" ".join(parts)).split())
 
 
 def answer_usage(run: Reasoning) -> Usage:

@@ -10,9 +10,11 @@ import pytest
 
 from minimalagent_nb.events import Event
 from minimalagent_nb.fold import ReasoningFold
+from minimalagent_nb.reasoning import Reasoning, ToolData
+from minimalagent_nb.widgets.displays import display_form, printed
 from minimalagent_nb.widgets.feed import Feed
 from minimalagent_nb.widgets.figures import duration_text
-from tests.widgets import sample_run
+from tests.widgets import rich_run, sample_run
 
 DURATIONS = [0, 0.004, 0.9994, 0.9996, 1.04, 59.9, 59.96, 61, 119.6, 3599, 3600, 7325.2]
 
@@ -23,8 +25,7 @@ def test_pure_parts(run_node: Callable[..., str]) -> None:
     assert "# pass 7" in output
 
 
-def expected(fold: ReasoningFold) -> dict[str, Any]:
-    run = fold.reasoning
+def expected(run: Reasoning) -> dict[str, Any]:
     return {
         "query": run.query,
         "session_id": run.session_id,
@@ -44,22 +45,33 @@ def expected(fold: ReasoningFold) -> dict[str, Any]:
                 "text": step.text or "",
                 "usage": step.usage.to_dict(),
                 "duration": step.duration,
-                "tools": [
-                    {
-                        "call_id": tool.call_id,
-                        "name": tool.name,
-                        "inputs": tool.inputs,
-                        "status": tool.status,
-                        "result": tool.result,
-                        "error": tool.error,
-                        "duration": tool.duration,
-                        "truncated": tool.truncated,
-                    }
-                    for tool in step.tools
-                ],
+                "tools": [expected_call(tool) for tool in step.tools],
             }
             for step in run.steps
         ],
+    }
+
+
+def expected_call(tool: ToolData) -> dict[str, Any]:
+    return {
+        "call_id": tool.call_id,
+        "name": tool.name,
+        "inputs": tool.inputs,
+        "status": tool.status,
+        "result": tool.result,
+        "error": tool.error,
+        "duration": tool.duration,
+        "truncated": tool.truncated,
+        "left_behind": tool.left_behind,
+        "progress": tool.progress,
+        "approval": tool.approval,
+        "output": [
+            [part["kind"], display_form(part["data"]).text]
+            if part["kind"] == "display"
+            else [part["kind"], printed(part["text"]).replace("\r", "")]
+            for part in tool.output
+        ],
+        "reasoning": expected(tool.reasoning) if tool.reasoning else None,
     }
 
 
@@ -70,6 +82,10 @@ def streams() -> list[list[Event]]:
         sample_run.answering_run(),
         sample_run.failed_run(),
         sample_run.stopped_run(),
+        rich_run.rich_run(),
+        *(rich_run.until("sub_agent", number) for number in (0, 3, 20, 40)),
+        rich_run.until("approval_requested", 1),
+        rich_run.until("tool_call_progress", 2),
     ]
     return named + [sample_run.random_run(seed) for seed in range(60)]
 
@@ -89,7 +105,7 @@ def test_both_folds_agree(run_node: Callable[..., str], way: str) -> None:
                 feed.flush()
         whole = feed.snapshot()["ops"]
         ops.append(whole if way == "snapshot" else [op for msg in sent for op in msg["ops"]])
-        wanted.append(expected(fold))
+        wanted.append(expected(fold.reasoning))
     answers = json.loads(run_node("fold.mjs", text=json.dumps(ops)))
     for answer, want in zip(answers, wanted, strict=True):
         assert answer == want

@@ -132,7 +132,7 @@ def test_the_structure_of_the_html() -> None:
     assert reader.tags.count("details") == reader.tags.count("summary")
     for words in (
         sample_run.QUERY,
-        "Completed · 3 steps · 5 tool calls · 7,445 tokens (4,858 cached) · 5.0 s",
+        "Completed · 3 steps · 5 tool calls · 7,445 tokens, 4,858 from cache · 5.0 s",
         "Step 1",
         'describe_data(table="penguins")',
         '"missing": {"sex": 11, "body_mass_g": 2}',

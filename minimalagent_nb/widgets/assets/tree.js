@@ -12,16 +12,22 @@
  * @typedef {{input_tokens: number, output_tokens: number, cache_read_tokens: number,
  *   cache_write_tokens: number}} Usage
  * @typedef {string | any[]} Markup text, or `[tag, attributes, children]`
+ * @typedef {{kind: string, text?: string, mime?: string, data?: string, width?: number,
+ *   height?: number, nodes?: Markup[]}} Shown what of a display may be shown
+ * @typedef {{kind: string, text: string, shown: Shown | null}} Part of what a tool put out
+ * @typedef {{decision: string, by?: string, reason?: string, inputs?: any}} Approval
  * @typedef {{id: string, name: string, inputs: any, status: string, result: any,
  *   error: string | null, duration: number | null, started: number, truncated: boolean,
- *   cut: boolean}} Tool
+ *   cut: boolean, leftBehind: boolean, approval: Approval | null, output: Part[],
+ *   progress: {text: string, fraction: number | null} | null, run: Run | null}} Tool
+ *   `run` is what a sub-agent did for the call
  * @typedef {{number: number, started: number, thinking: string, text: string,
  *   nodes: Markup[] | null, calls: number | null, usage: Usage, duration: number | null,
  *   retries: {reason: string, attempt: number, delay: number}[], tools: Tool[]}} Turn
  * @typedef {{id: string, query: string, session: string | null, model: string, agent: string,
  *   maxSteps: number, status: string, started: number, at: number, duration: number | null,
  *   usage: Usage, stopReason: string, error: string | null, response: string,
- *   nodes: Markup[] | null, notices: string[], turns: Turn[]}} Run
+ *   nodes: Markup[] | null, notices: {kind: string, text: string}[], turns: Turn[]}} Run
  * @typedef {{run: string, base: number, rev: number, ops: any[]}} Message
  * @typedef {{rev: number, state: Run}} Feed
  */
@@ -74,17 +80,36 @@ const RULES = {
       tools: [...turn.tools, {
         id: op.call_id, name: op.name, inputs: op.inputs, status: "running", result: null,
         error: null, duration: null, started: op.at, truncated: false, cut: false,
+        leftBehind: false, approval: null, output: [], progress: null, run: null,
       }],
     })),
-  tool_call_ended: (run, op) =>
-    changeTurn(run, op.step, (turn) => ({
-      ...turn,
-      tools: turn.tools.map((tool) => tool.id !== op.call_id ? tool : {
-        ...tool, status: op.status, result: op.result, error: op.error,
-        duration: op.duration, truncated: op.truncated, cut: Boolean(op.cut),
-      }),
+  approval_requested: (run, op) =>
+    changeTool(run, op, (tool) => ({ ...tool, approval: { decision: "pending" } })),
+  approval_given: (run, op) =>
+    changeTool(run, op, (tool) => ({
+      ...tool,
+      approval: { decision: op.decision, by: op.by, reason: op.reason, inputs: op.inputs },
     })),
-  notice: (run, op) => ({ ...run, notices: [...run.notices, op.text] }),
+  tool_call_progress: (run, op) =>
+    changeTool(run, op, (tool) => ({
+      ...tool, progress: { text: op.text, fraction: op.fraction },
+    })),
+  tool_call_output: (run, op) =>
+    changeTool(run, op, (tool) => ({ ...tool, output: addOutput(tool.output, op) })),
+  sub_agent: (run, op) =>
+    changeTool(run, op, (tool) => {
+      const before = op.event?.type === "run_started" ? EMPTY_RUN : tool.run ?? EMPTY_RUN;
+      const after = reduce(before, op.event);
+      return after === before ? tool : { ...tool, run: after };
+    }),
+  tool_call_ended: (run, op) =>
+    changeTool(run, op, (tool) => ({
+      ...tool, status: op.status, result: op.result, error: op.error, duration: op.duration,
+      truncated: op.truncated, cut: Boolean(op.cut), leftBehind: Boolean(op.left_behind),
+    })),
+  notice: (run, op) => ({
+    ...run, notices: [...run.notices, { kind: op.kind, text: op.text }],
+  }),
   run_ended: (run, op) => ({
     ...run, status: op.status, response: op.response || "", error: op.error, usage: op.usage,
     duration: op.duration, stopReason: op.stop_reason || run.stopReason,
@@ -99,8 +124,9 @@ const RULES = {
  * @param {Run} run @param {any} op @returns {Run}
  */
 export function reduce(run, op) {
-  if (!Object.hasOwn(RULES, op.type)) return run;
-  return { ...RULES[op.type](run, op), at: op.at ?? run.at };
+  if (!op || !Object.hasOwn(RULES, op.type)) return run;
+  // A snapshot tells each call as a whole, so that its ops are not in the order of time.
+  return { ...RULES[op.type](run, op), at: Math.max(op.at ?? 0, run.at) };
 }
 
 /**
@@ -126,6 +152,29 @@ function changeTurn(run, number, change) {
   return { ...run, turns };
 }
 
+/** @param {Run} run @param {any} op @param {(tool: Tool) => Tool} change @returns {Run} */
+function changeTool(run, op, change) {
+  return changeTurn(run, op.step, (turn) => ({
+    ...turn, tools: turn.tools.map((tool) => (tool.id === op.call_id ? change(tool) : tool)),
+  }));
+}
+
+/** The output with what an op adds: prints of one kind go on. @param {Part[]} parts @param {any} op */
+function addOutput(parts, op) {
+  if (op.shown) return [...parts, { kind: "display", text: "", shown: op.shown }];
+  const last = parts.at(-1);
+  if (last?.kind !== op.kind) {
+    return [...parts, { kind: op.kind, text: printedText(String(op.text)), shown: null }];
+  }
+  return [...parts.slice(0, -1), { ...last, text: printedText(last.text + op.text) }];
+}
+
+/** As a terminal would show it: a carriage return writes over its line. @param {string} text */
+export function printedText(text) {
+  if (!text.includes("\r")) return text;
+  return text.replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\r\n])/g, "");
+}
+
 /** @param {Usage} one @param {Usage} other @returns {Usage} */
 function addUsage(one, other) {
   return {
@@ -143,7 +192,27 @@ const RUN_WORDS = {
   running: "Running", completed: "Completed", stopped: "Stopped", failed: "Failed",
 };
 /** @type {Record<string, string>} */
-const TOOL_WORDS = { running: "Running", success: "Done", error: "Failed", stopped: "Stopped" };
+const TOOL_WORDS = {
+  running: "Running", success: "Done", error: "Failed", stopped: "Stopped", denied: "Denied",
+};
+/** @type {Record<string, string>} */
+const DECISIONS = { edited: "Arguments edited", denied: "Denied", approved: "Approved" };
+/** @type {Record<string, string>} */
+const OUTCOMES = {
+  max_tokens: "Cut off at the limit of output tokens",
+  guardrail_intervened: "A guardrail stepped in",
+  content_filtered: "A content filter stepped in",
+  model_context_window_exceeded: "Cut off: the context window is full",
+  max_steps: "Answered at the step limit",
+};
+
+/**
+ * The words for a key; keys that a newer version may have stand for themselves.
+ * @param {Record<string, string>} words @param {unknown} key @param {string} [other]
+ */
+function wordFor(words, key, other = String(key ?? "").slice(0, 40)) {
+  return Object.hasOwn(words, String(key)) ? words[String(key)] : other;
+}
 
 const NUMBERS = new Intl.NumberFormat("en-US");
 
@@ -175,7 +244,42 @@ export function tokenText(usage) {
     usage.cache_write_tokens;
   const cached = usage.cache_read_tokens;
   if (!total) return "";
-  return countText(total, "token") + (cached ? ` (${NUMBERS.format(cached)} cached)` : "");
+  return countText(total, "token") + (cached ? `, ${NUMBERS.format(cached)} from cache` : "");
+}
+
+/** How a run came out, where a reader of its answer should know. @param {Run} run */
+export function outcomeText(run) {
+  return run.status === "completed" ? wordFor(OUTCOMES, run.stopReason, "") : "";
+}
+
+/** What was decided on a call, by whom and why. @param {Approval | null} approval */
+export function approvalText(approval) {
+  const word = wordFor(DECISIONS, approval?.decision, "");
+  if (!approval || !word) return "";
+  const by = approval.by ? ` by ${String(approval.by).slice(0, 40)}` : "";
+  const reason = approval.reason ? `: ${String(approval.reason).slice(0, 500)}` : "";
+  return (word + by + reason).replace(/\s+/g, " ").trim();
+}
+
+/** Status of a call in words; one that runs may be waiting. @param {Tool} tool */
+function toolWord(tool) {
+  const isWaiting = tool.status === "running" && tool.approval?.decision === "pending";
+  return isWaiting ? "Waits for approval" : wordFor(TOOL_WORDS, tool.status);
+}
+
+/** How much there is of an output. @param {Part[]} parts */
+function outputSize(parts) {
+  const lines = parts.reduce(
+    (sum, { text }) => sum + (text ? text.replace(/\n$/, "").split("\n").length : 0), 0);
+  const images = parts.filter(({ shown }) => shown?.kind === "image").length;
+  return [lines ? countText(lines, "line") : "", images ? countText(images, "image") : ""]
+    .filter(Boolean).join(", ");
+}
+
+/** The newest line that was printed. @param {Part[]} parts */
+function lastLine(parts) {
+  const text = parts.at(-1)?.text.slice(-500).trimEnd() ?? "";
+  return text.slice(text.lastIndexOf("\n") + 1).trim();
 }
 
 /** The kinds of tokens, for a tooltip. @param {Usage} usage */
@@ -235,11 +339,20 @@ function isFilled(value) {
 
 let lastId = 0; // for the ids that rows are named by
 
+// Control characters, and those that turn the direction of writing: with them a text
+// could look like another one.
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Any text as the page shows it. @param {unknown} text */
+export function plain(text) {
+  return String(text ?? "").replace(UNSEEN, "");
+}
+
 /** @param {string} tag @param {string} [className] @param {string} [text] */
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = plain(text);
   return made;
 }
 
@@ -250,7 +363,20 @@ function keepKeys(el) {
 
 /** Touches the page only where the text has changed. @param {Node} node @param {string} text */
 function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const seen = plain(text);
+  if (node.textContent !== seen) node.textContent = seen;
+}
+
+/** As `setText`, but a text that grows is only added to. @param {Element} el @param {string} text */
+function growText(el, text) {
+  const last = el.firstChild;
+  const before = last?.nodeValue ?? "";
+  const seen = plain(text);
+  if (last instanceof Text && seen.length > before.length && seen.startsWith(before)) {
+    last.appendData(seen.slice(before.length));
+  } else {
+    setText(el, seen);
+  }
 }
 
 /** As `setText`, for an attribute. @param {Element} el @param {string} name @param {string} value */
@@ -280,7 +406,7 @@ const TAGS = new Set([
  * @param {Markup} node @returns {Node}
  */
 export function buildNode(node) {
-  if (!Array.isArray(node)) return document.createTextNode(String(node));
+  if (!Array.isArray(node)) return document.createTextNode(plain(node));
   const [tag, attributes, children] = node;
   const made = element(TAGS.has(tag) ? tag : "span");
   if (tag === "a" && /^(https?|mailto):/i.test(String(attributes.href))) {
@@ -297,6 +423,26 @@ export function buildNode(node) {
     made.style.textAlign = attributes.align;
   }
   for (const child of children) made.append(buildNode(child));
+  return made;
+}
+
+/**
+ * An image whose bytes are in the page, in one of two formats; null for anything else.
+ * @param {Shown} shown
+ */
+export function buildImage({ kind, text, mime, data, width, height }) {
+  const isImage = kind === "image" && (mime === "image/png" || mime === "image/jpeg") &&
+    typeof data === "string" && /^[A-Za-z0-9+/]+={0,2}$/.test(data);
+  if (!isImage) return null;
+  const made = /** @type {HTMLImageElement} */ (element("img", "ma-image"));
+  made.alt = plain(text);
+  if (Number.isInteger(width) && Number.isInteger(height)) {
+    // Known before it is decoded, so that nothing below it jumps.
+    made.width = Number(width);
+    made.height = Number(height);
+  }
+  made.decoding = "async";
+  made.src = `data:${mime};base64,${data}`;
   return made;
 }
 
@@ -329,6 +475,8 @@ const SHORT_TEXT = 2000;
 const FEW_VALUES = 12;
 const SHORT_THINKING = 400;
 const PAGE_OF_VALUES = 100;
+const DEEPEST_INDENT = 12; // levels
+const OPEN_RUNS = 3; // so many sub-agents in one another are open at first
 
 /**
  * One item: a row, and below it a body that is built when it is first opened. Whether
@@ -348,7 +496,7 @@ class Item {
     this.structural = structural;
     /** @type {HTMLElement | null} */
     this.body = null;
-    this.root = element("div", `ma-item ma-${kind}`);
+    this.root = element("div", `ma-item ma-${kind}${level > DEEPEST_INDENT ? " ma-deep" : ""}`);
     this.root.setAttribute("role", "treeitem");
     this.root.setAttribute("aria-level", String(level));
     this.root.tabIndex = -1;
@@ -378,6 +526,13 @@ class Item {
   makeOpenable() {
     if (this.opens) return;
     this.root.setAttribute("aria-expanded", "false");
+    this.setOpen(this.view.recall(this));
+  }
+
+  /** Something came that a reader wants to see; a reader's own choice goes before it. */
+  openByItself() {
+    if (this.openAtFirst) return;
+    this.openAtFirst = true;
     this.setOpen(this.view.recall(this));
   }
 
@@ -417,13 +572,7 @@ class TextItem extends Item {
   /** @param {string} text */
   update(text) {
     if (text.length > LINE / 2 || text.includes("\n")) this.makeOpenable();
-    const last = this.label.firstChild;
-    const before = last?.nodeValue ?? "";
-    if (last instanceof Text && text.length > before.length && text.startsWith(before)) {
-      last.appendData(text.slice(before.length));
-    } else {
-      setText(this.label, text);
-    }
+    growText(this.label, text);
   }
 
   showBody() {}
@@ -448,21 +597,27 @@ class SaidItem extends Item {
 class ValueItem extends Item {
   /**
    * @param {TreeView} view @param {string} key @param {number} level @param {string} name
-   * @param {unknown} value @param {number} few so many entries are shown at once
+   * @param {unknown} value @param {number} few so many entries are shown at once, none at -1
    */
   constructor(view, key, level, name, value, few) {
     const { text, isWhole } = preview(value, LINE);
     const isText = typeof value === "string";
     const size = isText ? value.length : isFilled(value) ? Object.keys(Object(value)).length : 0;
     super(view, key, level, "value", {
-      openAtFirst: !isWhole && size <= (isText ? SHORT_TEXT : few),
+      openAtFirst: !isWhole && few >= 0 && size <= (isText ? SHORT_TEXT : few),
     });
     this.value = value;
     const type = value === null ? "null" : typeof value;
-    this.label.append(element("span", "ma-key", name), element("span", `ma-json ma-json-${type}`, text));
+    this.name = element("span", "ma-key", name);
+    this.label.append(this.name, element("span", `ma-json ma-json-${type}`, text));
     if (Array.isArray(value)) setText(this.note, countText(value.length, "item"));
     if (isText && !isWhole) setText(this.note, countText(size, "character"));
     if (isFilled(value) || !isWhole) this.makeOpenable();
+  }
+
+  /** @param {string} name */
+  rename(name) {
+    setText(this.name, name);
   }
 
   fill() {
@@ -507,21 +662,92 @@ class ValueItem extends Item {
   }
 }
 
-/** A tool call: name and arguments, status and time; inputs and result when opened. */
+/** What a tool printed and displayed while it worked, in order. */
+class OutputItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level */
+  constructor(view, key, level) {
+    super(view, key, level, "output", { openAtFirst: true });
+    this.root.classList.add("ma-part");
+    this.label.append(element("span", "ma-key", "Output"));
+    /** @type {Part[]} */
+    this.parts = [];
+    /** @type {Element[]} */
+    this.blocks = [];
+  }
+
+  /** @param {Part[]} parts */
+  update(parts) {
+    if (parts === this.parts) return;
+    this.parts = parts;
+    setText(this.note, outputSize(parts));
+    if (this.body) this.fill();
+    this.makeOpenable();
+  }
+
+  fill() {
+    this.parts.forEach((part, index) => {
+      if (!this.blocks[index]) {
+        this.blocks[index] = this.build(part);
+        this.body?.append(this.blocks[index]);
+      } else if (!part.shown) {
+        const block = this.blocks[index];
+        const wasAtEnd = block.scrollTop + block.clientHeight >= block.scrollHeight - 4;
+        growText(block, part.text);
+        if (wasAtEnd) block.scrollTop = block.scrollHeight;
+      }
+    });
+  }
+
+  /** @param {Part} part */
+  build({ kind, text, shown }) {
+    if (!shown) {
+      const block = element("pre", `ma-block ma-printed${kind === "stderr" ? " ma-stderr" : ""}`, text);
+      if (kind === "stderr") block.setAttribute("aria-label", "Printed to standard error");
+      return block;
+    }
+    const image = buildImage(shown);
+    if (image) return image;
+    if (shown.kind !== "markdown") return element("pre", "ma-block ma-display", shown.text ?? "");
+    const rendered = new RenderedText("ma-rendered ma-display");
+    rendered.update(shown.nodes ?? null, shown.text ?? "");
+    return rendered.root;
+  }
+}
+
+/**
+ * A tool call: name and arguments, status and time, and in lines below what cannot wait
+ * to be opened; the rest is in its body, which grows with the call.
+ */
 class ToolItem extends Item {
-  /** @param {TreeView} view @param {string} key @param {number} level @param {Tool} tool */
-  constructor(view, key, level, tool) {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {Tool} tool
+   *  @param {number} depth of sub-agents around it */
+  constructor(view, key, level, tool, depth) {
     super(view, key, level, "tool", { structural: true });
     this.tool = tool;
+    this.depth = depth;
     this.hasOutcome = false;
-    this.reason = element("div", "ma-reason");
-    this.row.after(this.reason);
-    this.label.append(
-      element("span", "ma-name", tool.name),
-      element("span", "ma-arguments", `(${callText(tool.inputs)})`),
-    );
+    this.name = element("span", "ma-name", tool.name);
+    this.arguments = element("span", "ma-arguments");
+    this.label.append(this.name, this.arguments);
+    this.progress = new ProgressLine();
+    this.approval = element("div", "ma-line ma-approval");
+    this.printed = element("div", "ma-line ma-last");
+    this.reason = element("div", "ma-line ma-reason");
+    this.warning = element("div", "ma-line ma-warning");
+    this.row.after(this.progress.root, this.printed, this.approval, this.reason, this.warning);
+    /** Places in the body, in their order. @type {Record<string, HTMLElement>} */
+    this.places = {};
+    /** @type {ValueItem | null} */
+    this.inputs = null;
+    /** @type {ValueItem | null} */
+    this.edited = null;
+    /** @type {AgentItem | null} */
+    this.agent = null;
+    /** @type {OutputItem | null} */
+    this.output = null;
     this.show();
     this.makeOpenable();
+    this.openForReader();
   }
 
   /** @param {Tool} tool */
@@ -529,58 +755,149 @@ class ToolItem extends Item {
     if (tool === this.tool) return;
     this.tool = tool;
     this.show();
-    this.fillOutcome();
+    if (this.body) this.fill();
+    this.openForReader();
+  }
+
+  /** A display is made to be seen, and a sub-agent is a tree of its own. */
+  openForReader() {
+    const { run, output } = this.tool;
+    if (run ? this.depth < OPEN_RUNS : output.some(({ shown }) => shown)) this.openByItself();
+  }
+
+  /** What it runs with, where somebody changed that. */
+  get editedInputs() {
+    const { approval } = this.tool;
+    return approval?.decision === "edited" && approval.inputs ? approval.inputs : null;
   }
 
   show() {
-    const { status, duration, error } = this.tool;
-    setAttribute(this.root, "data-status", status);
-    setText(this.note, TOOL_WORDS[status] ?? status);
-    setText(this.reason, error?.slice(0, 300) ?? "");
-    if (status === "running") this.tick(this.view.now());
-    else setText(this.time, durationText(duration));
+    const { tool } = this;
+    const { status, approval, error } = tool;
+    const isRunning = status === "running";
+    const isWaiting = isRunning && approval?.decision === "pending";
+    setAttribute(this.root, "data-status", isWaiting ? "waiting" : String(status));
+    setText(this.arguments, `(${callText(this.editedInputs ?? tool.inputs)})`);
+    setText(this.note, toolWord(tool));
+    const decided = approvalText(approval);
+    setAttribute(this.approval, "data-decision", String(approval?.decision ?? ""));
+    setText(this.approval, decided);
+    setText(this.reason, status === "denied" && decided ? "" : error?.slice(0, 300) ?? "");
+    setText(this.warning, tool.leftBehind ? "Left behind: it could not be ended and may still run." : "");
+    this.progress.update(isRunning ? tool.progress : null);
+    setText(this.printed, isRunning && !tool.progress ? lastLine(tool.output) : "");
+    if (isRunning) this.tick(this.view.now());
+    else setText(this.time, durationText(tool.duration));
   }
 
   /** @param {number} now */
   tick(now) {
+    this.agent?.tick(now);
     if (this.tool.status !== "running") return;
     setText(this.time, this.view.isRunning ? elapsedText(now - this.tool.started) : "");
   }
 
   fill() {
-    if (isFilled(this.tool.inputs)) this.addValue("Inputs", this.tool.inputs);
+    const { tool, view, key, level } = this;
+    if (!this.places.inputs) {
+      for (const name of ["inputs", "run", "output", "outcome"]) {
+        this.places[name] = element("div");
+        this.body?.append(this.places[name]);
+      }
+    }
+    this.fillInputs();
+    if (tool.run) {
+      if (!this.agent) {
+        this.agent = new AgentItem(view, `${key}/run`, level + 1, this.depth + 1);
+        this.places.run.append(this.agent.root);
+      }
+      this.agent.update(tool.run, tool.status !== "running");
+    }
+    if (tool.output.length) {
+      if (!this.output) {
+        this.output = new OutputItem(view, `${key}/output`, level + 1);
+        this.places.output.append(this.output.root);
+      }
+      this.output.update(tool.output);
+    }
     this.fillOutcome();
+  }
+
+  fillInputs() {
+    const { editedInputs, tool } = this;
+    if (editedInputs && !this.edited) {
+      this.edited = this.addValue("inputs", "Inputs, edited", editedInputs);
+      this.inputs?.rename("Inputs, as the model wrote them");
+    }
+    if (isFilled(tool.inputs) && !this.inputs) {
+      const name = editedInputs ? "Inputs, as the model wrote them" : "Inputs";
+      this.inputs = this.addValue("inputs", name, tool.inputs);
+    }
   }
 
   fillOutcome() {
     const { status, result, error, truncated, cut } = this.tool;
-    if (!this.body || this.hasOutcome || status === "running") return;
+    if (this.hasOutcome || status === "running") return;
     this.hasOutcome = true;
     if (error !== null && error !== undefined) {
-      this.addValue("Error", error).root.classList.add("ma-failure");
+      const isDenied = status === "denied";
+      const item = this.addValue("outcome", isDenied ? "Told the model" : "Error", error);
+      item.root.classList.toggle("ma-failure", !isDenied);
     } else if (status === "success") {
-      const item = this.addValue("Result", result);
+      const item = this.addValue("outcome", "Result", result);
       const notes = [truncated ? "shortened for the model" : "", cut ? "cut for display" : ""];
       if (truncated || cut) setText(item.note, notes.filter(Boolean).join(", "));
     }
   }
 
-  /** @param {string} name @param {unknown} value */
-  addValue(name, value) {
+  /** @param {string} place @param {string} name @param {unknown} value */
+  addValue(place, name, value) {
     const key = `${this.key}/${name}`;
-    const item = new ValueItem(this.view, key, this.level + 1, name, value, FEW_VALUES);
+    // What a sub-agent was asked and answered is in its own branch, too.
+    const few = this.tool.run ? -1 : FEW_VALUES;
+    const item = new ValueItem(this.view, key, this.level + 1, name, value, few);
     item.root.classList.add("ma-part");
-    this.body?.append(item.root);
+    this.places[place].append(item.root);
     return item;
+  }
+}
+
+/** How far a call is: words, and a bar where it knows the fraction. */
+class ProgressLine {
+  constructor() {
+    this.root = element("div", "ma-line ma-progress");
+    this.bar = element("span", "ma-bar");
+    this.bar.setAttribute("role", "progressbar");
+    this.bar.setAttribute("aria-label", "Progress of the call");
+    this.fill = element("span", "ma-bar-fill");
+    this.text = element("span", "ma-progress-text");
+    this.bar.append(this.fill);
+    this.root.append(this.bar, this.text);
+    this.root.hidden = true;
+  }
+
+  /** @param {Tool["progress"]} progress */
+  update(progress) {
+    this.root.hidden = !progress;
+    if (!progress) return;
+    const { fraction, text } = progress;
+    this.bar.hidden = typeof fraction !== "number";
+    const percent = `${Math.round(Math.min(Math.max(Number(fraction), 0), 1) * 100)}`;
+    setText(this.text, this.bar.hidden ? text : `${percent} % ${text ?? ""}`.trim());
+    if (this.bar.hidden) return;
+    setAttribute(this.bar, "aria-valuenow", percent);
+    this.fill.style.width = `${percent}%`;
   }
 }
 
 /** A model turn: what it thought and said, and its calls. */
 class TurnItem extends Item {
-  /** @param {TreeView} view @param {number} index @param {Turn} turn */
-  constructor(view, index, turn) {
-    super(view, `turn/${index}`, 1, "turn", { openAtFirst: true, structural: true });
+  /** @param {TreeView} view @param {string} key @param {number} level @param {Turn} turn
+   *  @param {number} depth of sub-agents around it */
+  constructor(view, key, level, turn, depth) {
+    super(view, key, level, "turn", { openAtFirst: true, structural: true });
     this.turn = turn;
+    this.depth = depth;
     /** @type {TextItem | null} */
     this.thinking = null;
     /** @type {SaidItem | null} */
@@ -629,8 +946,9 @@ class TurnItem extends Item {
   /** Unlike a value's body, a turn's grows: what is there is brought up to date. */
   fill() {
     const { turn, view } = this;
+    const level = this.level + 1;
     for (const { reason, attempt } of turn.retries.slice(this.retries.length)) {
-      const item = new Item(view, `${this.key}/retry/${attempt}`, 2, "retry");
+      const item = new Item(view, `${this.key}/retry/${attempt}`, level, "retry");
       setText(item.label, `Attempt ${attempt}, because the one before broke off: ${reason}`);
       this.place(item, this.retries.at(-1)?.root ?? null);
       this.retries.push(item);
@@ -638,7 +956,7 @@ class TurnItem extends Item {
     if (turn.thinking) {
       if (!this.thinking) {
         const open = turn.calls === null || turn.thinking.length <= SHORT_THINKING;
-        this.thinking = new TextItem(view, `${this.key}/thinking`, 2, "thinking", open);
+        this.thinking = new TextItem(view, `${this.key}/thinking`, level, "thinking", open);
         this.place(this.thinking, this.retries.at(-1)?.root ?? null);
       }
       this.thinking.update(turn.thinking);
@@ -648,7 +966,7 @@ class TurnItem extends Item {
     }
     if (this.says) {
       if (!this.said) {
-        this.said = new SaidItem(view, `${this.key}/said`, 2);
+        this.said = new SaidItem(view, `${this.key}/said`, level);
         this.place(this.said, this.thinking?.root ?? this.retries.at(-1)?.root ?? null);
       }
       this.said.update(turn);
@@ -656,7 +974,7 @@ class TurnItem extends Item {
     turn.tools.forEach((tool, index) => {
       if (this.tools[index]) this.tools[index].update(tool);
       else {
-        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, 2, tool);
+        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, level, tool, this.depth);
         this.body?.append(this.tools[index].root);
       }
     });
@@ -666,6 +984,126 @@ class TurnItem extends Item {
   place(item, after) {
     if (after) after.after(item.root);
     else this.body?.prepend(item.root);
+  }
+}
+
+/** What a run consists of below its head: turns, answer, how it came out, notices. */
+class RunParts {
+  /** @param {TreeView} view @param {HTMLElement} tree where the turns go @param {string} key
+   *  @param {number} level @param {number} depth of sub-agents around it */
+  constructor(view, tree, key, level, depth) {
+    this.view = view;
+    this.tree = tree;
+    this.key = key;
+    this.level = level;
+    this.depth = depth;
+    /** @type {TurnItem[]} */
+    this.turns = [];
+    this.answer = new RenderedText("ma-answer ma-rendered");
+    this.outcome = element("div", "ma-outcome");
+    this.error = element("div", "ma-error");
+    this.notices = element("div", "ma-notices");
+    this.roots = [tree, this.answer.root, this.outcome, this.error, this.notices];
+  }
+
+  /** @param {Run} run */
+  draw(run) {
+    run.turns.forEach((turn, index) => {
+      if (this.turns[index]) this.turns[index].update(turn);
+      else this.addTurn(turn, index);
+    });
+    while (this.turns.length > run.turns.length) this.turns.pop()?.root.remove();
+    this.drawAnswer(run);
+    for (const { kind, text } of run.notices.slice(this.notices.childElementCount)) {
+      const notice = element("div", "ma-notice", text);
+      notice.setAttribute("data-kind", String(kind));
+      this.notices.append(notice);
+    }
+  }
+
+  /** @param {Turn} turn @param {number} index */
+  addTurn(turn, index) {
+    const item = new TurnItem(this.view, `${this.key}turn/${index}`, this.level, turn, this.depth);
+    this.turns.push(item);
+    this.tree.append(item.root);
+    if (index === 0 && this.level === 1) item.root.tabIndex = 0;
+  }
+
+  /** @param {Run} run */
+  drawAnswer(run) {
+    const turn = run.turns.at(-1);
+    if (run.status === "failed") this.answer.update(null, "");
+    else if (run.response) this.answer.update(run.nodes, run.response);
+    else if (turn && !turn.calls) this.answer.update(turn.nodes, turn.text);
+    else this.answer.update(null, "");
+    setText(this.outcome, outcomeText(run));
+    setText(this.error, run.error ?? "");
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    this.turns.at(-1)?.tick(now);
+  }
+}
+
+/** The run of a sub-agent: a branch that looks as the tree does. */
+class AgentItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {number} depth */
+  constructor(view, key, level, depth) {
+    super(view, key, level, "agent", { openAtFirst: depth <= OPEN_RUNS, structural: true });
+    this.depth = depth;
+    this.run = EMPTY_RUN;
+    this.isOver = false;
+    this.query = element("div", "ma-line ma-asked");
+    this.row.after(this.query);
+    this.figures = element("span", "ma-figures");
+    this.word = element("span", "ma-status");
+    this.note.append(this.figures, this.word);
+    /** @type {RunParts | null} */
+    this.parts = null;
+  }
+
+  /** @param {Run} run @param {boolean} isOver whether the call is: then nothing more comes */
+  update(run, isOver) {
+    if (run === this.run && isOver === this.isOver) return;
+    this.isOver = isOver;
+    // The call asked another time: the branch is of the newest run.
+    if (this.parts && run.started !== this.run.started) this.clear();
+    this.run = run;
+    setText(this.label, run.agent || "Sub-agent");
+    setText(this.query, run.query.slice(0, SHORT_TEXT));
+    const isLeft = run.status === "running" && isOver;
+    setAttribute(this.root, "data-status", isLeft ? "left" : String(run.status));
+    const tokens = tokenText(run.usage);
+    setText(this.figures, tokens && `${tokens} · `);
+    setText(this.word, isLeft ? "Not finished" : wordFor(RUN_WORDS, run.status));
+    setAttribute(this.note, "title", tokens ? tokenDetail(run.usage) : "");
+    if (run.status === "running") this.tick(this.view.now());
+    else setText(this.time, durationText(run.duration));
+    if (this.body) this.fill();
+    this.makeOpenable();
+  }
+
+  clear() {
+    this.body?.replaceChildren();
+    this.parts = null;
+  }
+
+  fill() {
+    if (!this.parts) {
+      this.parts = new RunParts(
+        this.view, element("div", "ma-steps"), `${this.key}/`, this.level + 1, this.depth);
+      this.body?.append(...this.parts.roots);
+    }
+    this.parts.draw(this.run);
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    this.parts?.tick(now);
+    if (this.run.status !== "running") return;
+    const isRunning = this.view.isRunning && !this.isOver;
+    setText(this.time, isRunning ? elapsedText(now - this.run.started) : "");
   }
 }
 
@@ -690,8 +1128,6 @@ class TreeView {
     this.memory = memory;
     /** @type {WeakMap<Element, Item>} */
     this.items = new WeakMap();
-    /** @type {TurnItem[]} */
-    this.turns = [];
     this.heard = performance.now();
     this.frame = 0;
     this.timer = 0;
@@ -699,9 +1135,7 @@ class TreeView {
     this.status = element("span", "ma-status");
     this.figures = element("span", "ma-figures");
     this.tree = element("div", "ma-tree");
-    this.answer = new RenderedText("ma-answer ma-rendered");
-    this.error = element("div", "ma-error");
-    this.notices = element("div", "ma-notices");
+    this.parts = new RunParts(this, this.tree, "", 1, 0);
     this.build();
     this.draw();
   }
@@ -751,7 +1185,7 @@ class TreeView {
     this.tree.addEventListener("keydown", (event) => this.onKey(event));
     this.tree.addEventListener("focusin", (event) => this.onFocus(event));
     this.root.classList.add("ma-run");
-    this.root.replaceChildren(head, meta, this.tree, this.answer.root, this.error, this.notices);
+    this.root.replaceChildren(head, meta, ...this.parts.roots);
   }
 
   draw() {
@@ -759,22 +1193,8 @@ class TreeView {
     const { state } = this;
     setText(this.query, state.query);
     this.drawMeta();
-    state.turns.forEach((turn, index) => {
-      if (this.turns[index]) this.turns[index].update(turn);
-      else this.addTurn(turn, index);
-    });
-    while (this.turns.length > state.turns.length) this.turns.pop()?.root.remove();
-    this.drawAnswer();
-    this.drawNotices();
+    this.parts.draw(state);
     this.keepTime();
-  }
-
-  /** @param {Turn} turn @param {number} index */
-  addTurn(turn, index) {
-    const item = new TurnItem(this, index, turn);
-    this.turns.push(item);
-    this.tree.append(item.root);
-    if (index === 0) item.root.tabIndex = 0;
   }
 
   drawMeta() {
@@ -788,26 +1208,9 @@ class TreeView {
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
     setAttribute(this.root, "data-status", state.status);
-    setText(this.status, RUN_WORDS[state.status] ?? state.status);
+    setText(this.status, wordFor(RUN_WORDS, state.status));
     setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
     setAttribute(this.figures, "title", tokenDetail(state.usage));
-  }
-
-  drawAnswer() {
-    const { state } = this;
-    const turn = state.turns.at(-1);
-    if (state.status === "failed") this.answer.update(null, "");
-    else if (state.response) this.answer.update(state.nodes, state.response);
-    else if (turn && !turn.calls) this.answer.update(turn.nodes, turn.text);
-    else this.answer.update(null, "");
-    setText(this.error, state.error ?? "");
-  }
-
-  drawNotices() {
-    const { notices } = this.state;
-    for (const text of notices.slice(this.notices.childElementCount)) {
-      this.notices.append(element("div", "ma-notice", text));
-    }
   }
 
   /** While the run goes on its times are counted here, once a second. */
@@ -822,8 +1225,7 @@ class TreeView {
   }
 
   tick() {
-    const last = this.turns.at(-1);
-    last?.tick(this.now());
+    this.parts.tick(this.now());
     if (this.isRunning) this.drawMeta();
   }
 

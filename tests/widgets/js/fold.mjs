@@ -19,7 +19,7 @@ const summary = (run) => {
     usage: run.usage,
     duration: run.duration,
     stop_reason: run.stopReason,
-    notices: run.notices,
+    notices: run.notices.map(({ text }) => text),
     final_response: run.response || run.error || (answer?.text ?? ""),
     final_thinking: answer?.thinking ?? "",
     steps: steps.map((turn) => ({
@@ -28,9 +28,16 @@ const summary = (run) => {
       text: turn.text,
       usage: turn.usage,
       duration: turn.duration,
-      tools: turn.tools.map(({ id, name, inputs, status, result, error, duration, truncated }) => (
-        { call_id: id, name, inputs, status, result, error, duration, truncated }
-      )),
+      tools: turn.tools.map(({ id, leftBehind, run: nested, output, approval, ...tool }) => ({
+        call_id: id, name: tool.name, inputs: tool.inputs, status: tool.status,
+        result: tool.result, error: tool.error, duration: tool.duration,
+        truncated: tool.truncated, left_behind: leftBehind, progress: tool.progress,
+        approval: approval && Object.fromEntries(Object.entries(approval).filter(([, x]) => x)),
+        output: output.map(({ kind, text, shown }) => [
+          kind, shown ? shown.text : text.replace(/\r/g, ""),
+        ]),
+        reasoning: nested && summary(nested),
+      })),
     })),
   };
 };

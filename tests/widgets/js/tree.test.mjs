@@ -99,6 +99,6 @@ test("figures read the same as in Python", () => {
   }
   assert.equal(countText(1, "step"), "1 step");
   assert.equal(countText(1234, "step"), "1,234 steps");
-  assert.equal(tokenText(USAGE), "20 tokens (3 cached)");
+  assert.equal(tokenText(USAGE), "20 tokens, 3 from cache");
   assert.equal(tokenText(NO_USAGE), "");
 });
