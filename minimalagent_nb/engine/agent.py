@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.checks import (
     check_callables,
+    check_context,
     check_log_level,
     check_mapping,
     check_positive,
@@ -29,6 +30,7 @@ from minimalagent_nb.engine.recording import GuardedView, LogView, RecordedRun, 
 from minimalagent_nb.engine.result import RunResult
 from minimalagent_nb.errors import ConfigurationError, RunStoppedError
 from minimalagent_nb.events import Event
+from minimalagent_nb.messages import ContentBlock
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.tools import Tool, Toolbox
 from minimalagent_nb.view import View, default_view
@@ -144,6 +146,7 @@ class Agent:
         session_id: str | None = None,
         *,
         output_type: Any = None,
+        context: Sequence[str | ContentBlock] = (),
         view: View | None = None,
     ) -> RunResult:
         """Answer `input_text`, and wait for the answer.
@@ -155,6 +158,8 @@ class Agent:
                 memory, the conversation of this session goes on, and is kept.
             output_type: a pydantic model, a dataclass or another type of plain values
                 that the answer must have; it is in the result's `output`.
+            context: texts, or content blocks of Converse such as images, that go before
+                the prompt in the same message.
             view: shows the run instead of the default one.
 
         Returns:
@@ -164,7 +169,7 @@ class Agent:
             AgentError: one of its children; `reasoning` holds what was done, which is
                 stored all the same.
         """
-        recorded = self.begin(input_text, session_id, output_type=output_type)
+        recorded = self.begin(input_text, session_id, output_type=output_type, context=context)
         with self._tracked(recorded):
             show(recorded, self._view(view))
         return self.result(recorded)
@@ -175,10 +180,11 @@ class Agent:
         session_id: str | None = None,
         *,
         output_type: Any = None,
+        context: Sequence[str | ContentBlock] = (),
         view: View | None = None,
     ) -> RunResult:
         """Like `run`, without blocking: async tools run on the caller's own event loop."""
-        recorded = await self._abegin(input_text, session_id, output_type)
+        recorded = await self._abegin(input_text, session_id, output_type, context)
         guarded = GuardedView(self._view(view))
         guarded.start()
         try:
@@ -190,7 +196,12 @@ class Agent:
         return self.result(recorded)
 
     def stream(
-        self, input_text: str, session_id: str | None = None, *, output_type: Any = None
+        self,
+        input_text: str,
+        session_id: str | None = None,
+        *,
+        output_type: Any = None,
+        context: Sequence[str | ContentBlock] = (),
     ) -> Iterator[Event]:
         """The events of a run as they come; nothing is shown.
 
@@ -200,14 +211,19 @@ class Agent:
             AgentError: before the first event for wrong parameters or an unreadable
                 session, after the last one where the run failed.
         """
-        recorded = self.begin(input_text, session_id, output_type=output_type)
+        recorded = self.begin(input_text, session_id, output_type=output_type, context=context)
         return self._streamed(recorded)
 
     async def astream(
-        self, input_text: str, session_id: str | None = None, *, output_type: Any = None
+        self,
+        input_text: str,
+        session_id: str | None = None,
+        *,
+        output_type: Any = None,
+        context: Sequence[str | ContentBlock] = (),
     ) -> AsyncIterator[Event]:
         """Like `stream`, without blocking: async tools run on the caller's own event loop."""
-        recorded = await self._abegin(input_text, session_id, output_type)
+        recorded = await self._abegin(input_text, session_id, output_type, context)
         async with aclosing(self._in_thread(recorded)) as events:
             async for event in events:
                 yield event
@@ -292,6 +308,7 @@ class Agent:
         session_id: str | None,
         loop: asyncio.AbstractEventLoop | None = None,
         output_type: Any = None,
+        context: Sequence[str | ContentBlock] = (),
     ) -> RecordedRun:
         """The run, ready to be consumed: everything that can go wrong before a model is asked.
 
@@ -319,6 +336,7 @@ class Agent:
             loop=loop,
             thinking=self.thinking,
             output=self._output_form(output_type),
+            context=check_context(context),
             context_tokens=self.context_tokens,
             summarise=self.summarise_old_turns,
         )
@@ -330,11 +348,9 @@ class Agent:
 
         return RecordedRun(Run(plan), begin_record, self.logger, self.on_event)
 
-    async def _abegin(
-        self, input_text: str, session_id: str | None, output_type: Any
-    ) -> RecordedRun:
+    async def _abegin(self, input_text: str, session_id: str | None, *more: Any) -> RecordedRun:
         loop = asyncio.get_running_loop()
-        return await asyncio.to_thread(self.begin, input_text, session_id, loop, output_type)
+        return await asyncio.to_thread(self.begin, input_text, session_id, loop, *more)
 
     def _output_form(self, output_type: Any) -> OutputForm | None:
         if output_type is None:

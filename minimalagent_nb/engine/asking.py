@@ -54,6 +54,7 @@ class Asking:
         self.talk = Talk(
             plan.history,
             plan.query,
+            context=plan.context,
             limit=plan.context_tokens or getattr(plan.model, "context_window", None),
             overhead=sum(map(estimate_tokens, (plan.system, *map(_spec_json, self._specs)))),
             now=plan.clock,

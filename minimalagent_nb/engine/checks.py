@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
-from minimalagent_nb.messages import is_blank
+from minimalagent_nb.messages import ContentBlock, is_blank
 
 __all__ = [
     "check_callables",
@@ -68,6 +68,26 @@ def check_callables(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
             f"{name} must be a function, or a list of functions, not {value!r:.100}."
         )
     return tuple(several)
+
+
+def check_context(context: Any) -> list[ContentBlock]:
+    """Content blocks of texts and blocks.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if isinstance(context, (str, Mapping)) or not isinstance(context, Iterable):
+        raise ConfigurationError(f"context must be a list of texts, not {type(context).__name__}.")
+    blocks: list[ContentBlock] = []
+    for part in context:
+        if not isinstance(part, (str, Mapping)):
+            raise ConfigurationError(
+                "context takes texts and content blocks such as "
+                f'{{"image": {{"format": "png", "source": {{"bytes": ...}}}}}}, not '
+                f"{type(part).__name__}."
+            )
+        blocks.append({"text": part} if isinstance(part, str) else part)  # type: ignore[arg-type]
+    return blocks
 
 
 def check_log_level(value: Any) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minimalagent_nb.engine.output import OutputForm
-from minimalagent_nb.messages import Message
+from minimalagent_nb.messages import ContentBlock, Message
 from minimalagent_nb.models.protocol import Model
 from minimalagent_nb.tools import Toolbox
 
@@ -22,6 +22,7 @@ class RunPlan:
 
     Attributes:
         history: what was said before, as stored.
+        context: content blocks that go before the query, in the same message.
         result_budget: characters of one tool result that the model is shown.
         thinking: tokens that the model may think for in a turn, None for its own way.
         output: the form of a structured answer, None for one in words.
@@ -33,6 +34,7 @@ class RunPlan:
     model: Model
     toolbox: Toolbox
     history: Sequence[Message] = ()
+    context: Sequence[ContentBlock] = ()
     system: str = ""
     max_steps: int = 5
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from minimalagent_nb.engine.context import ContextWindow
 from minimalagent_nb.events import MessageAdded
-from minimalagent_nb.messages import ContentBlock, Message, normalize, tool_uses, user_message
+from minimalagent_nb.messages import ContentBlock, Message, clean, normalize, tool_uses
 
 __all__ = ["Talk"]
 
@@ -24,6 +24,7 @@ class Talk:
         window: what the model is sent, which may be less.
 
     Args:
+        context: blocks that go before the query, in the same message.
         limit: tokens that a request may have, None where that is not known.
         overhead: tokens of the system prompt and the tools.
         now: seconds since the epoch.
@@ -34,15 +35,16 @@ class Talk:
         history: Iterable[Message],
         query: str,
         *,
+        context: Sequence[ContentBlock] = (),
         limit: int | None,
         overhead: int,
         now: Callable[[], float],
     ) -> None:
-        self._query = query
+        self._query: Message = {"role": "user", "content": [*context, {"text": query}]}
         self._now = now
         self._started = now()
         self._query_added = False
-        self.messages = normalize([*history, user_message(query)])
+        self.messages = normalize([*history, self._query])
         self.call_ids = {
             use["toolUseId"]: 1 for message in self.messages for use in tool_uses(message)
         }
@@ -67,8 +69,7 @@ class Talk:
         events: list[MessageAdded] = []
         if not self._query_added:
             self._query_added = True
-            query = user_message(self._query)
-            events.append(MessageAdded(at=self._started, message=query))
+            events.append(MessageAdded(at=self._started, message=clean(self._query)))
         events.append(self.add(message))
         return events
 

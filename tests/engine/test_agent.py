@@ -205,3 +205,20 @@ def test_a_memory_that_cannot_be_written_costs_a_warning_and_not_the_answer(
     assert result.response == "Hello."
     assert any("disk is full" in notice for notice in result.reasoning.notices)
     assert "disk is full" in caplog.text
+
+
+def test_context_goes_before_the_prompt_in_the_same_message(tmp_path: Path) -> None:
+    image = {"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}}
+    memory = f"sqlite:///{tmp_path}/s.db"
+    agent = agent_of(["Fine.", "Again."], memory=memory)
+    result = agent.run("What is in it?", "s", context=["df has 3 rows", image])  # type: ignore[list-item]
+    expected = [{"text": "df has 3 rows"}, image, {"text": "What is in it?"}]
+    assert agent.model.requests[0].messages[-1]["content"] == expected  # type: ignore[attr-defined]
+    assert result.reasoning.query == "What is in it?"
+    assert agent.run("And now?", "s").messages[0]["content"] == expected, "and it is kept"
+
+
+@pytest.mark.parametrize("context", ["text", {"text": "x"}, [3], None])
+def test_context_that_is_none(context: Any) -> None:
+    with pytest.raises(ConfigurationError, match="context"):
+        agent_of([]).run("Go.", context=context)
