@@ -85,23 +85,28 @@ class Asking:
             window.learn(reply.usage)
         return reply
 
-    def _attempt(self, last: bool) -> Generator[Event, None, ModelReply | None]:
-        """One request and its reply; None where it was stopped."""
-        assert self.turn is not None  # noqa: S101 - ask has set it
+    def request(self, last: bool = False) -> ModelRequest:
+        """What the model is asked next; in the `last` turn with the request for an answer."""
         plan, wanted = self._plan, self.wanted
         forced = wanted.name if wanted and (last or wanted.due) else None
-        note = _LIMIT_NOTE if forced is None else _LIMIT_NOTE_OUTPUT
-        request = ModelRequest(
-            messages=self.talk.to_send(
-                note.format(steps=plan.max_steps, tool=forced) if last else None
-            ),
+        note = None
+        if last:
+            note = _LIMIT_NOTE if forced is None else _LIMIT_NOTE_OUTPUT
+            note = note.format(steps=plan.max_steps, tool=forced)
+        return ModelRequest(
+            messages=self.talk.to_send(note),
             system=plan.system,
             tools=self._specs,
             options=plan.options,
             tool_choice=forced,
             thinking=plan.thinking,
         )
-        chunks = plan.model.stream(request, self._cancel)
+
+    def _attempt(self, last: bool) -> Generator[Event, None, ModelReply | None]:
+        """One request and its reply; None where it was stopped."""
+        assert self.turn is not None  # noqa: S101 - ask has set it
+        plan = self._plan
+        chunks = plan.model.stream(self.request(last), self._cancel)
         try:
             for chunk in chunks:
                 if isinstance(chunk, ModelReply):

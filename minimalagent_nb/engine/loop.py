@@ -39,7 +39,7 @@ from minimalagent_nb.messages import (
     message_text,
     tool_uses,
 )
-from minimalagent_nb.models.protocol import Model, ModelReply
+from minimalagent_nb.models.protocol import Model, ModelReply, ModelRequest
 
 __all__ = ["Run", "RunPlan"]
 
@@ -84,6 +84,11 @@ class Run:
         """The structured output, None before it is there and where none was asked for."""
         wanted = self._asking.wanted
         return wanted.output if wanted else None
+
+    def preview(self) -> ModelRequest:
+        """The first request, for a run whose events were not asked for."""
+        self._asking.talk.window.fit()
+        return self._asking.request()
 
     def events(self) -> Iterator[Event]:
         """The run itself. The last event is always `RunEnded`.
