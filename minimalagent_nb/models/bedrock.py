@@ -1,7 +1,7 @@
 """Amazon Bedrock through boto3's ``converse`` and ``converse_stream``.
 
-Imports the protocol, the wire form and the errors of this folder; boto3 when the first
-request is made.
+Imports the protocol and the parts of a call in this folder (``bedrock_*``); boto3 when the
+first request is made.
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 from minimalagent_nb._version import __version__
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import ConfigurationError
-from minimalagent_nb.models.bedrock_wire import (
-    StreamedTurn,
-    check_options,
-    converse_request,
-    reply_of_response,
-    streams_tool_calls,
-)
+from minimalagent_nb.messages import Message
+from minimalagent_nb.models.bedrock_body import Prepared, RunBody, watch
+from minimalagent_nb.models.bedrock_models import family_of
+from minimalagent_nb.models.bedrock_options import check_options
+from minimalagent_nb.models.bedrock_stream import Interrupt, on_cancel, read_events
+from minimalagent_nb.models.bedrock_turn import StreamedTurn, is_malformed, reply_of_response
+from minimalagent_nb.models.bedrock_wire import for_converse, request_members
 from minimalagent_nb.models.protocol import (
     ModelChunk,
     ModelReply,
@@ -40,8 +42,8 @@ __all__ = ["DEFAULT_MODEL_ID", "DEFAULT_REGION", "Bedrock"]
 DEFAULT_MODEL_ID = "us.amazon.nova-pro-v1:0"
 DEFAULT_REGION = "us-west-2"
 
-_ATTEMPTS = 3
-"""How often a turn that breaks off is asked for in all."""
+_LONGEST_WAIT = 60.0
+"""Seconds that one turn waits in all before it is asked for again."""
 
 _Attempt: TypeAlias = "Generator[ModelChunk, None, BrokenTurn | None]"
 """The pieces of one attempt; it returns how the turn broke off, or None for a good end."""
@@ -61,10 +63,16 @@ class Bedrock:
             except where the model is known to refuse tools in streams and there are some.
         client: a ``bedrock-runtime`` client of your own; its configuration is kept.
         session: a ``boto3.Session`` to make the client from.
-        options: members of a Converse request by their own names, such as
-            ``{"inferenceConfig": {"maxTokens": 2000}}``. Those of a request go before.
+        options: members of a Converse request by their own names and nested as there:
+            ``{"inferenceConfig": {"maxTokens": 2000, "temperature": 0.2}}``,
+            ``guardrailConfig``, ``performanceConfig``, ``requestMetadata``,
+            ``additionalModelRequestFields``, ``serviceTier`` and so on. There is one
+            spelling; an error names it. Those of a request go before.
+        cache: whether cachePoints are placed for models that have prompt caching.
+        base_model: the model that an application inference profile stands for, whose ARN
+            does not say it; what the model can do is looked up by it.
         backoff: seconds (roughly) before a broken answer is asked for again, doubled
-            each time.
+            each time. Where the service says how long to wait, that counts.
 
     Raises:
         ConfigurationError: an option has no such name in Converse, or the model id is empty.
@@ -79,6 +87,8 @@ class Bedrock:
         client: Any = None,
         session: Any = None,
         options: Mapping[str, Any] | None = None,
+        cache: bool = True,
+        base_model: str | None = None,
         backoff: float = 0.5,
     ) -> None:
         if not isinstance(model_id, str) or not model_id.strip():
@@ -90,17 +100,28 @@ class Bedrock:
         self._streaming = streaming
         self._options = check_options(options)
         self._backoff = backoff
+        family = family_of(base_model or self.model_id)
+        self._family = family if cache else replace(family, cache_minimum=None)
         self._session = session
         self._client = client
-        self._client_lock = threading.Lock()
+        # A client of the user's own repeats failed calls as its owner has configured it.
+        self._repeats = client is None
+        self._lock = threading.Lock()
+        # A run and all its requests have one token: what was encoded for it goes with it.
+        self._bodies: WeakKeyDictionary[CancelToken, RunBody] = WeakKeyDictionary()
         if client is not None:
             self.region = client.meta.region_name
-            _watch(client)
+            watch(client)
 
     @property
     def name(self) -> str:
         """The model id."""
         return self.model_id
+
+    @property
+    def context_window(self) -> int | None:
+        """Tokens that the model can read and write in one turn; None where it is not known."""
+        return self._family.context_window
 
     def __repr__(self) -> str:
         return f"Bedrock({self.model_id!r}, region={self.region!r})"
@@ -109,59 +130,82 @@ class Bedrock:
         """Answer the request; see `Model.stream`.
 
         A set `cancel` ends every wait at once. While the service has not answered, the
-        request itself goes on unheard in a thread until boto3 is done with it.
+        request itself goes on unheard in a thread until boto3 is done with it. The JSON of
+        messages is kept for as long as `cancel`, the token of their run, is there: one
+        that was sent must not be changed afterwards.
 
         Raises:
             ModelError: one of its children.
-            ConfigurationError: an option or the region is wrong.
+            ConfigurationError: an option or the region is wrong, the model has no thinking
+                budget, or an option does not go with it.
         """
-        wire = converse_request(self.model_id, request, self._options)
+        members = request_members(request, self._options, self._family, self.model_id)
         if cancel.cancelled:
             return
-        ask = self._streamed if self._streams("toolConfig" in wire) else self._whole
-        for attempt in range(1, _ATTEMPTS + 1):
-            broken = yield from ask(wire, cancel)
+        ask = self._streamed if self._streams("toolConfig" in members) else self._whole
+        attempt, waited = 1, 0.0
+        while True:
+            broken = yield from ask(request.messages, members, cancel)
             if broken is None:
                 return
-            if attempt == _ATTEMPTS:
-                raise broken.final from broken.cause
-            delay = self._backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-            yield RetryChunk(broken.reason, attempt + 1, delay)
+            delay = broken.after
+            if delay is None:
+                delay = self._backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+            attempt, waited = attempt + 1, waited + delay
+            if attempt > broken.attempts or waited > _LONGEST_WAIT:
+                break
+            yield RetryChunk(broken.reason, attempt, delay)
             if cancel.wait(delay):
                 return
+        if broken.reply is None:
+            raise broken.final from broken.cause
+        yield broken.reply
 
     def _streams(self, with_tools: bool) -> bool:
         if self._streaming is not None:
             return self._streaming
-        return not with_tools or streams_tool_calls(self.model_id)
+        return not with_tools or self._family.streams_tools
 
-    def _whole(self, wire: dict[str, Any], cancel: CancelToken) -> _Attempt:
+    def _whole(
+        self, messages: Sequence[Message], members: dict[str, Any], cancel: CancelToken
+    ) -> _Attempt:
         """One attempt at an answer in one piece."""
-        from minimalagent_nb.models.bedrock_errors import broken_turn
+        from minimalagent_nb.models.bedrock_errors import BrokenTurn, broken_turn, malformed_turn
 
-        answer = self._call("converse", wire, cancel)
+        answer = self._call("Converse", messages, for_converse(members), cancel)
         if answer is None or cancel.cancelled:
             return None
+        if isinstance(answer, BrokenTurn):
+            return answer
         # botocore takes a connection that is cut in mid-body for an empty answer.
         if "stopReason" not in answer[0]:
             return broken_turn(None, self.model_id, self.region)
         reply = reply_of_response(answer[0])
         yield from _chunks_of(reply)
+        if is_malformed(reply):
+            return malformed_turn(reply, self.model_id, self.region)
         yield reply
         return None
 
-    def _streamed(self, wire: dict[str, Any], cancel: CancelToken) -> _Attempt:
+    def _streamed(
+        self, messages: Sequence[Message], members: dict[str, Any], cancel: CancelToken
+    ) -> _Attempt:
         """One attempt at a streamed answer."""
-        from minimalagent_nb.models.bedrock_errors import STREAM_ERRORS, broken_turn
+        from minimalagent_nb.models.bedrock_errors import (
+            STREAM_ERRORS,
+            BrokenTurn,
+            broken_turn,
+            malformed_turn,
+        )
 
-        answer = self._call("converse_stream", wire, cancel)
-        if answer is None:
-            return None
-        response, interrupt = answer
+        answer = self._call("ConverseStream", messages, members, cancel)
+        if answer is None or isinstance(answer, BrokenTurn):
+            return answer
+        response, raw = answer
         turn = StreamedTurn()
-        with contextlib.closing(response["stream"]) as events, _on_cancel(cancel, interrupt):
+        with contextlib.closing(response["stream"]) as stream, on_cancel(cancel, Interrupt(raw)):
             try:
-                for event in events:
+                for event in stream if raw is None else read_events(raw.stream()):
                     if cancel.cancelled:
                         return None
                     chunk = turn.take(event)
@@ -175,28 +219,45 @@ class Bedrock:
             return None
         if not turn.complete:
             return broken_turn(None, self.model_id, self.region)
-        yield turn.reply()
+        reply = turn.reply()
+        if is_malformed(reply):
+            return malformed_turn(reply, self.model_id, self.region)
+        yield reply
         return None
 
     def _call(
-        self, operation: str, wire: dict[str, Any], cancel: CancelToken
-    ) -> tuple[dict[str, Any], _Interrupt] | None:
-        """The response and what ends a read of its stream; None when cancelled before."""
-        from minimalagent_nb.models.bedrock_errors import CALL_ERRORS, translate
+        self,
+        operation: str,
+        messages: Sequence[Message],
+        members: dict[str, Any],
+        cancel: CancelToken,
+    ) -> tuple[dict[str, Any], Any] | BrokenTurn | None:
+        """The response and its raw form; None when cancelled before it came."""
+        from minimalagent_nb.models.bedrock_errors import CALL_ERRORS, broken_call, translate
 
         client = self._ready_client()
+        body = self._body_of(cancel, client)
 
-        def call() -> tuple[dict[str, Any], _Interrupt]:
-            response = getattr(client, operation)(**wire)
-            return response, _Interrupt(getattr(_watched, "raw", None))
+        def call() -> tuple[dict[str, Any], Any]:
+            prepared = body.prepare(operation, messages, members)
+            return _send(client, operation, self.model_id, prepared), prepared.raw
 
         try:
             return unless_cancelled(call, cancel, discard=_close)
         except CALL_ERRORS as error:
+            if self._repeats:
+                return broken_call(error, self.model_id, self.region)
             raise translate(error, self.model_id, self.region) from error
 
+    def _body_of(self, cancel: CancelToken, client: Any) -> RunBody:
+        with self._lock:
+            body = self._bodies.get(cancel)
+            if body is None:
+                body = self._bodies[cancel] = RunBody(client, self._family)
+            return body
+
     def _ready_client(self) -> Any:
-        with self._client_lock:
+        with self._lock:
             if self._client is None:
                 self._client = self._make_client()
             return self._client
@@ -208,7 +269,8 @@ class Bedrock:
         from minimalagent_nb.models.bedrock_errors import CALL_ERRORS, translate
 
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
+            # `stream` repeats: the reader is told, and a wait ends when the run is stopped.
+            retries={"mode": "standard", "total_max_attempts": 1},
             connect_timeout=10,
             read_timeout=300,  # seconds: a long answer in one piece takes minutes
             tcp_keepalive=True,
@@ -220,7 +282,7 @@ class Bedrock:
         except (*CALL_ERRORS, ValueError) as error:
             raise translate(error, self.model_id, self.region) from error
         self.region = client.meta.region_name
-        _watch(client)
+        watch(client)
         return client
 
 
@@ -235,49 +297,13 @@ def _chunks_of(reply: ModelReply) -> Iterator[TextChunk | ThinkingChunk]:
                 yield ThinkingChunk(text)
 
 
-_watched = threading.local()
-"""The raw response of this thread's last call."""
+def _send(client: Any, operation: str, model_id: str, prepared: Prepared) -> dict[str, Any]:
+    method = client.converse if operation == "Converse" else client.converse_stream
+    response: dict[str, Any] = method(modelId=model_id, messages=prepared, **prepared.members)
+    return response
 
 
-def _watch(client: Any) -> None:
-    """Have botocore's own event tell which raw response a stream is read from."""
-    client.meta.events.register(
-        "after-call.bedrock-runtime.ConverseStream", _remember, unique_id="minimalagent-nb"
-    )
-
-
-def _remember(http_response: Any, **_: Any) -> None:
-    _watched.raw = http_response.raw
-
-
-class _Interrupt:
-    """Ends a read that waits for the next event, from another thread.
-
-    Closing would wait for the read to end; ``HTTPResponse.shutdown`` (urllib3 2.3) is
-    made for this. With an older urllib3 the read ends with the next event.
-    """
-
-    def __init__(self, raw: Any) -> None:
-        self._shutdown = getattr(raw, "shutdown", None)
-
-    def __call__(self) -> None:
-        if self._shutdown is None:
-            return
-        # Each of these says that there is no connection left to read from.
-        with contextlib.suppress(ValueError, RuntimeError, OSError):
-            self._shutdown()
-
-
-@contextlib.contextmanager
-def _on_cancel(cancel: CancelToken, callback: _Interrupt) -> Iterator[None]:
-    take_back = cancel.on_cancel(callback)
-    try:
-        yield
-    finally:
-        take_back()
-
-
-def _close(answer: tuple[dict[str, Any], _Interrupt]) -> None:
+def _close(answer: tuple[dict[str, Any], Any]) -> None:
     """Let go of a response that nobody waits for."""
     stream = answer[0].get("stream")
     if stream is not None:

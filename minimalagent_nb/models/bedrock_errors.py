@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from minimalagent_nb.errors import (
     AgentError,
     ConfigurationError,
+    ContextWindowError,
     ModelAccessError,
     ModelError,
     ModelRequestError,
@@ -26,8 +27,17 @@ from minimalagent_nb.errors import (
     ModelThrottledError,
     ModelUnavailableError,
 )
+from minimalagent_nb.models.protocol import ModelReply
 
-__all__ = ["CALL_ERRORS", "STREAM_ERRORS", "BrokenTurn", "broken_turn", "translate"]
+__all__ = [
+    "CALL_ERRORS",
+    "STREAM_ERRORS",
+    "BrokenTurn",
+    "broken_call",
+    "broken_turn",
+    "malformed_turn",
+    "translate",
+]
 
 CALL_ERRORS = (boto.ClientError, boto.BotoCoreError, HTTPError)
 """What a call of the client raises; with ValueError also what its making raises."""
@@ -99,11 +109,22 @@ _HINTS = (
     ),
     ("model identifier is invalid", "Check the model id, and that {region} offers this model."),
     ("in streaming mode", "Pass streaming=False to Bedrock."),
-    ("too long", "Start a new session, or ask with fewer and shorter tool results."),
     ("maximum tokens", "Lower maxTokens in inferenceConfig."),
     ("max_tokens", "Lower maxTokens in inferenceConfig."),
 )
 """Part of a ValidationException's text, and what helps; read by people, no control flow."""
+
+
+_TOO_LONG = re.compile(
+    r"input is too long|prompt is too long|too many (input )?tokens|too many total text bytes"
+    r"|maximum context length|context (limit|length|window)|input tokens? (count )?exceed"
+    r"|number of (input )?tokens exceeds|exceeds the maximum (number of|input) tokens",
+    re.IGNORECASE,
+)
+"""What the models behind the service say of a conversation that is longer than they can read.
+
+The service has no code for it: a ValidationException is all there is.
+"""
 
 
 def translate(error: Exception, model_id: str, region: str | None) -> AgentError:
@@ -187,6 +208,11 @@ def _of_service(
         return ModelUnavailableError(
             f"Bedrock failed for {where} ({code}): {said} Ask again in a moment."
         )
+    if _TOO_LONG.search(said):
+        return ContextWindowError(
+            f"The conversation is longer than {where} can read: {said} Start a new session, or "
+            "ask with fewer and shorter tool results, or use a model with a larger context window."
+        )
     hint = _hint(said, model_id, region)
     return ModelRequestError(f"Bedrock refused the request to {where} ({code}): {said} {hint}")
 
@@ -202,17 +228,39 @@ def _hint(said: str, model_id: str, region: str | None) -> str:
 
 @dataclass(frozen=True)
 class BrokenTurn:
-    """A turn that broke off and may be tried again.
+    """A turn that broke off, or did not begin, and may be tried again.
 
     Attributes:
         reason: what happened, in a few words.
         final: the error to raise when no attempt is left.
         cause: what boto3 raised, None where the answer just ended.
+        attempts: how often such a turn is asked for in all.
+        after: seconds to wait that the service asks for, None where it does not.
+        reply: what to make do with when no attempt is left, instead of an error.
     """
 
     reason: str
     final: AgentError
     cause: Exception | None = None
+    attempts: int = 3
+    after: float | None = None
+    reply: ModelReply | None = None
+
+
+def broken_call(error: Exception, model_id: str, region: str | None) -> BrokenTurn:
+    """What to do about a call that failed with `error` before there was an answer.
+
+    Raises:
+        AgentError: where another attempt would not help.
+    """
+    final = translate(error, model_id, region)
+    code = _code(error) if isinstance(error, boto.ClientError) else type(error).__name__
+    passing = isinstance(final, (ModelThrottledError, ModelUnavailableError))
+    # A model that took minutes once will do so again; a quota does not grow by waiting.
+    if not passing or code == "ServiceQuotaExceeded" or isinstance(error, boto.ReadTimeoutError):
+        raise final from error
+    what = "is throttling" if isinstance(final, ModelThrottledError) else "is not available"
+    return BrokenTurn(f"Bedrock {what} ({code})", final, error, 5, _retry_after(error))
 
 
 def broken_turn(error: Exception | None, model_id: str, region: str | None) -> BrokenTurn:
@@ -233,7 +281,32 @@ def broken_turn(error: Exception | None, model_id: str, region: str | None) -> B
     if error is None:
         return BrokenTurn("the answer ended early", _stream_error(where, "it has no end"))
     name = type(error).__name__
+    if isinstance(error, (ParserError, ValueError)) and not isinstance(error, HTTPError):
+        reason = f"the answer cannot be read ({_readable(str(error))})"
+        return BrokenTurn(reason, _stream_error(where, str(error)), error)
     return BrokenTurn(f"the connection broke off ({name})", _stream_error(where, name), error)
+
+
+def malformed_turn(reply: ModelReply, model_id: str, region: str | None) -> BrokenTurn:
+    """What to do about an answer that the model itself has spoiled."""
+    where = f"{model_id} in {region}" if region else model_id
+    final = ModelStreamError(
+        f"{where} wrote an answer that cannot be read ({reply.stop_reason}), again and again. "
+        "Ask in other words, or use another model."
+    )
+    readable = any(block.get("text", "").strip() for block in reply.message["content"])
+    reason = f"the model's answer cannot be read ({reply.stop_reason})"
+    return BrokenTurn(reason, final, reply=reply if readable else None)
+
+
+def _retry_after(error: Exception) -> float | None:
+    """The seconds of a Retry-After header; its form as a date is not one that AWS sends."""
+    response = getattr(error, "response", None) or {}
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _stream_error(where: str, detail: str) -> ModelStreamError:

@@ -18,7 +18,7 @@ from minimalagent_nb.models import (
     TextChunk,
     ThinkingChunk,
 )
-from minimalagent_nb.models.bedrock_wire import streams_tool_calls
+from minimalagent_nb.models.bedrock_models import family_of
 from tests.models.conftest import ADD, ask, chunks
 from tests.servers.converse import redacted, reply, sign, text, thinking, tool_use
 
@@ -166,7 +166,7 @@ def test_without_tools_and_system_nothing_is_sent_for_them(converse_server, bedr
     ],
 )
 def test_models_that_refuse_tools_in_streams_are_known(model_id, streams):
-    assert streams_tool_calls(model_id) is streams
+    assert family_of(model_id).streams_tools is streams
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import threading
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import (
@@ -91,11 +92,57 @@ def test_a_whole_answer_that_is_cut_is_asked_for_again(converse_server, bedrock)
     assert TextChunk("Lost.") not in got
 
 
-@pytest.mark.parametrize("fault", [throttle(), Fault(503, "ServiceUnavailableException"), cut()])
-def test_boto_repeats_by_itself_before_an_answer(converse_server, bedrock, fault):
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (throttle(), "throttling (Throttling)"),
+        (Fault(503, "ServiceUnavailableException"), "not available (ServiceUnavailable)"),
+        (cut(), "not available (ConnectionClosedError)"),
+    ],
+)
+def test_a_call_that_fails_in_passing_is_repeated_and_said(converse_server, bedrock, fault, reason):
     converse_server.plan(fault, "Hello.")
     got = chunks(bedrock())
-    assert [type(chunk) for chunk in got] == [TextChunk, ModelReply]
+    assert [type(chunk) for chunk in got] == [RetryChunk, TextChunk, ModelReply]
+    assert reason in got[0].reason
+    assert len(converse_server.requests) == 2
+
+
+def test_throttling_is_given_up_after_five_attempts(converse_server, bedrock):
+    converse_server.plan(throttle(9))
+    got = []
+    with pytest.raises(ModelThrottledError, match="quota"):
+        got.extend(bedrock().stream(ask(), CancelToken()))
+    assert [chunk.attempt for chunk in got] == [2, 3, 4, 5]
+    assert len(converse_server.requests) == 5
+
+
+def test_a_quota_that_is_used_up_is_not_asked_again(converse_server, bedrock):
+    converse_server.plan(Fault(400, "ServiceQuotaExceededException", times=2))
+    with pytest.raises(ModelThrottledError):
+        chunks(bedrock())
+    assert len(converse_server.requests) == 1
+
+
+def test_the_service_may_say_how_long_to_wait(converse_server, aws_session):
+    converse_server.plan(throttle(retry_after="0.02"), "Hello.")
+    got = chunks(Bedrock(session=aws_session, backoff=50))
+    assert got[0].delay == 0.02
+
+
+def test_no_turn_waits_longer_than_a_minute(converse_server, bedrock):
+    converse_server.plan(throttle(retry_after="3600"), "Never asked for.")
+    with pytest.raises(ModelThrottledError):
+        chunks(bedrock())
+    assert len(converse_server.requests) == 1
+
+
+def test_an_own_client_repeats_as_its_owner_configured_it(converse_server, aws_session):
+    converse_server.plan(throttle(2), "Hello.")
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2})
+    client = aws_session.client("bedrock-runtime", region_name="eu-west-1", config=config)
+    with pytest.raises(ModelThrottledError):
+        chunks(Bedrock(client=client))
     assert len(converse_server.requests) == 2
 
 
@@ -312,7 +359,7 @@ def test_a_stop_ends_the_wait_before_another_attempt(converse_server, aws_sessio
     converse_server.plan(broken("end"), "Never asked for.")
     cancel = CancelToken()
     got = []
-    for chunk in Bedrock(session=aws_session, backoff=3600).stream(ask(), cancel):
+    for chunk in Bedrock(session=aws_session, backoff=30).stream(ask(), cancel):
         got.append(chunk)
         if isinstance(chunk, RetryChunk):
             cancel.cancel()

@@ -18,7 +18,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Union
 from urllib.parse import unquote
@@ -52,12 +52,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class Fault:
-    """An HTTP error, `times` times in a row; status 0 closes the connection instead."""
+    """An HTTP error, `times` times in a row; status 0 closes the connection instead.
+
+    `retry_after` is a header of that name.
+    """
 
     status: int
     code: str = ""
     message: str = "A fault that the test planned."
     times: int = 1
+    retry_after: str | None = None
 
 
 Answer = Union[str, Reply, Fault]
@@ -98,9 +102,9 @@ def reply(*blocks: str | Block, stop_reason: str | None = None, **more: Any) -> 
     return Reply(made, stop_reason or ("tool_use" if calls else "end_turn"), **more)
 
 
-def throttle(times: int = 1) -> Fault:
+def throttle(times: int = 1, retry_after: str | None = None) -> Fault:
     """The service asks for fewer requests."""
-    return Fault(429, "ThrottlingException", "Too many requests.", times)
+    return Fault(429, "ThrottlingException", "Too many requests.", times, retry_after)
 
 
 def cut(times: int = 1) -> Fault:
@@ -194,7 +198,7 @@ class ConverseServer:
             return Fault(400, "ValidationException", "The test's plan has no answer left.")
         step = self._steps.pop(0)
         if isinstance(step, Fault) and step.times > 1:
-            rest = Fault(step.status, step.code, step.message, step.times - 1)
+            rest = replace(step, times=step.times - 1)
             self._steps.insert(0, rest)
         return step
 
@@ -240,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return
         headers = {"x-amzn-errortype": fault.code}
+        if fault.retry_after is not None:
+            headers["Retry-After"] = fault.retry_after
         self._send_json(fault.status, {"message": fault.message}, headers)
 
     def _send_json(self, status: int, body: Any, headers: Mapping[str, str] = {}) -> None:
