@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,6 @@ class Arguments:
             ToolDefinitionError: for a type hint that has no JSON form.
         """
         from pydantic import ConfigDict, create_model
-        from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
         parameters = signature.parameters
         fields: Any = {
@@ -77,7 +77,7 @@ class Arguments:
         try:
             model = create_model(f"{name}_arguments", __config__=config, **fields)
             schema = model.model_json_schema(by_alias=True)
-        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        except Exception as error:  # pydantic's own, or any that a type of the user's raises
             raise ToolDefinitionError(
                 f"The parameters of the tool {name} have no JSON form: {_first_line(error)} "
                 f"A model can only send JSON. {_way_out(signature)}"
@@ -162,10 +162,14 @@ def _field(
     annotation = hints.get(parameter.name, Any)
     if parameter.default is _Kind.empty:
         return annotation, Field(**options)
-    if isinstance(parameter.default, (bool, int, float, str)):
+    if isinstance(parameter.default, (bool, int, float, str)) and _is_json(parameter.default):
         return annotation, Field(default=parameter.default, **options)
     # Any other default is the function's own matter and may not be JSON at all.
     return annotation, Field(default_factory=lambda: parameter.default, **options)
+
+
+def _is_json(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def plain_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -245,5 +249,5 @@ def explain(error: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    line = str(error).strip().splitlines()[0].rstrip(".")
-    return line + "."
+    lines = text_of(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".") + "."
