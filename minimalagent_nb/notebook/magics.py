@@ -14,6 +14,7 @@ from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
+from minimalagent_nb.notebook.sent import blocks_of, gather, page
 from minimalagent_nb.notebook.state import Workbench
 
 __all__ = ["AgentMagics"]
@@ -43,7 +44,9 @@ class AgentMagics(Magics):
     show_reasoning = _setting(Bool, "Show the tree; False shows the answer only.")
     system_prompt = _setting(Unicode, "Instructions that go with every request.")
     log_level = _setting(Unicode, "DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-    context_budget = _setting(Integer, "Characters that one {name} in a prompt may take.")
+    context_budget = _setting(
+        Integer, "Characters that one {name} in a prompt, or --use and --cells, may take."
+    )
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
@@ -94,8 +97,15 @@ class AgentMagics(Magics):
             self.bench.start_session(options.session)
         session = options.session or self.bench.session_id
         quiet = options.quiet or not settings.show_reasoning
+        parts = gather(self.shell, options, settings.context_budget)
+        if options.dry_run:
+            recorded = agent.begin(prompt, session, context=blocks_of(parts))
+            print(page(recorded.run.preview(), parts, agent.model.name))  # noqa: T201 - asked for
+            return
         try:
-            result = agent.run(prompt, session_id=session, view=self._view(quiet))
+            result = agent.run(
+                prompt, session_id=session, context=blocks_of(parts), view=self._view(quiet)
+            )
         except KeyboardInterrupt as interrupt:
             self.bench.last_reasoning = getattr(interrupt, "reasoning", None)
             stopped = RunStoppedError(

@@ -29,6 +29,11 @@ class Options:
     max_steps: int | None = None
     system: str | None = None
     output: str | None = None
+    use: tuple[str, ...] | None = None
+    cells: str | None = None
+    last: bool = False
+    error: bool = False
+    dry_run: bool = False
     quiet: bool = False
     raw: bool = False
     help: bool = False
@@ -50,6 +55,12 @@ def _variable(text: str) -> str:
     return text
 
 
+def _cells(text: str) -> str:
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text):
+        raise ConfigurationError(f"--cells takes numbers as in In [n]: 3-7,9, not {text!r}.")
+    return text
+
+
 @dataclass(frozen=True)
 class _Option:
     field: str
@@ -67,6 +78,11 @@ OPTIONS = (
     _Option("max_steps", ("--max-steps",), "N", "turns with tool calls before an answer", _steps),
     _Option("system", ("--system",), '"TEXT"', "a system prompt for this run", str),
     _Option("output", ("--output", "-o"), "NAME", "put the result into this variable", _variable),
+    _Option("use", ("--use", "-u"), "A,B", "send a description of these variables", _names),
+    _Option("cells", ("--cells",), "3-7,9", "send these cells and what came out", _cells),
+    _Option("last", ("--last",), "", "send the cell that ran last, and what came out"),
+    _Option("error", ("--error",), "", "send the last traceback, and its cell"),
+    _Option("dry_run", ("--dry-run",), "", "show what would be sent, and send nothing"),
     _Option("quiet", ("--quiet", "-q"), "", "show the answer only, without the tree"),
     _Option("raw", ("--raw",), "", "leave {name} in the prompt as it stands"),
     _Option("help", ("--help", "-h"), "", "this page"),

@@ -1,0 +1,138 @@
+"""What was run in this kernel: cells, their outputs, the last error. Imports errors only.
+
+IPython keeps the source of every cell and the value of its last expression; since
+IPython 9 also what it printed and displayed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from minimalagent_nb.errors import AgentError, ConfigurationError
+
+__all__ = ["Cell", "cells_of", "last_cell", "last_error", "parse_ranges"]
+
+_OWN = re.compile(r"\s*%%?agent\b|get_ipython\(\)\.run_(cell|line)_magic\('agent'")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One executed cell: its number as in ``In [n]``, its source, what came out as text."""
+
+    number: int
+    source: str
+    output: str = ""
+
+    def text(self) -> str:
+        """The cell as a model reads it."""
+        out = f"\nOutput:\n{self.output}" if self.output else ""
+        return f"In [{self.number}]:\n{self.source.rstrip()}{out}"
+
+
+def parse_ranges(text: str) -> list[tuple[int, int]]:
+    """``3-7,9``, as the options have checked it, as pairs of first and last number.
+
+    Raises:
+        ConfigurationError: a range runs backwards.
+    """
+    ranges = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        ranges.append((int(first), int(last or first)))
+        if ranges[-1][1] < ranges[-1][0]:
+            raise ConfigurationError(f"--cells {part}: {first} comes after {last}. Turn it round.")
+    return ranges
+
+
+def cells_of(shell: Any, ranges: Iterable[tuple[int, int]]) -> list[Cell]:
+    """The cells of these numbers that were run in this kernel, in order.
+
+    Raises:
+        ConfigurationError: a range holds none.
+    """
+    sources = shell.user_ns.get("In", [])
+    found: dict[int, Cell] = {}
+    for first, last in ranges:
+        # The cell that asks is the last one of all.
+        numbers = range(max(first, 1), min(last, len(sources) - 2) + 1)
+        here = [Cell(n, _raw(shell, n), _output(shell, n)) for n in numbers]
+        here = [cell for cell in here if cell.source.strip()]
+        if not here:
+            highest = max(len(sources) - 2, 0)
+            raise ConfigurationError(
+                f"No cell between In [{first}] and In [{last}] was run in this kernel; the newest "
+                f"is In [{highest}]."
+            )
+        found.update((cell.number, cell) for cell in here)
+    return [found[number] for number in sorted(found)]
+
+
+def last_cell(shell: Any) -> Cell:
+    """The newest cell that was no prompt.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    sources = shell.user_ns.get("In", [])
+    for number in range(len(sources) - 2, 0, -1):
+        source = _raw(shell, number)
+        if source.strip() and not _OWN.match(source):
+            return Cell(number, source, _output(shell, number))
+    raise ConfigurationError("--last: no other cell was run in this kernel yet.")
+
+
+def last_error(shell: Any) -> str:
+    """The traceback of the newest exception that reached a cell, and that cell.
+
+    Raises:
+        ConfigurationError: there was none.
+    """
+    error = getattr(sys, "last_value", None)
+    if error is None or isinstance(error, AgentError):
+        raise ConfigurationError("--error: no cell of this kernel has failed yet.")
+    # The frames of IPython around the cell say nothing about the error.
+    frames = error.__traceback__
+    while frames is not None and "IPython" in frames.tb_frame.f_code.co_filename:
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(error), error, frames)
+    cell = _failed_cell(shell)
+    return (f"{cell.text()}\n\n" if cell else "") + "".join(lines).rstrip()
+
+
+def _failed_cell(shell: Any) -> Cell | None:
+    """The cell that raised, where IPython knows; else the newest one."""
+    failed = getattr(shell.history_manager, "exceptions", None) or {}
+    for number in sorted(failed, reverse=True):
+        source = _raw(shell, number)
+        if source.strip() and not _OWN.match(source):
+            return Cell(number, source, _output(shell, number))
+    try:
+        return last_cell(shell)
+    except ConfigurationError:
+        return None
+
+
+def _raw(shell: Any, number: int) -> str:
+    """The cell as it was typed, magics and all."""
+    raw = shell.history_manager.input_hist_raw
+    return str(raw[number]) if 0 <= number < len(raw) else ""
+
+
+def _output(shell: Any, number: int) -> str:
+    """What a cell printed and displayed, as text."""
+    kept = getattr(shell.history_manager, "outputs", None)
+    if kept is None:
+        value = shell.user_ns.get("Out", {}).get(number)
+        return "" if value is None else repr(value)
+    parts = []
+    for output in kept.get(number, ()):
+        bundle = output.bundle
+        text = bundle.get("stream", bundle.get("text/plain", ""))
+        parts.append("".join(text) if isinstance(text, list) else str(text))
+    return _ANSI.sub("", "\n".join(part.rstrip() for part in parts if part)).strip()

@@ -1,0 +1,233 @@
+"""What goes along with a prompt: variables, cells, errors; and the page that shows it."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minimalagent_nb import ConfigurationError
+from minimalagent_nb.notebook.cells import last_error, parse_ranges
+from minimalagent_nb.notebook.describe import describe
+from tests.notebook.test_magics import prepare, run
+
+FRAME = pd.DataFrame(
+    {
+        "species": ["Adelie", "Gentoo", None] * 20,
+        "mass": [3700.0, 5000.5, math.nan] * 20,
+        "seen": [datetime.datetime(2026, 1, 1 + day % 28) for day in range(60)],
+        "tag": [f"T{number}" for number in range(60)],
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def no_outputs_of_other_shells(shell: Any) -> None:
+    """IPython keeps them in one place for all shells of a process."""
+    getattr(shell.history_manager, "outputs", {}).clear()
+    getattr(shell.history_manager, "exceptions", {}).clear()
+
+
+def cell(shell: Any, code: str) -> Any:
+    """Run a cell as a front end does, with a number."""
+    return shell.run_cell(code, store_history=True)
+
+
+def sent(shell: Any) -> list[str]:
+    """The texts of the newest message that the model was sent."""
+    message = shell.user_ns["model"].requests[-1].messages[-1]
+    return [block.get("text", "(image)") for block in message["content"]]
+
+
+def test_a_table_by_its_schema_its_beginning_and_what_is_missing() -> None:
+    found = describe("df", FRAME)
+    assert found.kind == "DataFrame 60 x 4"
+    assert f"- species: {FRAME.species.dtype}, 20 missing, values Adelie, Gentoo" in found.text
+    assert "- mass: float64, 20 missing, 3700.0 to 5000.5" in found.text
+    assert "- seen: datetime64" in found.text
+    assert "2026-01-01 00:00:00 to 2026-01-28 00:00:00" in found.text
+    assert f"- tag: {FRAME.tag.dtype}, 60 distinct values such as 'T0'" in found.text
+    assert "First rows:" in found.text
+    assert found.text.count("\n") < 14
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "says"),
+    [
+        (FRAME["mass"], "Series of 60", "20 missing"),
+        (FRAME.set_index("tag"), "DataFrame 60 x 3", "Index: tag ("),
+        (np.arange(6.0).reshape(2, 3), "ndarray 2 x 3", "0.0 to 5.0, mean 2.5"),
+        (math, "module", "math"),
+        (parse_ranges, "function", "parse_ranges(text: 'str')"),
+        (dict(enumerate(range(20))), "dict of 20", "... and 12 more"),
+        ([1, "a"], "list of 2", "- 'a'"),
+        ("x" * 10, "str of 10 characters", "'xxxxxxxxxx'"),
+        (3, "int", "3"),
+        (None, "NoneType", "None"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "DataFrame 1 x 2", "several columns"),
+        (pd.DataFrame({"a": [[1], [2]]}), "DataFrame 2 x 1", "- a: object"),
+        (pd.DataFrame({n: [1] for n in range(90)}), "DataFrame 1 x 90", "and 50 more columns"),
+        (pd.DataFrame(), "DataFrame 0 x 0", "Columns:"),
+    ],
+)
+def test_other_values(value: Any, kind: str, says: str) -> None:
+    found = describe("x", value)
+    assert found.kind == kind
+    assert says in found.text
+
+
+def test_a_class_by_its_signature_and_members() -> None:
+    class Model:
+        """Fits a line."""
+
+        def __init__(self, slope: float) -> None:
+            self.slope = slope
+
+        def predict(self, x: float) -> float:
+            return x
+
+    found = describe("Model", Model)
+    assert "Model(slope: 'float') -> 'None'" in found.text or "Model(slope: 'float')" in found.text
+    assert "Fits a line." in found.text
+    assert "predict" in found.text
+    assert "Fits a line." in describe("m", Model(1.0)).text
+
+
+def test_a_figure_goes_as_an_image() -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    figure.subplots().plot([1, 2])
+    found = describe("fig", figure)
+    assert [block["image"]["format"] for block in found.blocks] == ["png"]
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError("no")
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.integers(), st.text(), st.floats(), st.builds(Hostile)),
+        lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    ),
+    st.integers(10, 500),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_value_has_a_description_within_the_budget(value: Any, budget: int) -> None:
+    found = describe("x", value, budget)
+    assert len(found.text) <= budget + 60
+
+
+def test_variables_go_before_the_prompt(shell: Any) -> None:
+    prepare(shell, "['ok']")
+    shell.user_ns["df"], shell.user_ns["n"] = FRAME, 3
+    run(shell, "%%agent --use df,n\nWhich is the heaviest?")
+    first, second, prompt = sent(shell)
+    assert first.startswith("From the notebook, the variable df (DataFrame 60 x 4):\nColumns:")
+    assert second == "From the notebook, the variable n (int):\n3"
+    assert prompt == "Which is the heaviest?"
+    assert shell.user_ns["_agent"].reasoning.query == "Which is the heaviest?"
+
+
+def test_a_variable_that_is_not_there(shell: Any) -> None:
+    model = prepare(shell, "['ok']")
+    shell.user_ns["penguins"] = FRAME
+    run(shell, "%%agent --use penguin\nGo.", fails="Did you mean penguins?")
+    run(shell, "%%agent --use zebra\nGo.", fails="Run the cell that makes it.")
+    assert model.requests == []
+
+
+def test_cells_with_what_came_out(shell: Any) -> None:
+    prepare(shell, "['ok', 'ok']")
+    cell(shell, "x = 6 * 7")
+    cell(shell, "print('hello'); x")
+    cell(shell, "%%agent --cells 1-2\nExplain.")
+    text = sent(shell)[0]
+    assert text.startswith("From the notebook, cells 1-2:\nIn [1]:\nx = 6 * 7\n\nIn [2]:")
+    assert "42" in text
+    cell(shell, "%%agent --last\nExplain.")
+    assert sent(shell)[0].startswith("From the notebook, cell 2:"), "a prompt is no cell to explain"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--cells 7-9", "No cell between In [7] and In [9]"),
+        ("--cells 2-1", "Turn it round"),
+        ("--cells x", "--cells takes numbers"),
+        ("--last", "no other cell"),
+        ("--error", "no cell of this kernel has failed"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    shell: Any, line: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = prepare(shell, "['ok']")
+    monkeypatch.delattr("sys.last_value", raising=False)
+    run(shell, f"%%agent {line}\nGo.", fails=says)
+    assert model.requests == []
+
+
+def test_the_last_error_with_its_cell(shell: Any) -> None:
+    prepare(shell, "['ok']")
+    cell(shell, "def half(n):\n    return n / 0")
+    cell(shell, "half(3)")
+    cell(shell, "%%agent --error\nWhat is wrong?")
+    text = sent(shell)[0]
+    assert "half(3)" in text
+    assert "return n / 0" in text
+    assert text.rstrip().endswith("ZeroDivisionError: division by zero")
+    assert "interactiveshell.py" not in text
+
+
+def test_an_error_of_the_agent_itself_is_not_the_notebooks(shell: Any) -> None:
+    prepare(shell, "['ok']")
+    cell(shell, "1 / 0")
+    cell(shell, "%%agent --nonsense\nGo.")
+    with pytest.raises(ConfigurationError, match="no cell of this kernel has failed"):
+        last_error(shell)
+
+
+def test_the_parts_share_the_budget(shell: Any) -> None:
+    prepare(shell, "['ok']")
+    shell.user_ns["a"], shell.user_ns["b"] = "a" * 5_000, "b" * 5_000
+    run(shell, "%config AgentMagics.context_budget = 1000")
+    run(shell, "%%agent --use a,b\nGo.")
+    assert [len(text) < 650 for text in sent(shell)[:2]] == [True, True]
+    assert "[cut: 500 of" in sent(shell)[0]
+
+
+def test_a_dry_run_shows_everything_and_sends_nothing(shell: Any, capsys: Any) -> None:
+    model = prepare(shell, "['First.']")
+    run(shell, "%%agent\nEarlier question.")
+    shell.user_ns["n"] = 3
+    capsys.readouterr()
+    run(shell, '%%agent --dry-run --use n --system "Be brief."\nHow many?')
+    shown = capsys.readouterr().out
+    assert len(model.requests) == 1
+    assert "Nothing was sent." in shown
+    for expected in (
+        "── system prompt",
+        "Be brief.",
+        "── tool add",
+        '"required"',
+        "── earlier, user",
+        "Earlier question.",
+        "── earlier, assistant",
+        "── the variable n (int) (about",
+        "── prompt",
+        "How many?",
+    ):
+        assert expected in shown
+    run(shell, "%agent reasoning")
+    assert "Earlier question." in capsys.readouterr().out, "and leaves no trace"
