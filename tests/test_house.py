@@ -36,6 +36,7 @@ ROOMS = (
     "reasoning",
     "fold",
     "view",
+    "display_capture",
     "approval",
     "config",
     "tools",
@@ -312,7 +313,9 @@ def exception_classes(trees: list[ast.Module]) -> tuple[set[str], set[str]]:
 
 def test_all_errors_are_one_tree():
     exceptions, in_the_tree = exception_classes([tree_of(path) for path in FILES])
-    assert exceptions - in_the_tree == {"AgentError"}
+    # ToolInterrupt is no error: it is raised into a tool's code to end it, and meant to pass
+    # every `except Exception` there.
+    assert exceptions - in_the_tree == {"AgentError", "ToolInterrupt"}
 
 
 def test_an_error_outside_the_tree_is_found():

@@ -23,7 +23,7 @@ from minimalagent_nb.engine.checks import (
 )
 from minimalagent_nb.engine.loop import Run
 from minimalagent_nb.engine.offload import in_thread
-from minimalagent_nb.engine.opening import open_memory, open_model, own_logger
+from minimalagent_nb.engine.opening import open_approver, open_memory, open_model, own_logger
 from minimalagent_nb.engine.output import OutputForm
 from minimalagent_nb.engine.plan import RunPlan
 from minimalagent_nb.engine.recording import GuardedView, LogView, RecordedRun, show
@@ -36,6 +36,7 @@ from minimalagent_nb.tools import Tool, Toolbox
 from minimalagent_nb.view import View, default_view
 
 if TYPE_CHECKING:
+    from minimalagent_nb.approval import Approver
     from minimalagent_nb.models import Model
     from minimalagent_nb.sessions import ItemStore, Recorder
 
@@ -82,6 +83,8 @@ class Agent:
             read. Nearing them, old tool results and then old turns are left out of what
             the model is sent; the session keeps everything.
         summarise_old_turns: have the model summarise the turns that are left out.
+        approver: decides on calls of tools that need approval: a function of the request,
+            ``"always"`` or ``"never"``; by default the user is asked.
 
     Raises:
         ConfigurationError: a parameter cannot be used; it says which and why.
@@ -110,6 +113,7 @@ class Agent:
         on_event: Callable[[Event], object] | Sequence[Callable[[Event], object]] = (),
         context_tokens: int | None = None,
         summarise_old_turns: bool = False,
+        approver: Approver | str | None = None,
     ) -> None:
         self.max_steps = check_positive("max_steps", max_steps)
         if session_ttl is not None:
@@ -123,6 +127,7 @@ class Agent:
         self.context_tokens = context_tokens and check_positive("context_tokens", context_tokens)
         self.summarise_old_turns = summarise_old_turns
         self.on_event = check_callables("on_event", on_event)
+        self.approver = open_approver(approver)
         check_text("bedrock_region", bedrock_region)
         if memory_region is not None:
             check_text("memory_region", memory_region)
@@ -339,6 +344,7 @@ class Agent:
             context=check_context(context),
             context_tokens=self.context_tokens,
             summarise=self.summarise_old_turns,
+            approver=self.approver,
         )
 
         def begin_record() -> Recorder | None:
@@ -373,8 +379,7 @@ class Agent:
         return in_thread(self._streamed(recorded), recorded.run.cancel, **options)
 
     def _view(self, given: View | None) -> View:
-        shown = given or (default_view() if self.show_reasoning else None)
-        return shown or LogView(self.logger)
+        return given or (default_view() if self.show_reasoning else None) or LogView(self.logger)
 
     def result(self, recorded: RecordedRun) -> RunResult:
         """What a run that was begun and consumed gives back.

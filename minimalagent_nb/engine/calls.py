@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from minimalagent_nb.engine.execution import CallOutcome, CallSite, execute, failed
+from minimalagent_nb.engine.execution import CallSite, Execution
+from minimalagent_nb.engine.outcome import CallOutcome, failed
 from minimalagent_nb.events import Event, ToolCallStarted
 from minimalagent_nb.messages import Message, ToolUse, clean
 from minimalagent_nb.tools import Toolbox
@@ -39,31 +40,42 @@ class TurnCalls:
         self._broken = broken
         self._now = now
         self._started: dict[str, float] = {}
-        self._outcomes: dict[str, CallOutcome] = {}
+        self._execution: Execution | None = None
+        self._abandoned: dict[str, CallOutcome] = {}
 
-    def events(self, toolbox: Toolbox, site: CallSite) -> Iterator[Event]:
-        """All calls begun, and each ended as it ends; fewer where the run is cancelled."""
+    def events(self, toolbox: Toolbox, site: CallSite) -> Iterator[list[Event]]:
+        """All calls begun, and each ended as it ends; fewer where the run is cancelled.
+
+        Events that come in one list happened together: all of them are to be handed out.
+        """
         for use in self._uses:
-            yield self._start(use)
-        for item in execute(self._uses, toolbox, self._broken, site, self._step):
-            if isinstance(item, CallOutcome):
-                self._outcomes[item.call_id] = item
-                yield item.event(self._step, self._now())
-            else:
-                yield item
+            yield [self._start(use)]
+        self._execution = Execution(self._uses, toolbox, self._broken, site, self._step, self._now)
+        yield from self._execution.batches()
 
     def abandon(self, why: str) -> list[Event]:
-        """The ends of the calls that have none yet."""
-        events: list[Event] = []
+        """The ends of the calls that have none yet; what still runs is ended or left behind."""
+        events: list[Event] = [
+            self._start(use) for use in self._uses if use["toolUseId"] not in self._started
+        ]
+        running = self._execution
+        if running is not None:
+            events += running.settle()
+        ended = self._outcomes
         for use in self._uses:
             call_id = use["toolUseId"]
-            if call_id not in self._started:
-                events.append(self._start(use))
-            if call_id not in self._outcomes:
-                seconds = self._now() - self._started[call_id]
-                outcome = failed(call_id, why, status="stopped", seconds=seconds)
-                self._outcomes[call_id] = outcome
-                events.append(outcome.event(self._step, self._now()))
+            if call_id in ended:
+                continue
+            left = running is not None and running.goes_on(call_id)
+            outcome = failed(
+                call_id,
+                f"{why} Its tool could not be ended and may still run." if left else why,
+                status="stopped",
+                seconds=self._now() - self._started[call_id],
+                left_behind=left,
+            )
+            self._abandoned[call_id] = outcome
+            events.append(outcome.event(self._step, self._now()))
         return events
 
     def message(self) -> Message:
@@ -71,6 +83,11 @@ class TurnCalls:
         outcomes = [self._outcomes[use["toolUseId"]] for use in self._uses]
         blocks: list[Any] = [{"toolResult": outcome.tool_result()} for outcome in outcomes]
         return clean({"role": "user", "content": blocks})
+
+    @property
+    def _outcomes(self) -> Mapping[str, CallOutcome]:
+        ended = self._execution.outcomes if self._execution is not None else {}
+        return {**ended, **self._abandoned}
 
     def _start(self, use: ToolUse) -> ToolCallStarted:
         now = self._started[use["toolUseId"]] = self._now()

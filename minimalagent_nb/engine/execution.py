@@ -1,122 +1,43 @@
 """The execution of the tool calls of one turn, side by side, results in call order.
 
-Sync tools run in threads of their own, so that a call that never returns can be
-left behind when the run is stopped; async tools run on a given event loop, or on a
-private one. Imports tools and the ground floor.
+Sync tools run in threads of their own, so that a call that never returns can be left
+behind when the run is stopped; async tools run on a given event loop, or on a private
+one; tools for the main thread run on the caller's. Imports its siblings, tools and the
+ground floor.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
-import itertools
+import copy
 import queue
-import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from minimalagent_nb.approval import ApprovalRequest, Approver, default_approver
 from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.events import Event, ToolCallEnded, ToolStatus
-from minimalagent_nb.messages import ToolResult, ToolUse
-from minimalagent_nb.tools import Tool, Toolbox, render
-from minimalagent_nb.tools.results import text_of
+from minimalagent_nb.engine.approvals import ask, denial, must_ask
+from minimalagent_nb.engine.capture import begin_capture
+from minimalagent_nb.engine.outcome import CallOutcome, ResultBudget, failed
+from minimalagent_nb.engine.running import GRACE, CallPlace, RunningCall
+from minimalagent_nb.engine.threads import ThreadSlots
+from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, Event, Notice
+from minimalagent_nb.messages import ToolUse
+from minimalagent_nb.tools import Toolbox, ToolContext
 from minimalagent_nb.tools.schema import ArgumentsError
 
-__all__ = ["CallOutcome", "CallSite", "PrivateLoop", "execute", "failed"]
+__all__ = ["CallSite", "Execution"]
 
-_ERROR_BUDGET = 4_000
-"""Characters of an error's text that the model is told."""
+MOST_THREADS = 32
+"""Threads of one turn at once."""
 
-_MOST_ITEMS = 100_000
-"""Items of a generator beyond which it counts as endless."""
+MOST_CALLS = 128
+"""Calls of one turn; further ones are refused."""
 
 _POLL = 0.5
 """Seconds after which a waiting thread looks up, so that an interrupt is seen on Windows too."""
-
-
-@dataclass(frozen=True)
-class CallOutcome:
-    """How one call ended: the event's fields and the wire's toolResult."""
-
-    call_id: str
-    status: ToolStatus
-    content: list[dict[str, Any]]
-    value: Any = None
-    error: str | None = None
-    duration: float = 0.0
-    truncated: bool = False
-
-    def event(self, step: int, at: float) -> ToolCallEnded:
-        """The outcome as an event of `step`."""
-        return ToolCallEnded(
-            at=at,
-            step=step,
-            call_id=self.call_id,
-            status=self.status,
-            result=self.value,
-            error=self.error,
-            duration=self.duration,
-            truncated=self.truncated,
-        )
-
-    def tool_result(self) -> ToolResult:
-        """The outcome as the model is told of it."""
-        result: ToolResult = {"toolUseId": self.call_id, "content": self.content}
-        if self.status != "success":
-            result["status"] = "error"
-        return result
-
-
-def failed(call_id: str, text: str, *, status: ToolStatus = "error", seconds: float = 0.0) -> Any:
-    """The outcome of a call that gave no result, and what the model is told of it."""
-    if len(text) > _ERROR_BUDGET:
-        text = text[:_ERROR_BUDGET] + " [cut]"
-    return CallOutcome(call_id, status, [{"text": text}], error=text, duration=seconds)
-
-
-class PrivateLoop:
-    """An event loop in a thread of its own, begun when it is first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def get(self) -> asyncio.AbstractEventLoop:
-        """The running loop; may be called from any thread."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="minimalagent-async-tools", daemon=True
-                )
-                self._thread.start()
-            return self._loop
-
-    def close(self) -> None:
-        """Cancel what still runs and end the thread; a task that blocks the loop is left behind."""
-        if self._loop is None or self._thread is None:
-            return
-        loop = self._loop
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop)
-        self._thread.join(timeout=1.0)
-        if not self._thread.is_alive():
-            loop.close()
-        self._loop = self._thread = None
-
-
-async def _cancel_all() -> None:
-    loop = asyncio.get_running_loop()
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    loop.stop()
 
 
 @dataclass(frozen=True)
@@ -126,6 +47,10 @@ class CallSite:
     Attributes:
         loop: gives the event loop for async tools.
         budget: characters of one result that the model is shown.
+        caller: the event loop of an async caller, whose thread runs the tools for the main
+            thread; None where the run's own thread is the caller's.
+        approver: decides on calls that need approval, None for the default one.
+        turn_budget: characters of all results of one turn.
     """
 
     cancel: CancelToken
@@ -133,186 +58,270 @@ class CallSite:
     budget: int
     session_id: str | None = None
     run_id: str = ""
+    caller: asyncio.AbstractEventLoop | None = None
+    approver: Approver | None = None
+    turn_budget: int = 60_000
 
 
-def execute(
-    calls: Sequence[ToolUse],
-    toolbox: Toolbox,
-    broken: Mapping[str, str],
-    site: CallSite,
-    step: int,
-) -> Iterator[CallOutcome | Event]:
-    """Run the calls; yields what they tell on the way, and each outcome as it comes.
-
-    Ends early when the run is cancelled: no call begins any more from then on.
+class Execution:
+    """The calls of the turn number `step` while they run.
 
     Args:
         broken: toolUseId to reason, for calls that must not run.
-        step: the number of the turn, for the events.
+        now: seconds since the epoch.
+
+    Attributes:
+        outcomes: of the calls that have ended, by id.
     """
-    place = _Place(queue.SimpleQueue(), site.loop, site.cancel)
-    cancel, budget = site.cancel, site.budget
-    forget = cancel.on_cancel(lambda: place.done.put(None))
-    try:
-        for use in calls:
-            if cancel.cancelled:
-                return
-            call = _prepare(use, toolbox, broken, budget)
-            if isinstance(call, CallOutcome):
-                place.done.put(call)
-            elif call.tool.is_async:
-                _start_async(call, call.invoke, place, time.perf_counter())
-            else:
-                _start_thread(call, place)
-        waiting = len(calls)
-        while waiting and not cancel.cancelled:
-            outcome = _next(place.done)
-            if outcome is not None:
-                waiting -= 1
-                yield outcome
-    finally:
-        forget()
 
-
-@dataclass(frozen=True)
-class _Place:
-    """Where the calls of one turn run, and where their outcomes go."""
-
-    done: queue.SimpleQueue[CallOutcome | None]
-    loop: Callable[[], asyncio.AbstractEventLoop]
-    cancel: CancelToken
-
-
-def _next(done: queue.SimpleQueue[CallOutcome | None]) -> CallOutcome | None:
-    try:
-        return done.get(timeout=_POLL)
-    except queue.Empty:
-        return None
-
-
-def _prepare(
-    use: ToolUse, toolbox: Toolbox, broken: Mapping[str, str], budget: int
-) -> CallOutcome | _Call:
-    """The outcome where the call cannot run, else the call with its arguments."""
-    call_id = use["toolUseId"]
-    if call_id in broken:
-        return failed(call_id, broken[call_id])
-    tool = toolbox.get(use["name"])
-    if tool is None:
-        return failed(call_id, toolbox.unknown(use["name"]))
-    try:
-        args, kwargs = tool.arguments.bind(use["input"])
-    except ArgumentsError as error:
-        return failed(call_id, str(error))
-    return _Call(tool, call_id, args, kwargs, budget)
-
-
-@dataclass(frozen=True)
-class _Call:
-    tool: Tool
-    call_id: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    budget: int
-
-    def invoke(self) -> Any:
-        """What the function returns; a generator, which does its work while it is read, as a list.
-
-        Raises:
-            whatever the function raises.
-        """
-        value = self.tool.function(*self.args, **self.kwargs)
-        if not inspect.isgenerator(value):
-            return value
-        items = list(itertools.islice(value, _MOST_ITEMS + 1))
-        return _not_too_many(items)
-
-    def outcome(self, value: Any, seconds: float) -> CallOutcome:
-        output = render(value, self.budget)
-        return CallOutcome(
-            self.call_id,
-            "success",
-            output.content,
-            value=output.value,
-            duration=seconds,
-            truncated=output.truncated,
+    def __init__(
+        self,
+        uses: Sequence[ToolUse],
+        toolbox: Toolbox,
+        broken: Mapping[str, str],
+        site: CallSite,
+        step: int,
+        now: Callable[[], float],
+    ) -> None:
+        self.outcomes: dict[str, CallOutcome] = {}
+        self._uses = uses
+        self._toolbox = toolbox
+        self._broken = broken
+        self._site = site
+        self._step = step
+        self._now = now
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._slots = ThreadSlots(MOST_THREADS)
+        self._open: dict[str, RunningCall] = {}
+        self._notices: list[Event] = []
+        self._end_capture: Callable[[], None] = lambda: None
+        self._place = CallPlace(
+            context=ToolContext(session_id=site.session_id, run_id=site.run_id, step=step),
+            loop=site.loop,
+            budget=ResultBudget(site.budget, site.turn_budget, len(uses)),
+            now=now,
+            wake=self._wake,
+            left=self._slots.release,
         )
 
-    def failure(self, error: BaseException, seconds: float) -> CallOutcome:
-        # The type's name first: the text of an exception may be empty.
-        text = f"{type(error).__name__}: {text_of(error)}".rstrip(": ")
-        return failed(self.call_id, text, seconds=seconds)
+    # -- the way through -----------------------------------------------------
 
+    def batches(self) -> Iterator[list[Event]]:
+        """The events of the calls as they come, those in one list happened together.
 
-def _not_too_many(items: list[Any]) -> list[Any]:
-    if len(items) > _MOST_ITEMS:
-        raise ValueError(f"the tool's generator gave more than {_MOST_ITEMS:,} items")
-    return items
+        Calls that need no approval begin at once, at most `MOST_THREADS` of them in
+        threads; meanwhile the others are asked for one by one. Ends early when the run
+        is cancelled: no call begins any more from then on.
 
-
-def _start_thread(call: _Call, place: _Place) -> None:
-    context = contextvars.copy_context()
-
-    def work() -> None:
-        begun = time.perf_counter()
+        Raises:
+            KeyboardInterrupt: the user's own.
+        """
+        cancel = self._site.cancel
+        forget = cancel.on_cancel(self._interrupt_all)
+        self._end_capture = begin_capture()
         try:
-            value = context.run(call.invoke)
-            if inspect.isawaitable(value) or inspect.isasyncgen(value):
-                # A plain function that hands out a coroutine, as wrappers do.
-                _start_async(call, lambda: value, place, begun)
-                return
-            outcome = call.outcome(value, time.perf_counter() - begun)
-        except BaseException as error:  # noqa: BLE001 - whatever a tool raises, the model is told
-            outcome = call.failure(error, time.perf_counter() - begun)
-        place.done.put(outcome)
+            asked, inline = self._begin()
+            yield self._sweep()
+            for call in asked:
+                yield from self._asked(call, inline)
+            while inline and not cancel.cancelled:
+                inline.pop(0).perform()
+                yield self._sweep()
+            while self._open and not cancel.cancelled:
+                self._wait(self._pause())
+                self._raise_interrupt()
+                yield self._sweep()
+        finally:
+            forget()
+            if not self._open:
+                self._end_capture()
 
-    threading.Thread(target=work, name=f"tool-{call.tool.name}", daemon=True).start()
+    def settle(self) -> list[Event]:
+        """End what still runs, and wait a moment for it; the events of what ended by itself.
 
-
-def _start_async(call: _Call, invoke: Callable[[], Any], place: _Place, begun: float) -> None:
-    """Have what `invoke` gives awaited on the loop; a cancelled run cancels it."""
-
-    def report(future: Future[CallOutcome]) -> None:
-        forget()
+        A call that was ended has no outcome after this.
+        """
+        self._interrupt_all()
+        until = time.monotonic() + GRACE
         try:
-            outcome = future.result()
-        except CancelledError:
-            seconds = time.perf_counter() - begun
-            outcome = failed(call.call_id, "The call was cancelled.", seconds=seconds)
-        place.done.put(outcome)
+            while any(call.goes_on for call in self._open.values()):
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._wait(left)
+        except KeyboardInterrupt:
+            # Whoever is this impatient has what they want: the run ends now.
+            pass
+        events = self._sweep()
+        for call in self._open.values():
+            call.reports.close()
+            events += call.reports.collect(time.monotonic(), final=True)
+        self._end_capture()
+        return events
 
-    coroutine = _awaited(call, invoke, begun)
-    try:
-        future = asyncio.run_coroutine_threadsafe(coroutine, place.loop())
-    except RuntimeError as error:
-        # The caller's loop was closed under the run.
-        coroutine.close()
-        place.done.put(call.failure(error, time.perf_counter() - begun))
-        return
-    forget = place.cancel.on_cancel(future.cancel)
-    future.add_done_callback(report)
+    def goes_on(self, call_id: str) -> bool:
+        """Whether the code of a call without an outcome still runs."""
+        return call_id in self._open and self._open[call_id].goes_on
 
+    # -- beginning -----------------------------------------------------------
 
-async def _awaited(call: _Call, invoke: Callable[[], Any], begun: float) -> CallOutcome:
-    try:
-        value = invoke()
-        if inspect.isasyncgen(value):
-            value = await _collected(value)
-        elif inspect.isawaitable(value):
-            value = await value
-        return call.outcome(value, time.perf_counter() - begun)
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever a tool raises, the model is told;
-        # a SystemExit that came through would end the loop, and with it all that runs there.
-        return call.failure(error, time.perf_counter() - begun)
-
-
-async def _collected(generator: AsyncGenerator[Any, Any]) -> list[Any]:
-    items: list[Any] = []
-    async with aclosing(generator):
-        async for item in generator:
-            items.append(item)
-            if len(items) > _MOST_ITEMS:
+    def _begin(self) -> tuple[list[RunningCall], list[RunningCall]]:
+        """Begin what may begin; returns the calls to ask for, and those for this thread."""
+        asked: list[RunningCall] = []
+        inline: list[RunningCall] = []
+        for number, use in enumerate(self._uses):
+            if self._site.cancel.cancelled:
                 break
-    return _not_too_many(items)
+            call = self._prepared(number, use)
+            if call is None:
+                continue
+            if self._must_ask(call):
+                asked.append(call)
+            else:
+                self._start(call, inline)
+        return asked, inline
+
+    def _prepared(self, number: int, use: ToolUse) -> RunningCall | None:
+        """The call with its arguments; None where it cannot run and has its outcome."""
+        call_id = use["toolUseId"]
+        tool = self._toolbox.get(use["name"])
+        if number >= MOST_CALLS:
+            why = f"At most {MOST_CALLS} tools are called in one turn: call this one in the next."
+        elif call_id in self._broken:
+            why = self._broken[call_id]
+        elif tool is None:
+            why = self._toolbox.unknown(use["name"])
+        else:
+            call = self._open[call_id] = RunningCall(tool, use, self._place)
+            try:
+                call.bind(use["input"])
+            except ArgumentsError as error:
+                call.end_with(str(error))
+                return None
+            return call
+        self._place.budget.ended()
+        outcome = self.outcomes[call_id] = failed(call_id, why)
+        self._notices.append(outcome.event(self._step, self._now()))
+        return None
+
+    def _start(self, call: RunningCall, inline: list[RunningCall]) -> None:
+        """Run the call where its tool belongs; one for this thread is put off until then."""
+        caller = self._site.caller
+        if call.tool.main_thread:
+            if caller is None:
+                inline.append(call)
+            else:
+                call.perform_on(caller)
+        elif call.tool.is_async:
+            call.perform_async()
+        else:
+            self._slots.submit(call)
+
+    # -- approval ------------------------------------------------------------
+
+    def _must_ask(self, call: RunningCall) -> bool:
+        needed, warning = must_ask(call.tool, copy.deepcopy(call.use["input"]))
+        self._warn(warning)
+        return needed
+
+    def _asked(self, call: RunningCall, inline: list[RunningCall]) -> Iterator[list[Event]]:
+        """Ask for the call, and begin it where it was allowed."""
+        site = self._site
+        place: Any = {"step": self._step, "call_id": call.call_id}
+        if site.cancel.cancelled:
+            return
+        yield [*self._sweep(), ApprovalRequested(at=self._now(), **place)]
+        request = ApprovalRequest(
+            run_id=site.run_id,
+            session_id=site.session_id,
+            tool=call.tool.name,
+            description=call.tool.description,
+            inputs=copy.deepcopy(call.use["input"]),
+            **place,
+        )
+        approval, warning = ask(site.approver or default_approver(), request, site.cancel)
+        self._warn(warning)
+        if approval is None:
+            return
+        edited = dict(approval.inputs or {}) if approval.decision == "edited" else None
+        given = ApprovalGiven(
+            at=self._now(),
+            decision=approval.decision,
+            inputs=edited,
+            reason=approval.reason,
+            by=approval.by,
+            **place,
+        )
+        yield [given]
+        if site.cancel.cancelled:
+            return
+        if approval.decision == "denied":
+            call.end_with(denial(approval), status="denied")
+        elif self._bound(call, edited):
+            self._start(call, inline)
+        yield self._sweep()
+
+    def _bound(self, call: RunningCall, edited: Mapping[str, object] | None) -> bool:
+        """Whether the call has its arguments; edited ones are checked like the model's."""
+        try:
+            if edited is not None:
+                call.bind(edited)
+        except ArgumentsError as error:
+            call.end_with(f"The arguments as they were edited do not fit. {error}")
+            return False
+        return True
+
+    def _warn(self, text: str) -> None:
+        if text:
+            self._notices.append(Notice(at=self._now(), kind="approval", text=text))
+
+    # -- what comes ----------------------------------------------------------
+
+    def _wake(self) -> None:
+        self._wakes.put(None)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until there is something new, at most this long."""
+        try:
+            self._wakes.get(timeout=seconds)
+            while True:
+                self._wakes.get_nowait()
+        except queue.Empty:
+            return
+
+    def _pause(self) -> float:
+        """Seconds until a report is due."""
+        clock = time.monotonic()
+        waits = [call.reports.wait(clock) for call in self._open.values()]
+        return min([_POLL, *(wait for wait in waits if wait is not None)])
+
+    def _sweep(self) -> list[Event]:
+        """The events that are due, and the ends of the calls that have ended.
+
+        A stopped call is left without an outcome, for who closes the run.
+        """
+        events, self._notices = self._notices, []
+        clock = time.monotonic()
+        for call in list(self._open.values()):
+            outcome = call.outcome
+            if outcome is None or outcome.status == "stopped":
+                events += call.reports.collect(clock)
+                continue
+            call.reports.close()
+            events += call.reports.collect(clock, final=True)
+            del self._open[call.call_id]
+            self.outcomes[call.call_id] = outcome
+            events.append(outcome.event(self._step, self._now()))
+        return events
+
+    def _raise_interrupt(self) -> None:
+        """An interrupt that met a tool on the caller's loop ends the run as anywhere."""
+        for call in self._open.values():
+            if call.interrupt_of_user is not None:
+                raise call.interrupt_of_user
+
+    def _interrupt_all(self) -> None:
+        self._slots.close()
+        for call in list(self._open.values()):
+            call.interrupt()
+        self._wake()

@@ -16,7 +16,8 @@ from typing import Any
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.asking import Asking
 from minimalagent_nb.engine.calls import TurnCalls
-from minimalagent_nb.engine.execution import CallSite, PrivateLoop
+from minimalagent_nb.engine.coroutines import PrivateLoop
+from minimalagent_nb.engine.execution import CallSite
 from minimalagent_nb.engine.plan import RunPlan
 from minimalagent_nb.engine.turn import split_message
 from minimalagent_nb.errors import AgentError, ModelError
@@ -240,13 +241,20 @@ class Run:
             budget=plan.result_budget,
             session_id=plan.session_id,
             run_id=self.run_id,
+            caller=plan.loop,
+            approver=plan.approver,
         )
-        for event in calls.events(plan.toolbox, site):
-            if isinstance(event, SubAgentEvent) and isinstance(event.event, RunEnded):
-                self._usage += event.event.usage
-            yield from self._deliver(event)
+        for events in calls.events(plan.toolbox, site):
+            yield from self._deliver(*self._counted(events))
         if not self.cancel.cancelled:
             yield from self._deliver(self._add_results())
+
+    def _counted(self, events: list[Event]) -> list[Event]:
+        """The events as they are; what sub-agents used counts as this run's."""
+        for event in events:
+            if isinstance(event, SubAgentEvent) and isinstance(event.event, RunEnded):
+                self._usage += event.event.usage
+        return events
 
     def _finish(self, text: str, stop_reason: str, last: bool) -> Iterator[Event]:
         if stop_reason in _ENDINGS:
@@ -271,7 +279,9 @@ class Run:
 
     def _abandon_calls(self, why: str) -> list[Event]:
         """The ends of the calls that are still open, and the message of all results."""
-        return [*self._calls.abandon(why), self._add_results()] if self._calls else []
+        if self._calls is None:
+            return []
+        return [*self._counted(self._calls.abandon(why)), self._add_results()]
 
     def _end(
         self, status: RunStatus, response: str, *, stop_reason: str = "", error: str | None = None

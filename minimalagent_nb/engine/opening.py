@@ -1,4 +1,4 @@
-"""Opens what an agent needs: its logger, its model, its memory.
+"""Opens what an agent needs: its logger, its model, its memory, its approver.
 
 Models and stores are opened late, by the factories of their rooms.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from minimalagent_nb.approval import Approval, ApprovalRequest, Approver
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from minimalagent_nb.models import Model
     from minimalagent_nb.sessions import ItemStore, SessionLog
 
-__all__ = ["open_memory", "open_model", "own_logger"]
+__all__ = ["open_approver", "open_memory", "open_model", "own_logger"]
 
 
 def own_logger(name: str, level: int) -> logging.Logger:
@@ -46,3 +50,33 @@ def open_memory(
 
     store = open_store(memory, table_name=table_name, region=region)
     return SessionLog(store, ttl=ttl) if store is not None else None
+
+
+def open_approver(approver: Approver | str | None) -> Approver | None:
+    """The approver for what an agent was given, None for the default one.
+
+    Args:
+        approver: called for each decision; ``"always"`` allows and ``"never"`` denies
+            every call without asking.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if approver is None or (callable(approver) and not isinstance(approver, str)):
+        return approver
+    if isinstance(approver, str) and approver in _POLICIES:
+        return _POLICIES[approver]
+    raise ConfigurationError(
+        f"approver must be a function of a request, 'always' or 'never', not {approver!r:.60}."
+    )
+
+
+def _always(request: ApprovalRequest, cancel: CancelToken) -> Approval:
+    return Approval("approved", by="policy")
+
+
+def _never(request: ApprovalRequest, cancel: CancelToken) -> Approval:
+    return Approval("denied", reason="This agent allows no such calls.", by="policy")
+
+
+_POLICIES: dict[str, Approver] = {"always": _always, "never": _never}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from minimalagent_nb.approval import Approver
 from minimalagent_nb.engine.output import OutputForm
 from minimalagent_nb.messages import ContentBlock, Message
 from minimalagent_nb.models.protocol import Model
@@ -28,6 +29,8 @@ class RunPlan:
         output: the form of a structured answer, None for one in words.
         context_tokens: tokens that a request may have, None for what the model says.
         summarise: whether old turns that are left out are summarised by the model.
+        loop: of an async caller, for async tools and those for the main thread.
+        approver: decides on calls that need approval, None for the default one.
     """
 
     query: str
@@ -47,3 +50,4 @@ class RunPlan:
     summarise: bool = False
     clock: Callable[[], float] = time.time
     loop: asyncio.AbstractEventLoop | None = None
+    approver: Approver | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from minimalagent_nb.engine.loop import Run
+from minimalagent_nb.engine.scope import nested_run
 from minimalagent_nb.errors import AgentError
 from minimalagent_nb.events import Event, Notice, RunEnded
 from minimalagent_nb.fold import ReasoningFold
@@ -68,6 +69,10 @@ class RecordedRun:
             AgentError, KeyboardInterrupt: after the last event, where the run failed or was
                 interrupted; `reasoning` on it holds what was done.
         """
+        with nested_run(self.run.cancel):
+            yield from self._recorded()
+
+    def _recorded(self) -> Iterator[Event]:
         self._recorder = self._begin_record()
         try:
             for event in self.run.events():

@@ -1,0 +1,71 @@
+"""Asking whether a tool call may run. Imports interrupts, tools and the ground floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minimalagent_nb.approval import Approval, ApprovalRequest, Approver
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.interrupts import Interruptible, ToolInterrupt
+from minimalagent_nb.tools import Tool
+from minimalagent_nb.tools.jsonable import text_of
+
+__all__ = ["ask", "denial", "must_ask"]
+
+
+def must_ask(tool: Tool, inputs: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether somebody must allow the call, and a warning where the tool could not say so."""
+    if not callable(tool.approve):
+        return bool(tool.approve), ""
+    try:
+        return bool(tool.approve(inputs)), ""
+    except Exception as error:  # noqa: BLE001 - a rule that fails does not let anything pass
+        return True, (
+            f"Whether a call of {tool.name} needs approval could not be decided "
+            f"({type(error).__name__}: {text_of(error)}), so it was asked for. Mend approve=."
+        )
+
+
+def ask(
+    approver: Approver, request: ApprovalRequest, cancel: CancelToken
+) -> tuple[Approval | None, str]:
+    """The decision and a warning; no decision where the run was stopped meanwhile.
+
+    An approver that fails, or answers with something else than an `Approval`, denies.
+    One that waits in Python code without looking at `cancel` is interrupted.
+
+    Raises:
+        KeyboardInterrupt: the user's own.
+    """
+    guard = Interruptible()
+    forget = cancel.on_cancel(guard.interrupt)
+    try:
+        given = guard.run(lambda: approver(request, cancel))
+        _check(given)
+    except ToolInterrupt:
+        return None, ""
+    except Exception as error:  # noqa: BLE001 - whatever an approver raises, nothing runs unasked
+        if cancel.cancelled:
+            return None, ""
+        why = f"The approver failed ({type(error).__name__}: {text_of(error)})"
+        denied = Approval("denied", reason="The approver failed.", by="policy")
+        return denied, f"{why}, so the call of {request.tool} was denied. Mend the approver."
+    finally:
+        forget()
+    return (None, "") if cancel.cancelled else (given, "")
+
+
+def _check(given: Any) -> None:
+    decisions = ("approved", "edited", "denied")
+    if not isinstance(given, Approval) or given.decision not in decisions:
+        raise TypeError(f"it must return an Approval, not {text_of(given)[:60]}")
+    if given.decision == "edited" and not isinstance(given.inputs, Mapping):
+        raise TypeError("an edited Approval needs its inputs as a dict")
+
+
+def denial(approval: Approval) -> str:
+    """What the model is told of a call that was denied."""
+    who = "The user" if approval.by == "user" else "The policy for approvals"
+    reason = f" Reason: {approval.reason}" if approval.reason else ""
+    return f"{who} did not allow this call, and it did not run.{reason}"
