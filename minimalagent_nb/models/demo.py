@@ -231,10 +231,10 @@ class _Turn:
     def _chosen(self, tool: ToolSpec, arguments: Arguments) -> dict[str, object] | None:
         """All arguments; the model chooses what the request leaves open."""
         for choice in [choice for choice in arguments.open if choice.closed]:
-            option = self._likeliest(tool, arguments, choice)
-            if option is None:
+            place = self._likeliest(tool, arguments, choice)
+            if place is None:
                 return None
-            arguments.settle(choice, option)
+            arguments.settle(choice, choice.options[place])
         if not arguments.open:
             return dict(arguments.values)
         body = choices_body(tool, self._asked.request, arguments, slot=_CALL_SLOT)
@@ -244,8 +244,8 @@ class _Turn:
         self._count(completion)
         return chosen_values(arguments, completion.text)
 
-    def _likeliest(self, tool: ToolSpec, arguments: Arguments, choice: Choice) -> object | None:
-        """The option that makes the request likeliest; None when cancelled."""
+    def _likeliest(self, tool: ToolSpec, arguments: Arguments, choice: Choice) -> int | None:
+        """Which option makes the request likeliest, by its place; None when cancelled."""
         tokens = self._engine.tokenize(f" {self._asked.request}")[:_LONGEST_REQUEST]
         prompts = option_prompts(tool, arguments.values, choice)
         scores: list[float] = []
@@ -258,7 +258,7 @@ class _Turn:
             for completion in found:
                 self._count(completion, read_only=True)
             scores += [sum(completion.log_probabilities) for completion in found]
-        return choice.options[scores.index(max(scores))]
+        return scores.index(max(scores))
 
     # -- what is said ---------------------------------------------------------------
 
@@ -308,11 +308,14 @@ class _Turn:
         return "".join(kept).strip() or self._no_tool()
 
     def _no_tool(self) -> str:
-        names = ", ".join(f"`{name}`" for name in self._tools) or "none"
-        return (
-            "No tool here fits this request, and I am only a small demonstration model: I can "
-            f"call the tools of this notebook and show what they return. They are: {names}."
+        what = (
+            "I am only a small demonstration model: I can call the tools of this notebook and "
+            "show what they return."
         )
+        if not self._tools:
+            return f"There are no tools here yet, and {what} Define one with @tool, and ask again."
+        names = ", ".join(f"`{name}`" for name in self._tools)
+        return f"No tool here fits this request, and {what} They are: {names}."
 
     def _count(self, completion: Completion, *, read_only: bool = False) -> None:
         """Tokens that the model was made to read count as input, wherever they stood."""

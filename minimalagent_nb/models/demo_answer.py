@@ -7,6 +7,7 @@ reading of words.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ __all__ = [
 _MOST_FACTS = 6
 _MOST_ROWS = 50
 _LONGEST = 6_000  # characters
+_LONGEST_LABEL = 60
+_LARGEST = 10**15
+"""Beyond it a float, by which sentences are compared, cannot tell whole numbers apart."""
 
 _MOST = """
 best biggest deepest fastest greatest heaviest highest largest latest longest maximum most newest
@@ -40,9 +44,18 @@ _HIGH, _LOW = frozenset(_MOST.split()), frozenset(_LEAST.split())
 
 _SAID_ANYWAY = """
 amount average become becomes contain contains count equal equals gives individual respectively
-result roughly total value worth"""
-_HARMLESS = frozenset(_SAID_ANYWAY.split()) - {"roughly"}
+result total value worth"""
+_HARMLESS = frozenset(_SAID_ANYWAY.split())
 """Words that a sentence may bring in: they claim nothing that its number does not."""
+_TWISTS = """
+above almost before after below bigger but cheaper except exceed exceeds exactly false fewer greater
+heavier higher larger least less lighter longer lower more nearly neither never no nor not only or
+over same shorter smaller than true under unless until without yes"""
+_TURNS = frozenset(_TWISTS.split())
+"""Words that make a sentence claim more than its numbers, or the contrary."""
+
+_LINK = "( (are|at|for|from|has|have|in|is|of|on|was|were|with))"
+"""What may stand between a label and its number, as a regular expression."""
 
 _UNIT_FAMILIES = (
     "mm millimeter millimetre",
@@ -83,11 +96,15 @@ class Facts:
 
 
 def result_value(result: ToolResult) -> Any:
-    """The value that a tool returned: its JSON, or its text."""
-    block: Mapping[str, Any] = next(iter(result["content"]), {"text": ""})
+    """The value that a tool returned: its JSON, or its text; of other blocks what they are."""
+    blocks: list[Mapping[str, Any]] = [*result["content"]]
+    block = next((block for block in blocks if "json" in block or "text" in block), {})
     if "json" in block:
         return block["json"]
-    text = str(block.get("text", ""))
+    if not str(block.get("text", "")).strip():
+        kinds = ", ".join(kind for other in blocks for kind in other if kind != "text")
+        return f"({kinds}: see the tree)" if kinds else "(nothing)"
+    text = str(block["text"])
     try:
         return json.loads(text)
     except ValueError:
@@ -109,7 +126,7 @@ def facts_of(value: Any) -> Facts | None:
             if len(cells) != 2 or len(labels) != 1 or len(numbers) != 1:
                 return None
             pairs.append((labels[0], numbers[0]))
-    plain = all(label.strip() and _is_number(number) for label, number in pairs)
+    plain = all(_is_label(label) and _is_number(number) for label, number in pairs)
     distinct = len({label.lower() for label, _ in pairs}) == len(pairs)
     return Facts(tuple(pairs)) if plain and distinct and 0 < len(pairs) <= _MOST_FACTS else None
 
@@ -123,9 +140,9 @@ def sentence_grammar(facts: Facts) -> str | None:
     if len(facts.pairs) < 2:
         return None
     pairs = [(_escaped(label), _escaped(json.dumps(number))) for label, number in facts.pairs]
-    between = r",?( [A-Za-z]{1,9}){0,2} "
-    labels_first = between.join(f"{label}( [a-z]{{1,9}}){{1,2}} {n}" for label, n in pairs)
-    numbers_first = between.join(f"{n}( [a-z]{{1,9}}){{0,2}} {label}" for label, n in pairs)
+    between = r"( [a-z]{1,14})?(,|,? and) "
+    labels_first = between.join(f"{label}{_LINK} {n}" for label, n in pairs)
+    numbers_first = between.join(f"{n}{_LINK}? {label}" for label, n in pairs)
     begin = "[A-Z][A-Za-z']{0,13}( [A-Za-z']{1,14}){0,9}"
     rule = rf"{begin} (({labels_first})|({numbers_first}))( [a-z]{{1,14}})?\."
     return "%llguidance {}\nstart: /" + rule + "/"
@@ -135,7 +152,8 @@ def is_true(sentence: str, facts: Facts, request: str, call: str, told: Facts) -
     """Whether a sentence says nothing that the result and the request do not say.
 
     Each number stands in the result or the request, each number of the result beside
-    its own label, each other word in what was asked and called. `told` are the facts
+    its own label, each other word in what was asked and called, and none compares or
+    denies. `told` are the facts
     that the sentence must hold; a superlative is true of one that `Facts.asked_for`
     chose, and of no other.
 
@@ -150,6 +168,8 @@ def is_true(sentence: str, facts: Facts, request: str, call: str, told: Facts) -
     if not stated <= known | numbers_in(request):
         return False
     words = set(words_of_name(sentence))
+    if words & _TURNS or re.search(r"n['\u2019]t\b", sentence):
+        return False
     if words & (_HIGH | _LOW) and (len(told.pairs) != 1 or told == facts):
         return False
     labels = " ".join(label for label, _ in facts.pairs)
@@ -162,10 +182,19 @@ def is_true(sentence: str, facts: Facts, request: str, call: str, told: Facts) -
 
 def verbatim(value: Any) -> str:
     """The value as Markdown: a list, a table, or a block of text. Its text stays text."""
+    shown = _markdown(value)
+    if len(shown) > 3 * _LONGEST:
+        shown = _block(json.dumps(value, ensure_ascii=False, indent=1))
+    return shown
+
+
+def _markdown(value: Any) -> str:
     if isinstance(value, str):
         shown = _block(value) if "\n" in value.strip() else _plain(value)
     elif isinstance(value, Mapping) and value and all(map(_is_scalar, value.values())):
-        shown = "\n".join(f"- {_plain(key)}: {_plain(cell)}" for key, cell in value.items())
+        pairs = list(value.items())
+        lines = (f"- {_plain(key)}: {_plain(cell)}" for key, cell in pairs[:_MOST_ROWS])
+        shown = "\n".join(lines) + _more(pairs)
     elif isinstance(value, list) and value and all(map(_is_scalar, value)):
         shown = "\n".join(f"- {_plain(cell)}" for cell in value[:_MOST_ROWS]) + _more(value)
     elif _is_table(value):
@@ -191,7 +220,13 @@ def _escaped(text: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and -_LARGEST < value < _LARGEST
+
+
+def _is_label(text: str) -> bool:
+    """Whether a sentence can name it; what the model takes for its own marks it cannot."""
+    return 0 < len(text.strip()) <= _LONGEST_LABEL and "<|" not in text
 
 
 def _is_scalar(value: Any) -> bool:
@@ -217,19 +252,23 @@ def _pairs_in(sentence: str, facts: Facts) -> set[tuple[str, float | int]] | Non
     """The facts that a sentence states; None where a number stands beside another label.
 
     Labels and numbers must alternate, all in the same order: ``A 1, B 2`` or ``1 A, 2 B``.
+    Pairs are listed, and in each of several stands no word that says anything.
     """
-    places: list[tuple[int, str, float | None]] = []
+    places: list[tuple[re.Match[str], str, float | None]] = []
     for label, _ in facts.pairs:
         pattern = rf"(?<!\w){re.escape(label)}(?!\w)"
         found = re.finditer(pattern, sentence, re.IGNORECASE)
-        places += [(match.start(), label, None) for match in found]
+        places += [(match, label, None) for match in found]
     values = {float(value) for _, value in facts.pairs}
     for match in re.finditer(r"-?\d+(?:,\d{3})*(?:\.\d+)?", sentence):
         number = float(match[0].replace(",", ""))
         if number in values:
-            places.append((match.start(), "", number))
-    places.sort(key=lambda place: place[0])
-    if len(places) % 2:
+            places.append((match, "", number))
+    places.sort(key=lambda place: place[0].start())
+    gaps = [sentence[a.end() : b.start()] for (a, *_), (b, *_) in itertools.pairwise(places)]
+    links = [COMMON.issuperset(words_of_name(gap)) or len(places) == 2 for gap in gaps[::2]]
+    listed = [re.search(r"(?:,|\band) *$", gap) for gap in gaps[1::2]]
+    if len(places) % 2 or not all((*links, *listed)):
         return None
     stated = set()
     for first, second in zip(places[::2], places[1::2], strict=True):

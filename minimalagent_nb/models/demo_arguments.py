@@ -1,14 +1,16 @@
 """The arguments of a call, read from the request; what stays open is for the model to choose.
 
-Numbers, dates, choices and texts can only be ones that the request (or, for a request
-that goes on with an earlier one, the call before) names: nothing is invented. Imports
+Numbers, dates and texts can only be ones that the request (or, for a request that goes
+on with an earlier one, the call before) names: nothing is invented. Of a parameter with a
+fixed set of values the model takes the likeliest where the request names none. Imports
 the reading of words and the tool's description.
 """
 
 from __future__ import annotations
 
-import itertools
+import datetime
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +30,11 @@ from minimalagent_nb.models.protocol import ToolSpec
 __all__ = ["Arguments", "Choice", "Parameter", "fill", "grammar", "parameters"]
 
 _MOST_NUMBERS = 6
-"""More numbers than this are not tried in every order."""
+"""Those after them are not given to any parameter."""
+
+_ON = frozenset(("on", "enable", "enabled", "true", "yes"))
+_OFF = frozenset(("off", "disable", "disabled", "false", "no"))
+_DENIED = frozenset(("no", "not", "without", "don't", "don\u2019t", "disable"))
 
 _ORDINALS = {
     form: number
@@ -41,7 +47,7 @@ _ORDINALS = {
 class Parameter:
     """One parameter of a tool, as far as it matters here.
 
-    `kind` is ``number``, ``integer``, ``text``, ``date``, ``datetime``, ``flag``,
+    `kind` is ``number``, ``integer``, ``text``, ``date``, ``datetime``, ``time``, ``flag``,
     ``choice``, or ``other`` for what cannot be filled.
     """
 
@@ -144,7 +150,7 @@ def _parameter(name: str, node: Mapping[str, Any], required: bool) -> Parameter:
     if many and isinstance(node.get("items"), Mapping):
         node = node["items"]
     choices = tuple(node.get("enum") or ((node["const"],) if "const" in node else ()))
-    formats = {"date": "date", "date-time": "datetime"}
+    formats = {"date": "date", "date-time": "datetime", "time": "time"}
     types = {"integer": "integer", "number": "number", "boolean": "flag", "string": "text"}
     kind = formats.get(str(node.get("format"))) or types.get(str(node.get("type")), "other")
     return Parameter(name, "choice" if choices else kind, required, choices, description, many)
@@ -156,14 +162,21 @@ def _parameter(name: str, node: Mapping[str, Any], required: bool) -> Parameter:
 def _fill_dates(
     wanted: Iterable[Parameter], reading: Reading, found: Arguments, used: list[Found]
 ) -> None:
-    dates = list(reading.dates)
+    dates, times = list(reading.dates), list(reading.times)
     for parameter in wanted:
+        if parameter.kind == "time" and times and not parameter.many:
+            used.append(times[0])
+            found.values[parameter.name] = times.pop(0).value.isoformat()
         if parameter.kind in ("date", "datetime") and dates:
             count = len(dates) if parameter.many else 1
             taken, dates = dates[:count], dates[count:]
             used += taken
-            time = "T00:00:00" if parameter.kind == "datetime" else ""
-            values = [date.value.isoformat() + time for date in taken]
+            values = [date.value.isoformat() for date in taken]
+            if parameter.kind == "datetime":
+                used += times[: len(values)]
+                clocks = [time.value for time in times] + [datetime.time()] * len(values)
+                values = [f"{day}T{time}" for day, time in zip(values, clocks, strict=False)]
+                times = times[len(values) :]
             found.values[parameter.name] = values if parameter.many else values[0]
 
 
@@ -186,7 +199,7 @@ def _fill_choices(
         others = taken.setdefault(parameter.choices, [])
         twins = [p for p in wanted if p.choices == parameter.choices and p is not parameter]
         if twins and not others and len(best) > 1:
-            best = [value for value in best if _said_for(parameter, value, named, reading)] or best
+            best = _own(parameter, twins, best, named, reading)
         best = [value for value in best if value not in others] or ([] if others else best)
         if parameter.many and best:
             found.values[parameter.name] = best
@@ -231,6 +244,19 @@ def _best(parameter: Parameter, named: Sequence[tuple[Any, Found]]) -> list[Any]
     return [choice for choice, words in counts.items() if len(words) == most or parameter.many]
 
 
+def _own(
+    parameter: Parameter,
+    twins: Sequence[Parameter],
+    best: Sequence[Any],
+    named: Sequence[tuple[Any, Found]],
+    reading: Reading,
+) -> list[Any]:
+    """Of values for several like parameters those of this one; without a sign, the first."""
+    own = [value for value in best if _said_for(parameter, value, named, reading)]
+    left = [v for v in best if not any(_said_for(twin, v, named, reading) for twin in twins)]
+    return own or (left or list(best))[:1]
+
+
 def _said_for(
     parameter: Parameter, value: Any, named: Sequence[tuple[Any, Found]], reading: Reading
 ) -> bool:
@@ -265,30 +291,31 @@ def _fill_numbers(
         if item.kind in ("number", "integer") and item.many and free:
             found.values[item.name] = [number.value for number in free]
             return
-    free = [number for number in free if number.text.lower() != "one"] or free
-    best: tuple[float, tuple[Parameter | None, ...]] = (-1.0, ())
-    free = free[:_MOST_NUMBERS]
-    padded = [*slots, *([None] * len(free))]
-    for order in itertools.permutations(padded, len(free)):
-        score = sum(
-            _fits(parameter, number, reading, place)
-            for place, (parameter, number) in enumerate(zip(order, free, strict=True))
-            if parameter is not None
-        ) - 0.001 * _disorder(order, slots)
-        if score > best[0]:
-            best = (score, order)
-    for parameter, number in zip(best[1], free, strict=False):
-        if parameter is not None:
-            found.values[parameter.name] = number.value
-            used.append(number)
+    free = ([number for number in free if number.text.lower() != "one"] or free)[:_MOST_NUMBERS]
+    for slot, place in _assigned([[_fits(item, n, reading) for n in free] for item in slots]):
+        found.values[slots[slot].name] = free[place].value
+        used.append(free[place])
 
 
-def _disorder(order: Sequence[Parameter | None], slots: Sequence[Parameter]) -> int:
-    places = [slots.index(item) for item in order if item is not None]
-    return sum(a > b for a, b in itertools.combinations(places, 2))
+def _assigned(fits: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
+    """Pairs of a parameter and a number that suit best; those in order before those that cross.
+
+    The best way to give away each set of numbers, a bit for each, grows by one
+    parameter after another.
+    """
+    best: dict[int, tuple[float, tuple[tuple[int, int], ...]]] = {0: (0.0, ())}
+    for slot, row in enumerate(fits):
+        for taken, (score, pairs) in list(best.items()):
+            for place, fit in enumerate(row):
+                if taken >> place & 1:
+                    continue
+                total = score + fit - 0.001 * (taken >> place).bit_count()
+                if total > best.get(taken | 1 << place, (-math.inf,))[0]:
+                    best[taken | 1 << place] = (total, (*pairs, (slot, place)))
+    return max(best.values(), key=lambda way: way[0])[1]
 
 
-def _fits(parameter: Parameter, number: Found, reading: Reading, place: int) -> float:
+def _fits(parameter: Parameter, number: Found, reading: Reading) -> float:
     """How well a number suits a parameter, by the words around it; below 0 not at all."""
     if parameter.kind == "integer" and number.value != int(number.value):
         return -10.0
@@ -312,18 +339,19 @@ def _fits(parameter: Parameter, number: Found, reading: Reading, place: int) -> 
 def _fill_flags(
     wanted: Iterable[Parameter], reading: Reading, found: Arguments, used: list[Found]
 ) -> None:
-    stems = [stem(word.value) for word in reading.words]
+    words = [word.value for word in reading.words]
+    on, off = not _ON.isdisjoint(words), not _OFF.isdisjoint(words)
     for parameter in wanted:
         if parameter.kind != "flag":
             continue
         names = stems_of([parameter.name])
-        places = [i for i, word in enumerate(stems) if any(matches(word, n) for n in names)]
+        places = [i for i, word in enumerate(words) if any(matches(stem(word), n) for n in names)]
         if places:
             used += [reading.words[place] for place in places]
-            said = reading.words[max(0, places[0] - 3) : places[0]]
-            found.values[parameter.name] = not any(
-                word.value in ("no", "not", "without", "don't") for word in said
-            )
+            denied = _DENIED.intersection(words[max(0, places[0] - 3) : places[0]])
+            found.values[parameter.name] = not (denied or _OFF & {*words[places[0] + 1 :][:1]})
+        elif parameter.required and on != off:
+            found.values[parameter.name] = on
         elif parameter.required:
             found.open.append(Choice(parameter.name, (True, False)))
 

@@ -29,6 +29,9 @@ __all__ = [
 
 _STEADY = {"temperature": 0, "seed": 0, "cache_prompt": True}
 
+_LONGEST_TEXT = 1_000
+"""Characters of a request or an argument that the model reads: its memory is small."""
+
 _CALLS = """Tool: translate. Translate a text. (text; to language: english, french, german)
 Request: How do you say "thank you" in German?
 Call: {"to_language": "german", "text": "thank you"}
@@ -122,11 +125,11 @@ def choices_body(
 ) -> dict[str, Any]:
     """Have the model choose among what is open; what is known stands there already."""
     known = "".join(
-        f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}, "
+        f"{json.dumps(name)}: {_short(json.dumps(value, ensure_ascii=False))}, "
         for name, value in arguments.values.items()
     )
     begun = f"{{{known}{json.dumps(arguments.open[0].name)}: "
-    prompt = f"{_CALLS}Tool: {described(tool)}\nRequest: {request}\nCall: {begun}"
+    prompt = f"{_CALLS}Tool: {described(tool)}\nRequest: {_short(request)}\nCall: {begun}"
     # A token is at least one byte of what it says.
     longest = sum(len(json.dumps(choice.name)) + 8 for choice in arguments.open) + sum(
         max(len(json.dumps(option).encode()) for option in choice.options)
@@ -146,7 +149,7 @@ def answer_body(
     request: str, call: ToolUse, told: Facts, *, slot: int, with_call: bool
 ) -> dict[str, Any]:
     """Have the model say a result; with the call where the request alone does not name it."""
-    question = f"{request} ({_spoken(call)})" if with_call else request
+    question = f"{_short(request)} ({_short(_spoken(call))})" if with_call else _short(request)
     chat = [("system", _ANSWER_SYSTEM)]
     for asked_for, found, said in (*_ANSWERS, (question, str(told), "")):
         chat += [("user", f"Question: {asked_for}\nResult: {found}"), ("assistant", said)]
@@ -157,8 +160,13 @@ def answer_body(
 
 def talk_body(request: str, *, slot: int) -> dict[str, Any]:
     """Have the model reply to small talk."""
-    prompt = _chat([("system", _TALK_SYSTEM), ("user", request), ("assistant", "")])
+    prompt = _chat([("system", _TALK_SYSTEM), ("user", _short(request)), ("assistant", "")])
     return {**_STEADY, "prompt": prompt, "max_tokens": 40, "stop": ["\n"], "id_slot": slot}
+
+
+def _short(text: str) -> str:
+    """The beginning of a text that may be of any length."""
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + " …"
 
 
 def _spoken(call: ToolUse) -> str:

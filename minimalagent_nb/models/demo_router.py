@@ -67,7 +67,7 @@ _CHANGES = frozenset(_CHANGE_LIST.split())
 _ASKED_TO = frozenset(("can", "could", "would", "will"))
 
 _LONGEST_DESCRIPTION = 300
-"""Characters; what follows says little more, and every token costs time."""
+"""Characters, of the parameters as well; what follows says little more, and costs time."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,10 @@ def option_prompts(tool: ToolSpec, known: Mapping[str, Any], choice: Choice) -> 
     prompts = []
     for option in choice.options:
         values = {**known, choice.name: option}
-        texts = [f"{_spoken(name)}: {_spoken(str(value))}" for name, value in values.items()]
-        prompts.append(_prompt(f"{tool.name}. {_description(tool)} ({'; '.join(texts)})"))
+        texts = [f"{_spoken(name)}: {_spoken(str(value))[:100]}" for name, value in values.items()]
+        # The parameter that is to be chosen stands last: it must not be what is cut.
+        about = "; ".join(texts)[-_LONGEST_DESCRIPTION:]
+        prompts.append(_prompt(f"{tool.name}. {_description(tool)} ({about})"))
     return prompts
 
 
@@ -164,11 +166,15 @@ def described(tool: ToolSpec) -> str:
     for parameter in parameters(tool):
         choices = ", ".join(_spoken(str(item)) for item in parameter.choices[:8])
         texts.append(_spoken(parameter.name) + (f": {choices}" if choices else ""))
-    return f"{tool.name}. {_description(tool)} ({'; '.join(texts)})"
+    return f"{tool.name}. {_description(tool)} ({_cut('; '.join(texts))})"
 
 
 def _description(tool: ToolSpec) -> str:
-    return " ".join(tool.description.split())[:_LONGEST_DESCRIPTION]
+    return _cut(" ".join(tool.description.split()))
+
+
+def _cut(text: str) -> str:
+    return text[:_LONGEST_DESCRIPTION]
 
 
 def _spoken(name: str) -> str:

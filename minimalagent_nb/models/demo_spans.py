@@ -14,6 +14,8 @@ from minimalagent_nb.models.protocol import ToolSpec
 __all__ = ["items_of", "overlaps", "spans_of"]
 
 _MOST_SPANS = 24
+_LONGEST_SPAN = 100
+"""Characters of a name or a title; longer texts are quoted or stand after a colon."""
 
 _VERB_LIST = """
 add book buy call cancel change check clear convert count create cut delete describe display drop
@@ -76,25 +78,24 @@ def _is_border(word: Found, used: Sequence[Found], known: set[str]) -> bool:
     if word.value in COMMON or word.value in _VERBS:
         return True
     # A capital inside a sentence marks a name, whatever the word means otherwise.
-    return any(stem(word.value) == item for item in known) and not (
-        word.text[0].isupper() and word.start
-    )
+    return stem(word.value) in known and not (word.text[0].isupper() and word.start)
 
 
 def _within(chunk: Sequence[Found], text: str) -> list[str]:
-    """The whole chunk without bridging words at its ends, and its parts between them."""
-    words = list(chunk)
-    while words and words[0].value in _BRIDGES:
-        words.pop(0)
-    while words and words[-1].value in _BRIDGES:
-        words.pop()
-    if not words:
-        return []
-    found = [text[words[0].start : words[-1].end]]
-    for place, word in enumerate(words):
+    """The pieces of a chunk that bridging words end, and several of them with what lies between."""
+    pieces: list[list[Found]] = [[]]
+    for word in chunk:
         if word.value in _BRIDGES:
-            for part in (words[:place], words[place + 1 :]):
-                found += _within(part, text)
+            pieces.append([])
+        else:
+            pieces[-1].append(word)
+    pieces = [piece for piece in pieces if piece]
+    found = []
+    for number, first in enumerate(pieces):
+        for last in pieces[number:]:
+            if last[-1].end - first[0].start > _LONGEST_SPAN:
+                break
+            found.append(text[first[0].start : last[-1].end])
     return found
 
 

@@ -38,18 +38,23 @@ sixteen seventeen eighteen nineteen"""
 _UNITS = {word: value for value, word in enumerate(_SMALL.split())}
 _ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = {word: value for value, word in enumerate(_ROUND.split(), 2)}
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
 _MONTHS = "january february march april may june july august september october november december"
 _MONTH = {name: number for number, name in enumerate(_MONTHS.split(), 1)}
 _MONTH |= {name[:3]: number for name, number in _MONTH.items()} | {"sept": 9}
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NEAR = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
 
-_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w)")
+# A number that is longer, or goes on as in 1.5e3 and 2.5.1, is not read: better none than half.
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+\u2212]?(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{1,18})?(?!\w|[.,]\d)"
+)
 _DIGITS = re.compile(r"(?:(?<!\w)-)?\d+(?:,\d{3})*(?:\.\d+)?")
 """Any digits, in units and identifiers too: what is stated must not slip through."""
+_MINUS = re.compile(r".*?\b(minus|negative) $", re.IGNORECASE | re.DOTALL)
 _NAME = "|".join(sorted(_MONTH, key=len, reverse=True))
 _DATES = (
-    re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})\b"),
+    re.compile(r"\b(?P<y>\d{4})([-/])(?P<m>\d{1,2})\2(?P<d>\d{1,2})\b"),
     re.compile(r"\b(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})\b"),
     re.compile(
         rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<name>{_NAME})\.?,?(?: (?P<y>\d{{4}}))?\b",
@@ -60,7 +65,16 @@ _DATES = (
         re.IGNORECASE,
     ),
 )
-_NEAR_DATE = re.compile(rf"\b({'|'.join([*_NEAR, *_WEEKDAYS])})\b", re.IGNORECASE)
+_NEAR_DATE = re.compile(
+    rf"\b(?:(?P<from>day after|day before|last) )?(?P<near>{'|'.join([*_NEAR, *_WEEKDAYS])})\b"
+    r"|\b(?P<count>\d{1,3}|" + "|".join(["an?", *_UNITS]) + r") (?P<unit>day|week)s? ago\b",
+    re.IGNORECASE,
+)
+_TIME = re.compile(
+    r"\b(?:(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?: ?(?P<half>[ap])\.?m\b)?"
+    r"|(?P<hour>0?[1-9]|1[0-2]) ?(?P<of>[ap])\.?m\b)",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]+)?")
 
@@ -77,13 +91,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Reading:
-    """A request as it was read. `numbers` are those outside of dates."""
+    """A request as it was read. `numbers` are those outside of dates; of a time, its hour."""
 
     text: str
     words: tuple[Found, ...]
     numbers: tuple[Found, ...]
     dates: tuple[Found, ...]
     quoted: tuple[Found, ...]
+    times: tuple[Found, ...] = ()
 
 
 def read(text: str, today: datetime.date) -> Reading:
@@ -93,18 +108,22 @@ def read(text: str, today: datetime.date) -> Reading:
         Found(match[match.lastindex or 0], match[0], *match.span())
         for match in _QUOTED.finditer(text)
     )
+    times = tuple(_times(text))
+    hours = [Found(found.value.hour, found.text, found.start, found.end) for found in times]
+    numbers = [found for found in _numbers(text) if not _inside(found, (*dates, *times))]
     return Reading(
         text=text,
         words=tuple(Found(match[0].lower(), match[0], *match.span()) for match in _words(text)),
-        numbers=tuple(found for found in _numbers(text) if not _inside(found, dates)),
+        numbers=tuple(sorted([*numbers, *hours], key=lambda found: found.start)),
         dates=dates,
         quoted=quoted,
+        times=times,
     )
 
 
 def numbers_in(text: str) -> set[float]:
     """All numbers that a text states, in digits or in words; ``one`` is an article too often."""
-    words = {float(found.value) for found in _numbers(text) if found.text.isalpha()}
+    words = {float(n.value) for n in _numbers(text) if not re.search(r"\d", n.text)}
     digits = {float(match[0].replace(",", "")) for match in _DIGITS.finditer(text)}
     return digits | (words - {1.0})
 
@@ -149,28 +168,44 @@ def _words(text: str) -> list[re.Match[str]]:
 
 
 def _numbers(text: str) -> list[Found]:
-    found = [Found(_value(match[0]), match[0], *match.span()) for match in _NUMBER.finditer(text)]
-    words = _words(text)
-    for place, match in enumerate(words):
+    """Numbers in digits and in words: ``-3``, ``minus three``, ``two hundred and five``."""
+    found: list[Found] = []
+    last = ""  # the word that the newest number ends with
+    for match in re.finditer(rf"(?P<digits>{_NUMBER.pattern})|{_WORD.pattern}", text):
         word = match[0].lower()
-        before = words[place - 1] if place else None
-        if word in _TENS:
-            found.append(Found(_TENS[word] * 10, match[0], *match.span()))
-        elif word in _UNITS:
-            tens = _TENS.get(before[0].lower(), 0) if before is not None else 0
-            if tens and before is not None and 0 < _UNITS[word] < 10:
-                found.pop()
-                span = (before.start(), match.end())
-                found.append(Found(tens * 10 + _UNITS[word], text[slice(*span)], *span))
-            else:
-                found.append(Found(_UNITS[word], match[0], *match.span()))
-        elif word == "dozen":
-            found.append(Found(12, match[0], *match.span()))
-    return sorted(found, key=lambda item: item.start)
+        value: float | int | None = _UNITS.get(word, _TENS.get(word, 0) * 10 or _SCALES.get(word))
+        if match["digits"]:
+            value = _value(match["digits"])
+        if value is None:
+            continue
+        start, between = match.start(), text[found[-1].end : match.start()] if found else "."
+        whole = _joined(found[-1].value, last, word, value) if found else None
+        linked = re.fullmatch(r"[ -]", between) or (last in _SCALES and between == " and ")
+        if linked and whole is not None:
+            start, value = found.pop().start, whole
+        else:
+            sign = _MINUS.match(text, max(0, start - 9), start)
+            # The minus of ten minus two is none.
+            if sign and (not found or found[-1].end < sign.start(1) - 1):
+                start, value = sign.start(1), -value
+        found.append(Found(value, text[start : match.end()], start, match.end()))
+        last = word
+    return found
+
+
+def _joined(whole: float | int, last: str, word: str, value: float | int) -> float | int | None:
+    """The number that goes on with one more word; None where that begins a new one."""
+    if word in _SCALES:
+        rest = whole % 1000 if isinstance(whole, int) and word == "hundred" else whole
+        scaled = whole - rest + rest * value
+        return int(scaled) if scaled == int(scaled) else scaled
+    if (last in _TENS and 0 < value < 10) or (last in _SCALES and 0 < value < _SCALES[last]):
+        return whole + value
+    return None
 
 
 def _value(digits: str) -> float | int:
-    plain = digits.replace(",", "")
+    plain = digits.replace(",", "").replace("\u2212", "-")
     return float(plain) if "." in plain else int(plain)
 
 
@@ -187,13 +222,35 @@ def _dates(text: str, today: datetime.date) -> list[Found]:
             if day is not None and not _inside(here, found):
                 found.append(here)
     for match in _NEAR_DATE.finditer(text):
-        word = match[0].lower()
-        if word in _NEAR:
-            days = _NEAR[word]
-        else:
-            days = (_WEEKDAYS.index(word) - today.weekday() - 1) % 7 + 1
+        days = _days_from(match, today)
         found.append(Found(today + datetime.timedelta(days), match[0], *match.span()))
     return sorted(found, key=lambda item: item.start)
+
+
+def _days_from(match: re.Match[str], today: datetime.date) -> int:
+    """How far a day is away that is named from today on."""
+    if match["count"]:
+        count = match["count"].lower()
+        number = int(count) if count.isdigit() else _UNITS.get(count, 1)
+        return -number * (7 if match["unit"].lower() == "week" else 1)
+    word, begin = match["near"].lower(), (match["from"] or "").lower()
+    if word in _NEAR:
+        return _NEAR[word] + {"day after": 1, "day before": -1}.get(begin, 0)
+    ahead = (_WEEKDAYS.index(word) - today.weekday() - 1) % 7 + 1
+    if begin == "last":
+        return ahead - 7 or -7
+    return ahead + {"day after": 1, "day before": -1}.get(begin, 0)
+
+
+def _times(text: str) -> list[Found]:
+    found = []
+    for match in _TIME.finditer(text):
+        hour, half = int(match["h"] or match["hour"]), (match["half"] or match["of"] or "").lower()
+        if half and hour <= 12:
+            hour = hour % 12 + (12 if half == "p" else 0)
+        time = datetime.time(hour, int(match["m"] or 0))
+        found.append(Found(time, match[0], *match.span()))
+    return found
 
 
 def _date(parts: dict[str, str | None], today: datetime.date) -> datetime.date | None:

@@ -16,6 +16,7 @@ from minimalagent_nb.models import (
     ModelRequest,
     TextChunk,
     ThinkingChunk,
+    ToolSpec,
     describe_choice,
     find_model,
 )
@@ -114,6 +115,30 @@ def test_small_talk_is_answered_with_or_without_tools(demo_model):
     _, answer = reply(demo_model, user_message("Hello!"), tools=None)
     assert text_of(answer)
     assert answer.stop_reason == "end_turn"
+
+
+def test_a_value_of_none_is_a_value(demo_model):
+    options = ("low", "high", None)
+    schema = {"type": "object", "properties": {"how": {"enum": [*options]}}, "required": ["how"]}
+    spec = ToolSpec("level", "Set the heating level.", schema)
+    asked = ModelRequest([user_message("Turn the heating")], tools=[spec])
+    *_, answer = demo_model.stream(asked, CancelToken())
+    assert answer.message["content"][-1]["toolUse"]["input"]["how"] in options
+
+
+def test_a_request_of_any_length_is_answered(demo_model):
+    text = "How many penguins of each species? " + "The fox of the wood and the bear, " * 600
+    assert "toolUse" in reply(demo_model, user_message(text))[1].message["content"][-1]
+    assert text_of(reply(demo_model, user_message(text), tools=None)[1])
+    counts = {"Adelie": 152, "Gentoo": 124}
+    exchange = called(result={"json": counts}, by="species")
+    assert "152" in text_of(reply(demo_model, user_message(text), *exchange)[1])
+
+
+@pytest.mark.parametrize("content", [{"text": str(10**400)}, {"text": "NaN"}, {"text": ""}])
+def test_a_result_of_any_kind_is_shown(demo_model, content):
+    exchange = called(result=content, by="species")
+    assert "gives:" in text_of(reply(demo_model, user_message("How many?"), *exchange)[1])
 
 
 def test_what_is_missing_is_asked_for(demo_model):

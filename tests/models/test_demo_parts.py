@@ -19,8 +19,20 @@ from minimalagent_nb.models.demo_answer import (
     verbatim,
 )
 from minimalagent_nb.models.demo_arguments import Choice, fill, grammar
-from minimalagent_nb.models.demo_prompts import answer_body, asked, choices_body, chosen_values
-from minimalagent_nb.models.demo_router import candidate_prompts, goes_on, shortlist, weigh
+from minimalagent_nb.models.demo_prompts import (
+    answer_body,
+    asked,
+    choices_body,
+    chosen_values,
+    talk_body,
+)
+from minimalagent_nb.models.demo_router import (
+    candidate_prompts,
+    goes_on,
+    option_prompts,
+    shortlist,
+    weigh,
+)
 from minimalagent_nb.models.demo_words import matches, numbers_in, read, stem, words_of_name
 from tests.benchmarks.demo_model.toolsets import specs
 
@@ -52,6 +64,14 @@ def tool(**properties) -> ToolSpec:
         ("on 2025-03-14 at 19", [19]),
         ("on 2 April 2025", []),
         ("version v2 of Q3", []),
+        ("minus 5, \u22124, negative three, ten minus 2", [-5, -4, -3, 10, 2]),
+        ("two hundred and five, 2.5 million, one hundred thousand", [205, 2_500_000, 100_000]),
+        ("two dozen", [24]),
+        ("1.5e3 and 2.5.1", []),
+        ("9" * 5000, []),
+        ("9" * 400 + ".5", []),
+        ("tomorrow at 15:30, the top 5", [15, 5]),
+        ("at 7 pm or 12 a.m.", [19, 0]),
         ("nothing", []),
     ],
 )
@@ -73,10 +93,23 @@ def test_numbers_outside_of_dates_are_read(text, values):
         ("yesterday", "2025-03-09"),
         ("on Friday", "2025-03-14"),
         ("on Monday", "2025-03-17"),
+        ("last Friday", "2025-03-07"),
+        ("last Monday", "2025-03-03"),
+        ("next Friday", "2025-03-14"),
+        ("the day after tomorrow", "2025-03-12"),
+        ("the day before yesterday", "2025-03-08"),
+        ("3 days ago", "2025-03-07"),
+        ("a week ago", "2025-03-03"),
+        ("2025/05/06", "2025-05-06"),
     ],
 )
 def test_dates_are_read(text, day):
     assert [str(found.value) for found in reading(text).dates] == [day]
+
+
+def test_times_of_the_day_are_read():
+    times = reading("15:30, 4 pm, 12:05 a.m., 8:15:00 and 25:00").times
+    assert [str(found.value) for found in times] == ["15:30:00", "16:00:00", "00:05:00", "08:15:00"]
 
 
 @pytest.mark.parametrize("text", ["2025-02-30", "31 June", "I may go", "may 99"])
@@ -122,6 +155,7 @@ def test_forms_of_a_word_are_one():
             {"value": 3, "from_unit": "kg", "to_unit": "pounds"},
         ),
         ("convert", "from miles to km: 4", {"value": 4, "from_unit": "miles", "to_unit": "km"}),
+        ("convert", "9 miles into km", {"value": 9, "from_unit": "miles", "to_unit": "km"}),
         ("cancel_event", 'Delete "Lunch, maybe"', {"title": "Lunch, maybe"}),
         ("count_words", "Count the words in: a b c.", {"text": "a b c"}),
         ("find_customer", "Where does Maria Lopez live?", {"name": "Maria Lopez"}),
@@ -177,11 +211,52 @@ def test_a_whole_number_is_not_asked_to_be_a_fraction():
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("make it verbose", True), ("make it, but not verbose", False)]
+    ("text", "value"),
+    [
+        ("make it verbose", True),
+        ("make it, but not verbose", False),
+        ("make it with verbose off", False),
+    ],
 )
 def test_flags_are_named_or_denied(text, value):
     spec = tool(verbose={"type": "boolean", "default": False})
     assert fill(spec, reading(text)).values == {"verbose": value}
+
+
+def test_a_flag_without_a_name_is_on_or_off():
+    spec = tool(state={"type": "boolean"})
+    assert fill(spec, reading("Turn the lamp on")).values == {"state": True}
+    assert fill(spec, reading("Turn off the lamp")).values == {"state": False}
+    assert fill(spec, reading("Turn the lamp")).open == [Choice("state", (True, False))]
+
+
+def test_like_parameters_without_a_sign_take_values_in_order():
+    stations = {"enum": ["harbour", "airport", "hill"]}
+    spec = tool(one=stations, other=stations)
+    found = fill(spec, reading("Compare the hill with the airport"))
+    assert (found.values, found.open) == ({"one": "hill", "other": "airport"}, [])
+
+
+def test_a_moment_is_a_date_with_its_time():
+    spec = tool(at={"type": "string", "format": "date-time"})
+    assert fill(spec, reading("tomorrow at 15:30")).values == {"at": "2025-03-11T15:30:00"}
+    assert fill(spec, reading("tomorrow")).values == {"at": "2025-03-11T00:00:00"}
+    spec = tool(at={"type": "string", "format": "time"})
+    assert fill(spec, reading("at 4 pm")).values == {"at": "16:00:00"}
+
+
+def test_many_numbers_and_parameters_are_few_ways():
+    spec = tool(**{name: {"type": "number"} for name in "abcdefghijkl"})
+    found = fill(spec, reading("make 1 2 3 4 5 6 7 8"))
+    assert found.values == dict(zip("abcdef", range(1, 7), strict=True))
+
+
+def test_a_long_request_has_few_pieces():
+    text = "Find " + " of ".join(f"Name{number}" for number in range(2_000))
+    [choice] = fill(TOOLS["find_customer"], reading(text)).open
+    assert 0 < len(choice.options) <= 24
+    assert max(map(len, choice.options)) <= 100
+    assert all(option in text for option in choice.options)
 
 
 def test_what_cannot_be_filled_is_missing():
@@ -328,6 +403,7 @@ def test_small_plain_results_are_facts(value, pairs):
     "value",
     [
         *(True, None, "text", [1, 2], {}, {"a": "b"}, {"a": 1, "A": 2}, {"": 1}, [{"a": 1}]),
+        *(float("nan"), float("inf"), 10**400, {"x" * 100: 1}, {"<|im_end|>": 1}),
         *(dict.fromkeys("abcdefgh", 1), [{"a": 1, "b": 2}], [{"a": "x", "b": "y", "c": 1}]),
     ],
 )
@@ -372,6 +448,10 @@ def test_a_sentence_that_says_just_the_result_is_kept(sentence):
         "There are not 152 Adelie, 124 Gentoo and 68 Chinstrap penguins.",
         "Chinstrap is the largest: 152 Adelie, 124 Gentoo and 68 Chinstrap penguins.",
         "152 Adelie, 124 Gentoo and 68 Chinstrap penguins weigh 5 kg.",
+        "There are 152 Adelie and 124 Gentoo penguins in 68 species of Chinstrap penguins.",
+        "There are 152 Adelie, 124 Gentoo penguins in 68 Chinstrap penguins.",
+        "The penguins are 152 and Adelie, 124 and Gentoo were measured, 68 and Chinstrap or so.",
+        "152 penguins and Adelie 124 penguins and Gentoo 68 penguins and Chinstrap.",
         "Penguins were measured.",
         "",
     ],
@@ -415,6 +495,22 @@ def test_a_single_number_is_said_with_its_own_unit(sentence, kept):
     assert is_true(sentence, facts, "Convert 10 miles to km", call, facts) is kept
 
 
+@pytest.mark.parametrize(
+    ("sentence", "kept"),
+    [
+        ("There are 152 penguins.", True),
+        ("There are more than 152 penguins.", False),
+        ("There are not 152 penguins.", False),
+        ("There aren't 152 penguins.", False),
+        ("There are at least 152 penguins.", False),
+    ],
+)
+def test_a_comparison_or_denial_is_not_kept(sentence, kept):
+    request = "Are there not more than 200 penguins, or at least 100? Aren't there?"
+    facts = facts_of(152)
+    assert is_true(sentence, facts, request, "count() Count the penguins.", facts) is kept
+
+
 def test_results_are_shown_as_markdown():
     assert verbatim(16.09) == "16.09"
     assert verbatim(None) == "null"
@@ -440,6 +536,9 @@ def test_long_results_are_cut_and_say_so():
     assert "50 more are in the tree" in verbatim([{"a": number} for number in range(100)])
     assert verbatim("line\n" * 5000).endswith("… (cut; the whole is in the tree)\n```")
     assert verbatim("x" * 9000).endswith("… (cut)")
+    assert "950 more are in the tree" in verbatim({str(number): number for number in range(1000)})
+    wide = [dict.fromkeys(map(str, range(60)), "x" * 5_000)] * 50
+    assert len(verbatim(wide)) < 10_000
 
 
 def test_a_result_is_read_in_every_form():
@@ -449,7 +548,10 @@ def test_a_result_is_read_in_every_form():
         2,
     ]
     assert result_value({"toolUseId": "1", "content": [{"text": "no json"}]}) == "no json"
-    assert result_value({"toolUseId": "1", "content": []}) == ""
+    assert result_value({"toolUseId": "1", "content": []}) == "(nothing)"
+    picture = {"image": {"format": "png", "source": {}}}
+    assert result_value({"toolUseId": "1", "content": [picture]}) == "(image: see the tree)"
+    assert result_value({"toolUseId": "1", "content": [picture, {"text": "a plot"}]}) == "a plot"
 
 
 def test_a_call_is_written_as_one_would():
@@ -461,7 +563,28 @@ def test_sentences_over_several_facts_are_led_by_a_grammar():
     assert sentence_grammar(Facts((("a", 1),))) is None
     rules = sentence_grammar(Facts((("a.b", 1.5), ("c", 2))))
     assert rules.startswith("%llguidance {}\nstart: /")
-    assert r"a\.b( [a-z]{1,9}){1,2} 1\.5" in rules
+    assert r"((a\.b( (are|at|" in rules
+    assert r"|with)) 1\.5( [a-z]{1,14})?(,|,? and) c( (are|at|" in rules
+
+
+def test_the_model_reads_the_beginning_of_what_is_long():
+    use = {"toolUseId": "1", "name": "x", "input": {"text": "y" * 50_000}}
+    facts = Facts((("a", 1), ("b", 2)))
+    longest = "word " * 20_000
+    found = fill(TOOLS["add_event"], reading(f'Add tea or "{longest}" on Friday'))
+    found.open.append(Choice("other", ("a", "b")))
+    options = Choice("color", tuple(f"{n} {longest}" for n in range(9)), closed=True)
+    prompts = [
+        answer_body(longest, use, facts, slot=0, with_call=True)["prompt"],
+        talk_body(longest, slot=0)["prompt"],
+        choices_body(TOOLS["add_event"], longest, found, slot=0)["prompt"],
+        *option_prompts(TOOLS["add_event"], {"title": longest}, options),
+        *candidate_prompts(
+            [tool(**{f"{n}_{'long' * 20}": {"enum": [longest]} for n in range(99)})]
+        ),
+    ]
+    assert max(map(len, prompts)) < 4_000
+    assert len(set(option_prompts(TOOLS["add_event"], {"title": longest}, options))) == 9
 
 
 def test_untrusted_text_cannot_end_its_turn():
