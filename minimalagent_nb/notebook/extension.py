@@ -18,6 +18,7 @@ _CELL = re.compile(r"%%agent(?:[ \t]+(.*?))?[ \t]*\n?$")
 _QUESTION = re.compile(r"([ \t]*)%agent[ \t]+(?=[^?\s])(.*\?)[ \t]*\n?$")
 _PROBE = "minimalagent_probe"
 _KINDS = ("line", "cell")
+_COMPLETED = r"%{1,2}agent\b"
 
 
 def mend_cell(lines: list[str]) -> list[str]:
@@ -68,6 +69,7 @@ def load(shell: Any) -> None:
     magics.found = {kind: shell.magics_manager.magics[kind].get("agent") for kind in _KINDS}
     shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, mend_cell)
+    shell.set_hook("complete_command", magics.completion, re_key=_COMPLETED)
     shorten_errors(shell)
 
 
@@ -84,9 +86,17 @@ def unload(shell: Any) -> None:
     shell.magics_manager.registry.pop("AgentMagics", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
+    _forget_completion(shell)
     if mend_cell in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(mend_cell)
     restore_errors()
+
+
+def _forget_completion(shell: Any) -> None:
+    """IPython has no way to take a completer back: its table is the shell's own."""
+    table = shell.strdispatchers.get("complete_command")
+    if table is not None:
+        table.regexs.pop(re.compile(_COMPLETED), None)
 
 
 def _loaded(shell: Any) -> Any:

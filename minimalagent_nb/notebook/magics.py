@@ -11,6 +11,7 @@ from traitlets import Bool, Integer, Unicode
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, RunStoppedError
 from minimalagent_nb.notebook.commands import Commands, find_command
+from minimalagent_nb.notebook.completion import Completion
 from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
@@ -55,6 +56,7 @@ class AgentMagics(Magics):
         self.found: dict[str, Any] = {}
         self._offered = False
         self.commands = Commands(self.bench, self._settings, self._choose_model)
+        self.completion = Completion(self.bench, self._settings)
 
     @no_var_expand
     @line_cell_magic

@@ -1,0 +1,77 @@
+"""Completion of the magics, asked for as a front end asks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.notebook.conftest import new_shell
+from tests.notebook.test_magics import prepare, run
+
+
+def offered(shell: Any, line: str) -> list[str]:
+    """What is offered behind this line."""
+    symbol = re.split(r"[ \t,=]", line)[-1]
+    _, matches = shell.complete(symbol, line, len(line))
+    return list(matches)
+
+
+@pytest.fixture
+def ready(shell: Any) -> Any:
+    prepare(shell, "['ok', 'ok']")
+    run(shell, "import math\nfigures = [1, 2]\nhelper = Agent(model=model)\nclass Shape: ...")
+    return shell
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%agent sess", ["session", "sessions"]),
+        ("%agent hel", ["help"]),
+        ("%agent --to", ["--tools"]),
+        ("%%agent --us", ["--use"]),
+        ("%%agent --tools ", ["add"]),
+        ("%%agent --tools a", ["add"]),
+        ("%%agent -t a", ["add"]),
+        ("%%agent --use fig", ["figures"]),
+        ("%%agent --use helper,fig", ["figures"]),
+        ("%%agent --use=fig", ["figures"]),
+        ("%%agent --agent h", ["helper"]),
+        ("%%agent --model mo", ["model"]),
+        ("%agent model us.", ["us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"]),
+        ("%%agent --quiet --se", ["--session"]),
+    ],
+)
+def test_what_is_offered(ready: Any, line: str, expected: list[str]) -> None:
+    assert offered(ready, line) == expected
+
+
+def test_sessions_are_those_of_the_memory(ready: Any) -> None:
+    run(ready, "%%agent --session mine\nGo.")
+    assert offered(ready, "%agent session mi") == ["mine"]
+    assert offered(ready, "%agent history mi") == ["mine"]
+    assert offered(ready, "%%agent --session mi") == ["mine"]
+
+
+def test_a_memory_that_fails_does_not_disturb_who_types(ready: Any, tmp_path: Any) -> None:
+    (tmp_path / "broken").write_text("no database")
+    run(ready, f'%config AgentMagics.memory = "sqlite:///{tmp_path}/broken"')
+    assert offered(ready, "%agent session xyzzy") == []
+
+
+def test_modules_and_ipythons_own_names_are_no_variables_to_send(ready: Any) -> None:
+    names = offered(ready, "%%agent --use ")
+    assert "figures" in names
+    assert not {"math", "In", "Out", "get_ipython", "exit"} & set(names)
+
+
+def test_unloading_takes_it_back() -> None:
+    shell = new_shell()
+    table = shell.strdispatchers["complete_command"]
+    before = dict(table.regexs)
+    shell.run_line_magic("load_ext", "minimalagent_nb")
+    assert len(table.regexs) == len(before) + 1
+    shell.run_line_magic("unload_ext", "minimalagent_nb")
+    assert table.regexs == before
