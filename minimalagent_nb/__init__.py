@@ -13,6 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb._version import __version__
+from minimalagent_nb.approval import set_default_approver
+from minimalagent_nb.display_capture import set_display_capture
 from minimalagent_nb.view import set_default_view
 
 if TYPE_CHECKING:
@@ -106,7 +108,23 @@ def _fitting_view() -> Any:
     return make_view()
 
 
+def _fitting_approver(request: Any, cancel: Any) -> Any:
+    """A prompt where somebody can be asked, else a denial."""
+    from minimalagent_nb.widgets import ask_user
+
+    return ask_user(request, cancel)
+
+
+def _fitting_display_capture(taker: Any) -> Any:
+    """Through IPython's shell, where one runs."""
+    from minimalagent_nb.widgets import capture_displays
+
+    return capture_displays(taker)
+
+
 set_default_view(_fitting_view)
+set_default_approver(_fitting_approver)
+set_display_capture(_fitting_display_capture)
 
 
 def __dir__() -> list[str]:

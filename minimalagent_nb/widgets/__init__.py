@@ -4,6 +4,7 @@
     RunDisplay        what a notebook's cell uses: live while it runs, static afterwards
     HistoryView       many runs as one list, each to be opened
     TerminalPrinter   the run in a terminal
+    PromptApprover    asks whether a tool may run
     static_html, static_markdown, static_text, run_bundle    one run, standing still
 
 Names are imported when they are first used: the widget libraries are heavy. The
@@ -17,7 +18,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from minimalagent_nb.widgets.approver import PromptApprover, ask_user
     from minimalagent_nb.widgets.bundle import run_bundle
+    from minimalagent_nb.widgets.capture import capture_displays
     from minimalagent_nb.widgets.display import RunDisplay
     from minimalagent_nb.widgets.history import HistoryView
     from minimalagent_nb.widgets.live import LiveTree
@@ -30,6 +33,9 @@ _HOME_OF = {
     "AnswerView": "views",
     "make_view": "views",
     "HistoryView": "history",
+    "PromptApprover": "approver",
+    "ask_user": "approver",
+    "capture_displays": "capture",
     "LiveTree": "live",
     "RunDisplay": "display",
     "TerminalPrinter": "terminal",
@@ -44,8 +50,11 @@ __all__ = [
     "make_view",
     "HistoryView",
     "LiveTree",
+    "PromptApprover",
     "RunDisplay",
     "TerminalPrinter",
+    "ask_user",
+    "capture_displays",
     "run_bundle",
     "static_html",
     "static_markdown",

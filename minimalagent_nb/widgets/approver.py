@@ -1,0 +1,147 @@
+"""Asks the user on standard input whether a tool may run. Imports approval and figures."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import select
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from minimalagent_nb.approval import Approval, ApprovalRequest
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.widgets.figures import clean, json_text
+
+__all__ = ["PromptApprover", "ask_user"]
+
+_ARGUMENTS = 4_000
+"""Characters of the arguments that are shown."""
+
+_MOST_RUNS = 32
+"""Runs for which it is known which tools are always allowed."""
+
+_LOOK_UP = 0.1
+"""Seconds after which a wait looks whether the run was stopped."""
+
+_QUESTION = "Allow it? [y]es, [n]o (and why), [e]dit the arguments, [a]lways in this run: "
+_NEW_ARGUMENTS = "New arguments as one line of JSON, or nothing to leave them: "
+_NOBODY = (
+    "Nobody could be asked: there is no terminal or notebook that takes input. Set approver= of "
+    "the agent to a function, 'always' or 'never'."
+)
+_STOPPED = Approval("denied", reason="The run was stopped.", by="policy")
+
+Read = Callable[[str, CancelToken], str]
+
+
+class PromptApprover:
+    """Shows a tool and its arguments, and reads one line.
+
+    Where nobody can be asked, the call is denied. Questions of several runs come one
+    after another.
+
+    Args:
+        read: shows a prompt and returns a line; raises EOFError where nobody answers.
+    """
+
+    def __init__(self, read: Read | None = None) -> None:
+        self._read = read or _read_line
+        self._one_at_a_time = threading.Lock()
+        self._always: dict[str, set[str]] = {}
+
+    def __call__(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
+        """The user's decision."""
+        while not self._one_at_a_time.acquire(timeout=_LOOK_UP):
+            if cancel.cancelled:
+                return _STOPPED
+        try:
+            if request.tool in self._always.get(request.run_id, ()):
+                return Approval("approved", reason="Always in this run.")
+            return self._ask(request, cancel)
+        except (EOFError, OSError, NotImplementedError):
+            # NotImplementedError: a front end of Jupyter that takes no input.
+            return Approval("denied", reason=_NOBODY, by="policy")
+        finally:
+            self._one_at_a_time.release()
+
+    def _ask(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
+        about = clean(request.description).strip().partition("\n")[0][:200]
+        shown = json_text(dict(request.inputs), _ARGUMENTS)
+        prompt = f"The agent wants to call {clean(request.tool)}: {about}\n{shown}\n{_QUESTION}"
+        while not cancel.cancelled:
+            word, _, rest = self._read(prompt, cancel).strip().partition(" ")
+            choice = word.lower().strip(",.:;")
+            prompt = f"Please answer y, n, e or a.\n{_QUESTION}"
+            if choice in ("y", "yes"):
+                return Approval("approved")
+            if choice in ("n", "no"):
+                return Approval("denied", reason=rest.strip())
+            if choice in ("a", "always"):
+                self._remember(request)
+                return Approval("approved", reason="Always in this run.")
+            if choice in ("e", "edit"):
+                inputs = self._edited(cancel)
+                if inputs is not None:
+                    return Approval("edited", inputs=inputs)
+                prompt = _QUESTION
+        return _STOPPED
+
+    def _edited(self, cancel: CancelToken) -> dict[str, Any] | None:
+        """The new arguments, None where they are to stay."""
+        prompt = _NEW_ARGUMENTS
+        while not cancel.cancelled and (line := self._read(prompt, cancel).strip()):
+            try:
+                inputs = json.loads(line)
+            except ValueError as error:
+                prompt = f"That is no JSON: {error}.\n{_NEW_ARGUMENTS}"
+                continue
+            if isinstance(inputs, dict):
+                return inputs
+            prompt = f'It must be an object, such as {{"name": "value"}}.\n{_NEW_ARGUMENTS}'
+        return None
+
+    def _remember(self, request: ApprovalRequest) -> None:
+        self._always.setdefault(request.run_id, set()).add(request.tool)
+        while len(self._always) > _MOST_RUNS:
+            del self._always[next(iter(self._always))]
+
+
+def _read_line(prompt: str, cancel: CancelToken) -> str:
+    """A line from the notebook's front end or from the terminal.
+
+    Raises:
+        EOFError: there is neither, or the input has ended.
+        NotImplementedError: the front end takes no input.
+    """
+    kernel = _kernel()
+    if kernel is not None:
+        # During a cell the kernel is in the place of input(); in the background the front
+        # end has no place to ask.
+        if getattr(builtins.input, "__self__", None) is not kernel:
+            raise EOFError
+        return input(prompt)
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise EOFError
+    if sys.platform == "win32":
+        return input(prompt)
+    print(prompt, end="", flush=True)  # noqa: T201 - a question for the terminal
+    while not cancel.cancelled:
+        if select.select([sys.stdin], [], [], _LOOK_UP)[0]:
+            line = sys.stdin.readline()
+            if not line:
+                raise EOFError
+            return line
+    return ""
+
+
+def _kernel() -> Any:
+    """The Jupyter kernel that runs the code, None outside of one."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None)
+
+
+ask_user = PromptApprover()
+"""The one approver of the process, so that no two questions are asked at once."""
