@@ -55,7 +55,7 @@ def _event(message: bytes, of_headers: int) -> dict[str, Any]:
         raise ValueError("an event of the stream is damaged")
     end = _PRELUDE.size + of_headers
     headers = _headers(message[_PRELUDE.size : end])
-    payload = json.loads(message[end:-4] or b"{}")
+    payload = json.loads(message[end:-4].decode() or "{}")
     if headers.get(":message-type") != "event":
         raise _failure(headers, payload)
     return {str(headers.get(":event-type")): payload}

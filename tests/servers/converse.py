@@ -1,8 +1,8 @@
 """A server on loopback that speaks Bedrock's Converse and ConverseStream over HTTP.
 
 It refuses what `converse_rules.violations` finds, answers by a plan that the test
-gives, and encodes streams as ``application/vnd.amazon.eventstream``. Imports the
-standard library only.
+gives, encodes streams as ``application/vnd.amazon.eventstream``, and counts what its
+prompt cache read and wrote. Imports the standard library only.
 
     server.plan("Hello.", reply(tool_use("add", {"a": 1})), throttle(2), cut())
     server.plan(lambda request: reply("You said: " + last_text(request)))
@@ -24,6 +24,7 @@ from typing import Any, Union
 from urllib.parse import unquote
 
 from tests.servers.converse_rules import violations
+from tests.servers.prompt_cache import PromptCache
 
 Block = dict[str, Any]
 PIECE = 6
@@ -38,7 +39,8 @@ class Reply:
     ``cut`` (the connection), ``reset`` (the same, by RST), ``end`` (no messageStop,
     but a proper end of the body), ``garble`` (a wrong checksum), or the lowerCamel
     name of an exception. `hold_after` events (0: before the headers) the server waits
-    until `ConverseServer.release` is set or the client is gone.
+    until `ConverseServer.release` is set or the client is gone. `events`, each a kind and
+    a payload, are streamed as they stand, in the place of those that the blocks make.
     """
 
     blocks: tuple[Block, ...]
@@ -48,6 +50,7 @@ class Reply:
     break_how: str = "cut"
     hold_after: int | None = None
     unknown_events: bool = False
+    events: tuple[tuple[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,11 @@ def reply(*blocks: str | Block, stop_reason: str | None = None, **more: Any) -> 
     return Reply(made, stop_reason or ("tool_use" if calls else "end_turn"), **more)
 
 
+def stream_of(*events: tuple[str, Any]) -> Reply:
+    """A stream of exactly these events."""
+    return Reply((), "end_turn", events=events)
+
+
 def throttle(times: int = 1, retry_after: str | None = None) -> Fault:
     """The service asks for fewer requests."""
     return Fault(429, "ThrottlingException", "Too many requests.", times, retry_after)
@@ -138,6 +146,7 @@ class ConverseServer:
         holding: set when an answer has come to its `hold_after`.
         release: set by a test to let such an answer go on.
         dropped: set when the client has closed a connection in mid-answer.
+        prompt_cache: what is in the service's cache.
     """
 
     url: str = ""
@@ -147,6 +156,7 @@ class ConverseServer:
     holding: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     dropped: threading.Event = field(default_factory=threading.Event)
+    prompt_cache: PromptCache = field(default_factory=PromptCache)
     _steps: list[Step] = field(default_factory=list)
     _for_all: Callable[[dict[str, Any]], Answer] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -191,7 +201,11 @@ class ConverseServer:
                 return Fault(400, "ValidationException", " ".join(found))
             step = self._for_all or self._next_step()
             answer = step(call.body) if callable(step) else step
-            return reply(answer) if isinstance(answer, str) else answer
+            answer = reply(answer) if isinstance(answer, str) else answer
+            if isinstance(answer, Fault):
+                return answer
+            counts = {**self.prompt_cache.count(call.body), **_output(answer)}
+            return replace(answer, usage={**counts, **(answer.usage or {})})
 
     def _next_step(self) -> Step:
         if not self._steps:
@@ -232,9 +246,9 @@ class _Handler(BaseHTTPRequestHandler):
             if isinstance(answer, Fault):
                 self._send_fault(answer)
             elif streaming:
-                self._send_stream(answer, call)
+                self._send_stream(answer)
             else:
-                self._send_whole(answer, call)
+                self._send_whole(answer)
         except (ConnectionError, _Gone):
             self.owner.dropped.set()
             self.close_connection = True
@@ -257,14 +271,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _send_whole(self, answer: Reply, call: Call) -> None:
+    def _send_whole(self, answer: Reply) -> None:
         if answer.hold_after is not None:
             self._hold()
         blocks = [_whole_block(block) for block in answer.blocks]
         body = {
             "output": {"message": {"role": "assistant", "content": blocks}},
             "stopReason": answer.stop_reason,
-            "usage": _usage(answer, call),
+            "usage": _usage(answer),
             "metrics": {"latencyMs": 1},
         }
         if answer.break_after is not None:
@@ -276,14 +290,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send_json(200, body)
 
-    def _send_stream(self, answer: Reply, call: Call) -> None:
+    def _send_stream(self, answer: Reply) -> None:
         if answer.hold_after == 0:
             self._hold()
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.amazon.eventstream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for number, (kind, payload) in enumerate(_events(answer, call)):
+        for number, (kind, payload) in enumerate(_events(answer)):
             if number and number == answer.hold_after:
                 self._hold()
             if number == answer.break_after:
@@ -294,7 +308,8 @@ class _Handler(BaseHTTPRequestHandler):
                 ":content-type": "application/json",
                 ":message-type": "event",
             }
-            self._chunk(encode_event(headers, {**payload, "p": "abcdefg"[: number % 8]}))
+            padded = {**payload, "p": "abcdefg"[: number % 8]} if answer.blocks else payload
+            self._chunk(encode_event(headers, padded))
         self._chunk(b"")
 
     def _break_off(self, how: str) -> None:
@@ -338,10 +353,10 @@ class _Gone(Exception):
     """The client has closed the connection."""
 
 
-def encode_event(headers: Mapping[str, str], payload: Mapping[str, Any]) -> bytes:
+def encode_event(headers: Mapping[str, str], payload: Any) -> bytes:
     """One message of ``vnd.amazon.eventstream``: prelude, headers, JSON payload, checksums."""
     head = b"".join(_encode_header(name, value) for name, value in headers.items())
-    body = json.dumps(payload).encode()
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     prelude = struct.pack("!II", 12 + len(head) + len(body) + 4, len(head))
     message = prelude + struct.pack("!I", zlib.crc32(prelude)) + head + body
     return message + struct.pack("!I", zlib.crc32(message))
@@ -361,8 +376,11 @@ def _forged(body: Mapping[str, Any]) -> Iterator[str]:
                 yield "reasoningContent: the signature does not fit the text."
 
 
-def _events(answer: Reply, call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
+def _events(answer: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
     """The events of a stream with their payloads."""
+    if answer.events is not None:
+        yield from answer.events
+        return
     yield "messageStart", {"role": "assistant"}
     if answer.unknown_events:
         yield "weatherReport", {"sunny": True}
@@ -375,7 +393,7 @@ def _events(answer: Reply, call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}
         yield "contentBlockStop", {"contentBlockIndex": index}
     yield "messageStop", {"stopReason": answer.stop_reason}
-    yield "metadata", {"usage": _usage(answer, call), "metrics": {"latencyMs": 1}}
+    yield "metadata", {"usage": _usage(answer), "metrics": {"latencyMs": 1}}
 
 
 def _deltas(block: Block) -> Iterator[dict[str, Any]]:
@@ -407,11 +425,11 @@ def _whole_block(block: Block) -> Block:
     return block
 
 
-def _usage(answer: Reply, call: Call) -> dict[str, int]:
-    """The planned token counts, or an estimate of them."""
-    counts = {
-        "inputTokens": len(json.dumps(call.body)) // 4,
-        "outputTokens": len(json.dumps(answer.blocks)) // 4,
-        **(answer.usage or {}),
-    }
+def _output(answer: Reply) -> dict[str, int]:
+    return {"outputTokens": len(json.dumps(answer.blocks)) // 4}
+
+
+def _usage(answer: Reply) -> dict[str, int]:
+    """The token counts, planned ones before estimated ones, and their sum."""
+    counts = dict(answer.usage or {})
     return {"totalTokens": sum(counts.values()), **counts}

@@ -69,7 +69,7 @@ def violations(request: Mapping[str, Any], model_id: str = "") -> list[str]:
     found += _pairs(messages)
     found += _system(request.get("system", []))
     found += _tools(request.get("toolConfig"), messages)
-    found += _limits(request, messages)
+    found += _limits(request, messages, model_id)
     return found
 
 
@@ -111,8 +111,10 @@ def _message(message: Mapping[str, Any], model_id: str) -> Iterator[str]:
     if "toolResult" in kinds and set(kinds) != {"toolResult"} and _keeps_results_apart(model_id):
         yield "content: a toolResult may not share a user turn with other content."
     for index, (before, kind) in enumerate(itertools.pairwise(kinds), 1):
-        if kind == "cachePoint" and before in ("reasoningContent", "document"):
+        if kind == "cachePoint" and before in ("reasoningContent", "document", "cachePoint"):
             yield f"content.{index}: a cachePoint may not follow {before}."
+    if kinds[0] == "cachePoint":
+        yield "content.0: a cachePoint needs something in front of it."
 
 
 def _keeps_results_apart(model_id: str) -> bool:
@@ -328,7 +330,7 @@ def _tool_choice(choice: Any, names: list[Any]) -> Iterator[str]:
         yield "toolChoice names a tool that is not there."
 
 
-def _limits(request: Mapping[str, Any], messages: list[Any]) -> Iterator[str]:
+def _limits(request: Mapping[str, Any], messages: list[Any], model_id: str) -> Iterator[str]:
     yield from _inference(request.get("inferenceConfig", {}))
     metadata = request.get("requestMetadata")
     if metadata is not None:
@@ -336,18 +338,22 @@ def _limits(request: Mapping[str, Any], messages: list[Any]) -> Iterator[str]:
             yield "requestMetadata has 1 to 16 pairs."
         if any(not key or len(key) > 256 or len(value) > 256 for key, value in metadata.items()):
             yield "requestMetadata: keys and values have up to 256 characters."
-    thinking = (request.get("additionalModelRequestFields") or {}).get("thinking") or {}
-    choice = (request.get("toolConfig") or {}).get("toolChoice") or {}
-    if thinking.get("type") == "enabled" and not set(choice) <= {"auto"}:
-        yield "A forced toolChoice does not go with extended thinking."
+    yield from _thinking(request, model_id)
     tools = (request.get("toolConfig") or {}).get("tools") or []
     blocks = [*request.get("system", []), *tools]
     for message in messages:
         blocks += message["content"] if isinstance(message.get("content"), list) else []
         blocks += [p for r in _members(message, "toolResult") for p in r.get("content") or []]
     blocks = [block for block in blocks if isinstance(block, dict)]
-    if sum("cachePoint" in block for block in blocks) > 4:
+    points = [block["cachePoint"] for block in blocks if "cachePoint" in block]
+    if len(points) > 4:
         yield "At most 4 cachePoints are allowed in a request."
+    if any(point.get("type") != "default" for point in points):
+        yield "cachePoint.type is default."
+    if points and model_id and not re.search("anthropic.claude|amazon.nova", model_id):
+        yield "The model has no prompt caching, so that no cachePoint is allowed."
+    if "nova" in model_id and any("cachePoint" in tool for tool in tools):
+        yield "Nova does not cache tools, so that no cachePoint is allowed there."
     if sum("image" in block for block in blocks) > 20:
         yield "At most 20 images are allowed in a request."
     documents = [block["document"] for block in blocks if "document" in block]
@@ -356,6 +362,32 @@ def _limits(request: Mapping[str, Any], messages: list[Any]) -> Iterator[str]:
     names = [str(d.get("name")).lower() for d in documents if isinstance(d, dict)]
     if len(set(names)) < len(names):
         yield "The names of documents must be unique in the conversation."
+
+
+def _thinking(request: Mapping[str, Any], model_id: str) -> Iterator[str]:
+    """What goes with thinking, and how which Claude or Nova is told to think."""
+    fields = request.get("additionalModelRequestFields") or {}
+    thinking, nova = fields.get("thinking") or {}, fields.get("reasoningConfig") or {}
+    choice = (request.get("toolConfig") or {}).get("toolChoice") or {}
+    inference = request.get("inferenceConfig") or {}
+    kind = thinking.get("type", "disabled")
+    if kind != "disabled":
+        if not set(choice) <= {"auto"}:
+            yield "A forced toolChoice does not go with extended thinking."
+        if inference.get("temperature", 1) != 1 or inference.get("topP", 1) < 0.95:
+            yield "temperature and topP do not go with extended thinking."
+        if (kind == "adaptive") is bool(
+            re.search(r"claude-(3-7|(opus|sonnet|haiku)-4-[1-5])", model_id)
+        ):
+            yield f"thinking.type {kind} is not supported by this model."
+    if kind == "enabled":
+        budget = thinking.get("budget_tokens", 0)
+        if budget < 1024:
+            yield "thinking.budget_tokens is at least 1024."
+        if budget >= inference.get("maxTokens", budget + 1):
+            yield "maxTokens must be greater than thinking.budget_tokens."
+    if nova.get("maxReasoningEffort") == "high" and set(inference) - {"stopSequences"}:
+        yield "maxTokens, temperature and topP must be unset with high reasoning effort."
 
 
 def _inference(config: Mapping[str, Any]) -> Iterator[str]:
