@@ -92,7 +92,7 @@ class JsonReader:
             return self.read(value.value)
         if isinstance(value, int):
             plain = int.__int__(value)
-            return hex(plain) if plain.bit_length() > _BITS else plain
+            return hex(plain) if plain.bit_length() > _BITS else json_safe(plain)
         if isinstance(value, float):
             return json_safe(float.__float__(value))
         if id(value) in self._inside:
@@ -119,7 +119,9 @@ class JsonReader:
             return None
         found = media_of(value)
         if found is not None:
-            return self._medium(value, found)
+            words = self._medium(found)
+            table = table_items(value)  # a styled table is both
+            return words if table is NO_TABLE else self.read(table)
         plain = _plain_text(value)
         if plain is not None:
             return self._text(plain)
@@ -131,13 +133,13 @@ class JsonReader:
         converted = _converted(value)
         return self._text(text_of(value)) if converted is _NOTHING else self.read(converted)
 
-    def _medium(self, value: Any, found: Media) -> str:
-        if id(value) not in self._numbers:
-            self._numbers[id(value)] = len(self.media)
+    def _medium(self, found: Media) -> str:
+        number = self._numbers.setdefault(id(found.owner), len(self.media) + 1)
+        if number > len(self.media):
             self.media.append(found)
         if found.label == "display" and len(self._inside) == 1:
             return self._text(found.text)
-        return self._text(f"<{found.label} {self._numbers[id(value)] + 1}: {found.text}>")
+        return self._text(f"<{found.label} {number}: {found.text}>")
 
     def _text(self, text: str) -> str:
         left = max(self._characters, 0)

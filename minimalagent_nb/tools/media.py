@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from minimalagent_nb.messages import json_safe
@@ -54,13 +54,15 @@ class Media:
     Attributes:
         label: ``image``, ``figure`` or ``display``.
         text: what it is in words; for a display object what it says.
+        owner: the object that is seen: several values may be parts of one figure.
         make: gives the image for the model and the bundle for the reader; either may be
             None. Called only where the value is shown at all: it may be costly.
     """
 
     label: str
     text: str
-    make: Callable[[], tuple[ImageData | None, dict[str, Any] | None]] = field(compare=False)
+    owner: Any
+    make: Callable[[], tuple[ImageData | None, dict[str, Any] | None]]
 
 
 def media_of(value: Any) -> Media | None:
@@ -69,20 +71,20 @@ def media_of(value: Any) -> Media | None:
         return None
     if isinstance(value, (bytes, bytearray)):
         found = read_image(bytes(value))
-        return None if found is None else _of_image(found)
+        return None if found is None else _of_image(value, found)
     if library_of(value) == "PIL" and hasattr(value, "getbands"):
-        return Media("image", _size(value.size), lambda: _shown(pil_image(value)))
+        return Media("image", _size(value.size), value, lambda: _shown(pil_image(value)))
     figure = _figure(value)
     if figure is not None:
-        return Media("figure", text_of(figure), lambda: _shown(figure_image(figure)))
+        return Media("figure", text_of(figure), figure, lambda: _shown(figure_image(figure)))
     if type(value).__name__ != "Styler" and library_of(value) in _ORDINARY:
         return None
     return _display_object(value)
 
 
-def _of_image(image: ImageData) -> Media:
+def _of_image(value: Any, image: ImageData) -> Media:
     size = _size((image.width, image.height))
-    return Media("image", f"{image.format} {size}", lambda: _shown(image))
+    return Media("image", f"{image.format} {size}", value, lambda: _shown(image))
 
 
 def _size(size: tuple[int, int]) -> str:
@@ -116,7 +118,7 @@ def _display_object(value: Any) -> Media | None:
         return image, _for_reader(bundle, text)
 
     text = _words(bundle, value)
-    return Media("display", text, make)
+    return Media("display", text, value, make)
 
 
 def _bundle(value: Any) -> dict[str, Any]:

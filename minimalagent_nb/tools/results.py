@@ -60,7 +60,7 @@ def render(value: Any, budget: int = DEFAULT_BUDGET) -> ToolOutput:
     `budget` characters; where something is left out, the model is told so.
     """
     budget = max(int(budget), _LEAST_BUDGET)
-    if isinstance(value, Parts):
+    if type(value) is Parts:
         return _render_parts(value, budget)
     reader = JsonReader()
     data = reader.read(value)

@@ -44,9 +44,9 @@ def cut_text(text: str, limit: int) -> str:
         return text[: max(limit - 6, 0)] + " [cut]"
     head = text[: int(room * _HEAD)]
     tail = text[len(text) - (room - len(head)) :]
-    at = head.rfind("\n", len(head) - _LINE if len(head) > 2 * _LINE else len(head))
-    head = head[: at + 1] if at > 0 else head
-    at = tail.find("\n", 0, _LINE if len(tail) > 2 * _LINE else 0)
+    at = head.rfind("\n", len(head) - min(_LINE, len(head) // 2))
+    head = head[: at + 1] if at >= 0 else head
+    at = tail.find("\n", 0, min(_LINE, len(tail) // 2))
     tail = tail[at + 1 :] if at >= 0 else tail
     left_out = len(text) - len(head) - len(tail)
     note = f"[{left_out:,} of {len(text):,} characters are left out here; the user has them]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 from dataclasses import dataclass
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -74,9 +74,9 @@ def arguments_of(hint: Any, *default: Any) -> Any:
         (set[int], "[1, 1]", {1}),
         (list[Leaf], ['{"size": 1}', {"size": 2}], [Leaf(size=1), Leaf(size=2)]),
         (Order, '{"items": "[{\\"size\\": 1}]"}', Order(items=[Leaf(size=1)])),
-        (Optional[list[int]], "[1]", [1]),
-        (Optional[int], "null", None),
-        (Optional[list[int]], "null", None),
+        (list[int] | None, "[1]", [1]),
+        (int | None, "null", None),
+        (list[int] | None, "null", None),
         # one value for a list
         (list[int], 5, [5]),
         (list[str], "Adelie", ["Adelie"]),
@@ -107,7 +107,7 @@ def test_nothing_for_a_parameter_with_a_default_is_the_default(
 
 @pytest.mark.parametrize(
     ("hint", "sent"),
-    [(str, "[1, 2]"), (str, ""), (str, "null"), (Any, "[1]"), (Optional[str], "null")],
+    [(str, "[1, 2]"), (str, ""), (str, "null"), (Any, "[1]"), (str | None, "null")],
 )
 def test_what_fits_as_it_stands_is_not_touched(hint: Any, sent: Any) -> None:
     assert arguments_of(hint, "default").bind({"value": sent}) == ([], {"value": sent})
@@ -149,9 +149,7 @@ JSON = st.recursive(
 
 
 @given(
-    st.sampled_from(
-        [int, str, list[int], Order, Point, Optional[list[Leaf]], dict[str, list[str]]]
-    ),
+    st.sampled_from([int, str, list[int], Order, Point, list[Leaf] | None, dict[str, list[str]]]),
     JSON | st.dictionaries(st.sampled_from(["items", "size", "x", "note"]), JSON),
 )
 def test_any_json_is_taken_or_refused(hint: Any, sent: Any) -> None:

@@ -105,7 +105,7 @@ def test_an_option_that_cannot_be_says_what_can(
 CONTEXTS = [
     ToolContext,
     "ToolContext",
-    Optional[ToolContext],
+    Optional[ToolContext],  # noqa: UP045 - the older spelling is what is tested
     "ToolContext | None",
     Annotated[ToolContext, "of the run"],
     "Annotated[Optional[ToolContext], 'of the run']",
