@@ -9,7 +9,13 @@ import threading
 import time
 
 from minimalagent_nb.errors import SessionError
-from minimalagent_nb.events import Event, MessageAdded, TextDelta, ThinkingDelta
+from minimalagent_nb.events import (
+    Event,
+    MessageAdded,
+    SubAgentEvent,
+    TextDelta,
+    ThinkingDelta,
+)
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.messages import Message
 from minimalagent_nb.sessions.interaction import Interaction
@@ -65,7 +71,7 @@ class Recorder:
             self._fold.apply(event)
             if isinstance(event, MessageAdded):
                 self._messages.append(event.message)
-            if not isinstance(event, (TextDelta, ThinkingDelta)):
+            if _is_stored(event):
                 self._dirty = True
                 self._changed.notify_all()
 
@@ -157,3 +163,10 @@ class Recorder:
         else:
             return None
         return " ".join(text.split())
+
+
+def _is_stored(event: Event) -> bool:
+    """Whether the event, or that of a sub-agent which it holds, shows in the reasoning."""
+    while isinstance(event, SubAgentEvent):
+        event = event.event
+    return not isinstance(event, (TextDelta, ThinkingDelta))

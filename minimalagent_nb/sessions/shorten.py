@@ -6,7 +6,7 @@ Imports events, reasoning and the codec. The values given are never changed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from minimalagent_nb.events import Usage
@@ -24,34 +24,61 @@ _CHILD = 32
 _STEP = 40
 """Bytes that a step takes at least."""
 _ROUNDS = 8
-_LEAST: dict[str, Any] = {"inputs": {}, "notices": []}
+_LEAST: dict[str, Any] = {"inputs": {}, "notices": [], "output": []}
 """The least form of values that are not None then."""
+_DEEPEST = 50
+"""Sub-agents in one another that are stored: each costs frames of the stack to encode."""
 _MARK = "…"
 
 
-def copy_of(reasoning: Reasoning) -> Reasoning:
-    """A copy that later events do not reach; inputs and results are shared."""
+def copy_of(reasoning: Reasoning, depth: int = 0) -> Reasoning:
+    """A copy that later events do not reach; inputs and results are shared.
+
+    Sub-agents nested deeper than a limit are left out; the run that had them says so.
+    """
     steps = [
-        dataclasses.replace(step, tools=[_copy_of_call(tool) for tool in step.tools])
+        dataclasses.replace(step, tools=[_copy_of_call(tool, depth) for tool in step.tools])
         for step in reasoning.steps
     ]
-    return dataclasses.replace(reasoning, steps=steps, notices=list(reasoning.notices))
+    copy = dataclasses.replace(reasoning, steps=steps, notices=list(reasoning.notices))
+    if depth >= _DEEPEST:
+        copy.truncated = copy.truncated or any(call.reasoning for call in _calls(reasoning))
+    return copy
 
 
-def _copy_of_call(call: ToolData) -> ToolData:
-    nested = copy_of(call.reasoning) if call.reasoning else None
+def _copy_of_call(call: ToolData, depth: int) -> ToolData:
+    kept = call.reasoning if depth < _DEEPEST else None
+    nested = copy_of(kept, depth + 1) if kept else None
     output = [dict(part) for part in call.output]
     return dataclasses.replace(call, output=output, reasoning=nested)
+
+
+def _calls(reasoning: Reasoning) -> Iterator[ToolData]:
+    return (tool for step in reasoning.steps for tool in step.tools)
+
+
+def _all_calls(reasoning: Reasoning) -> Iterator[ToolData]:
+    """The calls of the run and of its sub-agents."""
+    for call in _calls(reasoning):
+        yield call
+        if call.reasoning:
+            yield from _all_calls(call.reasoning)
 
 
 def fitted(reasoning: Reasoning, limit: int) -> str:
     """The reasoning as JSON of at most `limit` bytes.
 
-    What fits is written whole. Of what does not, the longest inputs, results and
-    texts are shortened to one length until it fits, and steps are left out of its
-    middle only when their names alone are too long; `truncated` and
-    `exceeded_size_limit` say so, and `total_steps` keeps the true number.
+    What fits is written whole. Of what does not, first the images that tools displayed
+    go, then what they printed, each with a line in its place. Then the longest inputs,
+    results and texts, those of sub-agents too, are shortened to one length until it
+    fits, and steps are left out of its middle only when their names alone are too long;
+    `truncated` and `exceeded_size_limit` say so, and `total_steps` keeps the true number.
     """
+    text = dumps(reasoning.to_dict())
+    if byte_size(text) <= limit:
+        return text
+    reasoning = _without_outputs(reasoning, byte_size(text) - limit)
+    reasoning.truncated, reasoning.exceeded_size_limit = True, True
     text = dumps(reasoning.to_dict())
     if byte_size(text) <= limit:
         return text
@@ -62,9 +89,55 @@ def live_view(reasoning: Reasoning, limit: int) -> str:
     """The reasoning of a run under way, as JSON of at most `limit` bytes.
 
     Every step and tool name is there as far as they fit, and of the inputs, results
-    and texts the newest; `truncated` says whether anything is missing.
+    and texts the newest, without what tools printed and displayed where that does not
+    fit; `truncated` says whether anything is missing.
     """
+    excess = byte_size(dumps(reasoning.to_dict())) - limit
+    if excess > 0:
+        reasoning = _without_outputs(reasoning, excess)
+        reasoning.truncated = True
     return _shortened(reasoning, limit, _newest_first, _without_oldest, exceeded=False)
+
+
+def _without_outputs(reasoning: Reasoning, excess: int) -> Reasoning:
+    """A copy without the largest outputs of calls: images until it fits, then prints."""
+    copy = copy_of(reasoning)
+    calls = [call for call in _all_calls(copy) if call.output]
+    for is_lost in (_is_image, lambda part: True):
+        sizes = [(_size_of(filter(is_lost, call.output)), call) for call in calls]
+        for size, call in sorted(sizes, key=lambda pair: -pair[0]):
+            if excess <= 0 or size <= 2 * _CHILD:
+                break
+            call.output = _without(call.output, is_lost)
+            excess -= size - 2 * _CHILD
+    return copy
+
+
+def _is_image(part: dict[str, Any]) -> bool:
+    data = part.get("data")
+    return isinstance(data, dict) and any(str(name).startswith("image/") for name in data)
+
+
+def _without(output: list[dict[str, Any]], is_lost: Callable[[Any], Any]) -> list[dict[str, Any]]:
+    """The output with one line in the place of the parts that are lost."""
+    kept: list[dict[str, Any]] = []
+    lost = [part for part in output if is_lost(part)]
+    images = sum(1 for part in lost if _is_image(part))
+    printed = sum(len(str(part.get("text", ""))) for part in lost)
+    what = [f"{images} image{'s' * (images != 1)}"] if images else []
+    what += [f"{printed:,} printed characters"] if printed else []
+    words = f"Too large to store: {' and '.join(what) or f'{len(lost)} displays'}."
+    note = {"kind": "display", "data": {"text/plain": words}}
+    for part in output:
+        if not is_lost(part):
+            kept.append(part)
+        elif note not in kept:
+            kept.append(note)
+    return kept
+
+
+def _size_of(values: Iterable[Any]) -> int:
+    return sum(byte_size(dumps(value)) for value in values)
 
 
 def clip(value: Any, size: int) -> Any:
@@ -131,7 +204,9 @@ class _Slot:
         Returns:
             Whether that took anything away.
         """
-        shorter = clip(self.value, size) if size >= _CHILD else _LEAST.get(self._name)
+        # What a tool put out is there or not: its parts are of a shape that others read.
+        fits = size >= (self.size() if self._name == "output" else _CHILD)
+        shorter = clip(self.value, size) if fits else _LEAST.get(self._name)
         setattr(self._owner, self._name, shorter)
         return bool(shorter != self.value)
 
@@ -143,11 +218,17 @@ class _Slot:
 def _slots(reasoning: Reasoning) -> Iterator[_Slot]:
     """All such places with something in them: the run's own, then those of the newest step."""
     names = ("query", "final_response", "error", "final_thinking", "notices")
-    places: list[tuple[Any, str]] = [(reasoning, name) for name in names]
+    yield from _filled((reasoning, name) for name in names)
     for step in reversed(reasoning.steps):
         for tool in step.tools:
-            places += [(tool, "inputs"), (tool, "result"), (tool, "error")]
-        places += [(step, "text"), (step, "thinking")]
+            parts = ("inputs", "result", "error", "approval", "progress", "output")
+            yield from _filled((tool, name) for name in parts)
+            if tool.reasoning:
+                yield from _slots(tool.reasoning)
+        yield from _filled([(step, "text"), (step, "thinking")])
+
+
+def _filled(places: Iterable[tuple[Any, str]]) -> Iterator[_Slot]:
     for owner, name in places:
         if getattr(owner, name) not in (None, "", [], {}):
             yield _Slot(owner, name)
@@ -165,18 +246,19 @@ def _shortened(
     The length of a cut value is an estimate (escapes, markers), hence the rounds; with
     no room at all every value has its least form, of which the size is known exactly.
     """
-    kept, lean = min(len(reasoning.steps), limit // _STEP), False
+    most = max(len(run.steps) for run in _all_runs(reasoning))
+    kept, lean = min(most, limit // _STEP), False
     while True:
-        bare = _chosen(reasoning, choose(reasoning.steps, kept), lean)
+        bare = _chosen(reasoning, choose, kept, lean)
         for slot in _slots(bare):
             slot.cut(0)
         bare.truncated, bare.exceeded_size_limit = True, True
         room = limit - byte_size(dumps(bare.to_dict()))
         # Times and ids of single calls go first where they take more than half.
         for _ in range(_ROUNDS if room >= (0 if lean else limit // 2) else 0):
-            copy = _chosen(reasoning, choose(reasoning.steps, kept), lean)
+            copy = _chosen(reasoning, choose, kept, lean)
             cut = spread(list(_slots(copy)), room)
-            if cut or lean or kept < len(reasoning.steps):
+            if cut or lean or kept < most:
                 copy.truncated = True
                 copy.exceeded_size_limit = reasoning.exceeded_size_limit or exceeded
             text = dumps(copy.to_dict())
@@ -189,22 +271,35 @@ def _shortened(
         kept, lean = kept * 7 // 8 if lean else kept, True
 
 
-def _chosen(reasoning: Reasoning, steps: list[ReasoningStep], lean: bool) -> Reasoning:
-    """A copy with these steps and names of a bounded length.
+def _all_runs(reasoning: Reasoning) -> Iterator[Reasoning]:
+    yield reasoning
+    yield from (call.reasoning for call in _all_calls(reasoning) if call.reasoning)
+
+
+def _chosen(reasoning: Reasoning, choose: Choose, kept: int, lean: bool) -> Reasoning:
+    """A copy with at most so many steps in each run and names of a bounded length.
 
     A lean one has neither times nor token counts of single steps and calls.
     """
-    copy = copy_of(dataclasses.replace(reasoning, steps=steps))
+    copy = copy_of(reasoning)
+    _choose(copy, choose, kept, lean)
+    return copy
+
+
+def _choose(run: Reasoning, choose: Choose, kept: int, lean: bool) -> None:
+    run.truncated = run.truncated or kept < len(run.steps)
+    run.steps = choose(run.steps, kept) if kept < len(run.steps) else run.steps
     for name in ("model", "agent", "stop_reason"):
-        setattr(copy, name, getattr(copy, name)[:_NAME])
-    for step in copy.steps:
+        setattr(run, name, getattr(run, name)[:_NAME])
+    for step in run.steps:
         if lean:
             step.usage, step.duration = Usage(), None
         for tool in step.tools:
             tool.name, tool.call_id = tool.name[:_NAME], tool.call_id[:_NAME]
             if lean:
                 tool.started, tool.duration, tool.call_id = None, None, ""
-    return copy
+            if tool.reasoning:
+                _choose(tool.reasoning, choose, kept, lean)
 
 
 def _common_length(slots: list[_Slot], room: int) -> bool:

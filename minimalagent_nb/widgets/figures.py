@@ -18,15 +18,18 @@ from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.widgets.bounds import bounded, bounded_text
 
 __all__ = [
+    "LEFT_BEHIND",
     "OUTCOME_WORDS",
     "RUN_WORDS",
     "TOOL_WORDS",
+    "agent_word",
     "answer_usage",
     "approval_text",
     "call_preview",
     "clean",
     "count",
     "duration_text",
+    "edited_inputs",
     "json_text",
     "moment",
     "progress_text",
@@ -63,6 +66,8 @@ OUTCOME_WORDS = {
     "step_limit": "Answered at the step limit",
 }
 """Outcomes of a run that a reader of its answer should know of, in words."""
+
+LEFT_BEHIND = "Left behind: it could not be ended and may still run."
 
 LINE_WIDTH = 88
 """Characters of a JSON value that are shown on one line."""
@@ -121,6 +126,19 @@ def tool_word(tool: ToolData) -> str:
     if tool.status == "running" and approval.get("decision") == "pending":
         return "Waits for approval"
     return TOOL_WORDS.get(tool.status, clean(str(tool.status))[:40])
+
+
+def agent_word(tool: ToolData, run: Reasoning) -> str:
+    """Status of a sub-agent's run in words; of one whose call is over nothing more comes."""
+    if run.status == "running" and tool.status != "running":
+        return "Not finished"
+    return RUN_WORDS.get(run.status, clean(str(run.status))[:40])
+
+
+def edited_inputs(tool: ToolData) -> Any:
+    """The arguments that a call ran with, where somebody changed them, else None."""
+    approval = tool.approval if isinstance(tool.approval, Mapping) else {}
+    return approval.get("inputs") if approval.get("decision") == "edited" else None
 
 
 def approval_text(approval: Any) -> str:

@@ -16,14 +16,8 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.markdown import markdown_source
-from minimalagent_nb.widgets.static_page import (
-    Limits,
-    details,
-    least_size,
-    run_body,
-    style,
-    summary_line,
-)
+from minimalagent_nb.widgets.static_page import least_size, run_body, summary_line
+from minimalagent_nb.widgets.static_parts import Limits, details, style
 
 __all__ = ["HistoryView"]
 
@@ -32,8 +26,8 @@ MAX_BYTES = 400_000
 
 _LIMITS = (
     Limits(8_000, 8_000, 40_000, 100, 50),
-    Limits(1_000, 1_000, 8_000, 50, 20),
-    Limits(300, 300, 2_000, 12, 6),
+    Limits(1_000, 1_000, 8_000, 50, 20, parts=10, images=40_000, depth=2),
+    Limits(300, 300, 2_000, 10, 4, parts=2, images=0, depth=0),
 )
 
 

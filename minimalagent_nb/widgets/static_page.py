@@ -1,110 +1,40 @@
 """A run standing still, as HTML: what a saved notebook shows anywhere.
 
-Semantic elements with inline style only, because readers of notebooks drop style
-sheets and scripts: without any style it is still a list that opens and closes.
-Colours come from JupyterLab's variables where there are some, else they are mixed
-from the text's own, so that it fits light and dark pages. Imports reasoning and
-this room's pure parts.
+Semantic elements, because readers of notebooks drop style sheets and scripts: without
+any style it is still a list that opens and closes. Imports reasoning and this room's
+pure parts.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
+from minimalagent_nb.widgets.displays import Shown, shown_output
 from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes
+from minimalagent_nb.widgets.static_parts import Limits, details, escaped, side_line, style
 
-__all__ = [
-    "MAX_BYTES",
-    "Limits",
-    "details",
-    "least_size",
-    "run_body",
-    "static_html",
-    "style",
-    "summary_line",
-]
+__all__ = ["MAX_BYTES", "least_size", "run_body", "static_html", "summary_line"]
 
 MAX_BYTES = 200_000
 """No run's HTML is larger than this, in bytes of UTF-8."""
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a run is shown: bytes of escaped text, but for the counts.
-
-    `value` holds for each input, result, error and notice, `answer` for the
-    Markdown of an answer.
-    """
-
-    value: int
-    thinking: int
-    answer: int
-    steps: int
-    tools: int
-
+_OPEN_DEPTH = 3
+"""So many sub-agents in one another are open at first."""
 
 _LIMITS = (
     Limits(16_000, 16_000, 80_000, 400, 100),
-    Limits(4_000, 4_000, 40_000, 200, 50),
-    Limits(1_000, 1_000, 20_000, 100, 20),
-    Limits(300, 300, 2_000, 12, 4),
+    Limits(4_000, 4_000, 40_000, 200, 50, parts=20, images=90_000, depth=4),
+    Limits(1_000, 1_000, 20_000, 100, 20, parts=10, images=60_000, depth=2),
+    Limits(300, 300, 2_000, 10, 3, parts=2, images=0, depth=0),
 )
 
 _FRAME_BYTES = 600
 """What a step or a call costs at least, for its elements and their style."""
-
-_BORDER = "var(--jp-border-color2, rgba(128, 128, 128, 0.35))"
-_FONT = "var(--jp-ui-font-family, system-ui, -apple-system, 'Segoe UI', sans-serif)"
-_CODE = "var(--jp-code-font-family, ui-monospace, Menlo, Consolas, monospace)"
-_STATUS = {
-    "Completed": "var(--jp-success-color1, #2c974b)",
-    "Failed": "var(--jp-error-color1, #d1453b)",
-    "Stopped": "var(--jp-warn-color0, #b26a00)",
-    "Running": "var(--jp-brand-color1, #2f7fd1)",
-}
-
-_STYLES = {
-    "run": f"font-family: {_FONT}; font-size: 13px; line-height: 1.5; margin: 4px 0",
-    "query": "margin: 0; font-size: 14px; font-weight: 600; white-space: pre-wrap",
-    "meta": "margin: 2px 0 8px; font-size: 12px",
-    "list": "list-style: none; margin: 0; padding: 0",
-    "entry": "margin: 0 0 6px",
-    "step": "margin: 0; padding: 0",
-    "summary": "cursor: pointer; padding: 1px 0",
-    "row": "display: inline-flex; gap: 16px; justify-content: space-between; "
-    "align-items: baseline; width: calc(100% - 20px); vertical-align: top",
-    "label": "min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap",
-    "side": "flex: none; font-size: 12px",
-    "soft": "opacity: 0.75",
-    "facts": "display: block; margin-left: 16px; font-size: 12px",
-    "reason": "display: block; margin-left: 16px; font-size: 12px; overflow: hidden; "
-    "text-overflow: ellipsis; white-space: nowrap; color: var(--jp-error-color1, #d1453b)",
-    "body": f"margin: 0 0 4px 5px; padding: 0 0 0 12px; border-left: 1px solid {_BORDER}",
-    "thinking": "margin: 2px 0 4px; white-space: pre-wrap; opacity: 0.8; font-style: italic",
-    "said": "margin: 2px 0 4px",
-    "code": f"font-family: {_CODE}; font-size: 12px; background: none; padding: 0; color: inherit",
-    "caption": "margin: 4px 0 0; font-size: 11px; opacity: 0.75",
-    "pre": f"margin: 0 0 4px; padding: 0; font-family: {_CODE}; font-size: 12px; "
-    "line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; overflow: auto; "
-    "max-height: 320px; border: 0; background: none; color: inherit",
-    "answer": f"margin: 8px 0 0; padding: 8px 0 0; border-top: 1px solid {_BORDER}; "
-    "font-size: 14px",
-    "notice": "margin: 6px 0 0; font-size: 12px; padding: 0 0 0 8px; "
-    "border-left: 3px solid var(--jp-warn-color1, #b26a00)",
-    "error": "margin: 8px 0 0; padding: 0 0 0 8px; white-space: pre-wrap; "
-    "border-left: 3px solid var(--jp-error-color1, #d1453b)",
-}
-
-
-def style(name: str) -> str:
-    """The inline style attribute of a part, with a space before it."""
-    return f' style="{html.escape(_STYLES[name])}"'
 
 
 def static_html(reasoning: Reasoning) -> str:
@@ -130,11 +60,36 @@ def least_size(run: Reasoning, limits: Limits) -> int:
         texts = (step.thinking or "", step.text or "")
         size += sum(min(len(text), limits.thinking) for text in texts)
         size += _FRAME_BYTES * (1 + min(len(step.tools), limits.tools))
+        for tool in step.tools[: limits.tools] if limits.depth else ():
+            if tool.reasoning and size < MAX_BYTES:
+                size += least_size(tool.reasoning, limits.inner())
     return size
 
 
+class _Room:
+    """What may be written: limits, and what images of the whole page may still cost."""
+
+    def __init__(self, limits: Limits, images: list[int] | None = None) -> None:
+        self.limits = limits
+        self._images = images or [limits.images]
+        self.inside = 0
+
+    def inner(self) -> _Room:
+        """The room of a sub-agent's run."""
+        room = _Room(self.limits.inner(), self._images)
+        room.inside = self.inside + 1
+        return room
+
+    def takes(self, image: Shown) -> bool:
+        """Whether the image has a place, which it takes then."""
+        if len(image.data) > self._images[0]:
+            return False
+        self._images[0] -= len(image.data)
+        return True
+
+
 def _document(run: Reasoning, limits: Limits) -> str:
-    query = _escaped(run.query or "", 4_000)
+    query = escaped(run.query or "", 4_000)
     return (
         # The class keeps MathJax from reading dollar amounts as formulas.
         f'<div class="mathjax_ignore"{style("run")}>'
@@ -147,27 +102,34 @@ def _document(run: Reasoning, limits: Limits) -> str:
 def summary_line(run: Reasoning) -> str:
     """Status and figures of a run on one line, as HTML."""
     first, *rest = figures.summary_parts(run)
-    return _side(first, *rest)
+    return side_line(first, *rest)
 
 
 def run_body(run: Reasoning, limits: Limits) -> str:
     """Steps, answer and notices of a run, without its query."""
-    steps = "".join(_step(step, limits) for step in run.steps[: limits.steps])
+    return _run(run, _Room(limits))
+
+
+def _run(run: Reasoning, room: _Room) -> str:
+    limits = room.limits
+    steps = "".join(_step(step, room) for step in run.steps[: limits.steps])
     left = len(run.steps) - limits.steps
     if left > 0:
         steps += f"<li{style('caption')}>… {figures.count(left, 'more step')}, not shown here</li>"
     if run.final_thinking:
         inside = _thinking(run.final_thinking, limits)
-        side = _side(figures.token_text(figures.answer_usage(run)))
+        side = side_line(figures.token_text(figures.answer_usage(run)))
         steps += f"<li>{details('<strong>Answer</strong>', side, inside, is_open=True)}</li>"
     parts = [f"<ul{style('list')}>{steps}</ul>" if steps else ""]
     if run.status == "failed" and run.error:
-        parts.append(f"<p{style('error')}>{_escaped(run.error, 4_000)}</p>")
+        parts.append(f"<p{style('error')}>{escaped(run.error, 4 * limits.value)}</p>")
     elif run.final_response:
         answer = _rendered(run.final_response, limits.answer)
-        parts.append(f"<div{style('answer')}>{answer}</div>")
+        parts.append(f"<div{style('inner' if room.inside else 'answer')}>{answer}</div>")
+    if run.outcome in figures.OUTCOME_WORDS:
+        parts.append(f"<p{style('outcome')}>{figures.OUTCOME_WORDS[run.outcome]}</p>")
     shown = [*run.notices[:10], *_cut_notices(run)]
-    parts.extend(f"<p{style('notice')}>{_escaped(text, limits.value)}</p>" for text in shown)
+    parts.extend(f"<p{style('notice')}>{escaped(text, limits.value)}</p>" for text in shown)
     return "".join(parts)
 
 
@@ -178,17 +140,18 @@ def _cut_notices(run: Reasoning) -> Iterable[str]:
         yield "The stored reasoning was shortened to fit into the session table."
 
 
-def _step(step: ReasoningStep, limits: Limits) -> str:
+def _step(step: ReasoningStep, room: _Room) -> str:
+    limits = room.limits
     inside = [_thinking(step.thinking, limits)] if step.thinking else []
     if step.text:
         inside.append(f"<div{style('said')}>{_rendered(step.text, limits.thinking)}</div>")
-    calls = "".join(f"<li>{_tool(tool, limits)}</li>" for tool in step.tools[: limits.tools])
+    calls = "".join(f"<li>{_tool(tool, room)}</li>" for tool in step.tools[: limits.tools])
     left = len(step.tools) - limits.tools
     if left > 0:
         calls += f"<li{style('caption')}>… {figures.count(left, 'more tool call')}</li>"
     inside.append(f"<ul{style('list')}>{calls}</ul>" if calls else "")
     label = f"<strong>Step {step.step_number}</strong>"
-    side = _side("", *figures.step_parts(step))
+    side = side_line("", *figures.step_parts(step))
     return f"<li>{details(label, side, ''.join(inside), is_open=True)}</li>"
 
 
@@ -197,65 +160,100 @@ def _rendered(text: str, limit: int) -> str:
     written = markdown_html(markdown_nodes(bounded_text(figures.clean(text), limit)))
     if len(written.encode()) <= 4 * limit:
         return written
-    return f"<p{style('thinking')}>{_escaped(text, limit)}</p>"
+    return f"<p{style('thinking')}>{escaped(text, limit)}</p>"
 
 
 def _thinking(text: str, limits: Limits) -> str:
-    return f"<p{style('thinking')}>{_escaped(text.strip(), limits.thinking)}</p>"
+    return f"<p{style('thinking')}>{escaped(text.strip(), limits.thinking)}</p>"
 
 
-def _tool(tool: ToolData, limits: Limits) -> str:
-    arguments = html.escape(figures.call_preview(tool.inputs))
-    name = _escaped(tool.name, 200)
-    label = f"<code{style('code')}><strong>{name}</strong>({arguments})</code>"
-    word = figures.TOOL_WORDS.get(tool.status, tool.status)
-    side = _side(word, figures.duration_text(tool.duration))
-    inside = [_value("Inputs", tool.inputs, limits)] if tool.inputs else []
+def _tool(tool: ToolData, room: _Room) -> str:
+    edited = figures.edited_inputs(tool)
+    arguments = html.escape(figures.call_preview(tool.inputs if edited is None else edited))
+    label = f"<code{style('code')}><strong>{escaped(tool.name, 200)}</strong>({arguments})</code>"
+    side = side_line(figures.tool_word(tool), figures.duration_text(tool.duration))
+    output = list(shown_output(tool.output[: room.limits.parts]))
+    inside = [_inputs(tool, edited, room.limits)]
+    if tool.reasoning:
+        inside.append(_agent(tool, tool.reasoning, room))
+    inside.append(_output(tool, output, room))
     if tool.error is not None:
-        inside.append(_value("Error", tool.error, limits))
+        caption = "Told the model" if tool.status == "denied" else "Error"
+        inside.append(_value(caption, tool.error, room.limits))
     elif tool.status == "success":
         caption = "Result, shortened for the model" if tool.truncated else "Result"
-        inside.append(_value(caption, tool.result, limits))
-    # A failure is read without opening anything.
-    reason = f"<span{style('reason')}>{_escaped(tool.error, 300)}</span>" if tool.error else ""
-    return details(label, side, "".join(inside), reason)
-
-
-def _value(caption: str, value: Any, limits: Limits) -> str:
-    text = _escaped(figures.json_text(value, limits.value), limits.value)
-    return f"<p{style('caption')}>{caption}</p><pre{style('pre')}>{text}</pre>"
-
-
-def details(label: str, side: str, inside: str, below: str = "", *, is_open: bool = False) -> str:
-    """A part that opens, its texts given as HTML; `below` stands under the label."""
-    # A focused summary would let its keys through to the notebook's commands.
-    return (
-        f"<details{' open' if is_open else ''}{style('step')}>"
-        f'<summary data-lm-suppress-shortcuts="true"{style("summary")}>'
-        f"<span{style('row')}><span{style('label')}>{label}</span>"
-        f" <span{style('side')}>{side}</span></span>{below}</summary>"
-        f"<div{style('body')}>{inside}</div></details>"
+        inside.append(_value(caption, tool.result, room.limits))
+    is_open = any(kind == "display" for kind, _ in output) or tool.reasoning is not None
+    lines = _lines(tool, room.limits)
+    return details(
+        label, side, "".join(inside), lines, is_open=is_open and room.inside < _OPEN_DEPTH
     )
 
 
-def _side(word: str, *figures_: str) -> str:
-    """A status in its colour, and figures, in one line of HTML."""
-    colour = _STATUS.get(word)
-    parts = [html.escape(part) for part in figures_ if part]
-    if not colour:
-        parts = [html.escape(word), *parts] if word else parts
-        return f"<span{style('soft')}>{' · '.join(parts)}</span>"
-    rest = f"<span{style('soft')}> · {' · '.join(parts)}</span>" if parts else ""
-    return f'<span style="color: {colour}">{html.escape(word)}</span>{rest}'
+def _lines(tool: ToolData, limits: Limits) -> str:
+    """What is read without opening anything: a failure, a decision, how far it is."""
+    decided = figures.approval_text(tool.approval)
+    lines = [("line", figures.progress_text(tool.progress) if tool.status == "running" else "")]
+    lines.append(("line", decided))
+    if tool.error and not (tool.status == "denied" and decided):
+        lines.append(("reason", tool.error))
+    if tool.left_behind:
+        lines.append(("warning", figures.LEFT_BEHIND))
+    return "".join(
+        f"<span{style(name)}>{escaped(text, min(limits.value, 500))}</span>"
+        for name, text in lines
+        if text
+    )
 
 
-def _escaped(text: str, limit: int) -> str:
-    """Escaped text of at most `limit` bytes, and a note where something was cut."""
-    text = figures.clean(text)
-    escaped = html.escape(text)
-    if len(escaped.encode()) <= limit:
-        return escaped
-    kept = min(len(text), limit)
-    while (size := len(html.escape(text[:kept]).encode())) > limit:
-        kept = min(kept - 1, kept * limit // size)
-    return f"{html.escape(text[:kept])}… ({len(text) - kept:,} more characters)"
+def _inputs(tool: ToolData, edited: Any, limits: Limits) -> str:
+    if edited is None:
+        return _value("Inputs", tool.inputs, limits) if tool.inputs else ""
+    asked = _value("Inputs, as the model wrote them", tool.inputs, limits) if tool.inputs else ""
+    return _value("Inputs, edited", edited, limits) + asked
+
+
+def _agent(tool: ToolData, run: Reasoning, room: _Room) -> str:
+    """A sub-agent's run as a branch of its call."""
+    word = figures.agent_word(tool, run)
+    tokens, time = figures.token_text(run.usage), figures.duration_text(run.duration)
+    side = (
+        side_line("", tokens, word, time) if word == "Completed" else side_line(word, tokens, time)
+    )
+    label = f"<strong>{escaped(run.agent or 'Sub-agent', 200)}</strong>"
+    asked = f"<span{style('line')}>{escaped(run.query or '', 300)}</span>"
+    if room.limits.depth > 0:
+        inside = _run(run, room.inner())
+    else:
+        steps = figures.count(len(run.steps), "step")
+        inside = f"<p{style('caption')}>… {steps} of a sub-agent, not shown here</p>"
+    return details(label, side, inside, asked, is_open=room.inside < _OPEN_DEPTH)
+
+
+def _output(tool: ToolData, output: list[tuple[str, Shown]], room: _Room) -> str:
+    """What a call printed and displayed, in order."""
+    written = "".join(_shown(kind, shown, room) for kind, shown in output)
+    left = len(tool.output) - room.limits.parts
+    if left > 0:
+        written += f"<p{style('caption')}>… {figures.count(left, 'more part')}, not shown here</p>"
+    return f"<p{style('caption')}>Output</p>{written}" if written else ""
+
+
+def _shown(kind: str, shown: Shown, room: _Room) -> str:
+    limits = room.limits
+    if shown.kind == "markdown":
+        return f"<div{style('said')}>{_rendered(shown.text, limits.value)}</div>"
+    if shown.kind != "image":
+        name = "stderr" if kind == "stderr" else "pre"
+        return f"<pre{style(name)}>{escaped(shown.text, limits.value)}</pre>"
+    if not room.takes(shown):
+        return f"<p{style('caption')}>{escaped(shown.text, 300)}, not shown here</p>"
+    return (
+        f'<img src="data:{shown.mime};base64,{shown.data}" alt="{escaped(shown.text, 300)}"'
+        f' width="{shown.width}" height="{shown.height}"{style("image")}>'
+    )
+
+
+def _value(caption: str, value: Any, limits: Limits) -> str:
+    text = escaped(figures.json_text(value, limits.value), limits.value)
+    return f"<p{style('caption')}>{caption}</p><pre{style('pre')}>{text}</pre>"

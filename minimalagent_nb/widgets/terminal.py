@@ -5,6 +5,7 @@ Imports rich on first use, events, reasoning and this room's pure parts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.events import Event
@@ -12,6 +13,7 @@ from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
+from minimalagent_nb.widgets.displays import display_form, printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +22,12 @@ __all__ = ["TerminalPrinter"]
 
 _VALUE = 1_200
 _TEXT = 8_000
+_PRINTED = 8_000
+"""Characters that one call may print."""
+_PROGRESS_SECONDS = 2.0
+"""Between two lines of a call's progress."""
+_DEEPEST = 4
+"""So many sub-agents in one another are indented."""
 _STATUS_STYLES = {
     "Completed": "green",
     "Failed": "red",
@@ -46,7 +54,7 @@ class TerminalPrinter:
             console = Console()
         self._console = console
         self._fold = ReasoningFold()
-        self._names: dict[str, str] = {}
+        self._branch = _Branch(self, self._fold.reasoning)
 
     @property
     def reasoning(self) -> Reasoning:
@@ -62,53 +70,9 @@ class TerminalPrinter:
     def add(self, event: Event) -> None:
         """Print what the event brought."""
         self._fold.apply(event)
-        handler = getattr(self, "_on_" + event.type, None)
-        if handler is not None:
-            handler(event)
+        self._branch.add(event)
 
-    def _on_run_started(self, event: Any) -> None:
-        self._print("", event.query, "bold")
-
-    def _on_step_reset(self, event: Any) -> None:
-        self._print("│  ", f"attempt {event.attempt}: {event.reason}", "yellow")
-
-    def _on_step_ended(self, event: Any) -> None:
-        if event.calls:
-            parts = [figures.token_text(event.usage), figures.duration_text(event.duration)]
-            side = " · ".join(part for part in parts if part)
-            self._print("├─ ", f"Step {event.step}", "bold", f"  {side}")
-        self._print("│  ", event.thinking, "dim italic")
-        if event.calls:
-            # Without calls the text is the answer, which ends the run.
-            self._print("│  ", event.text)
-
-    def _on_tool_call_started(self, event: Any) -> None:
-        self._names[event.call_id] = event.name
-        self._print("│  ├─ ", event.name, "cyan", f"({figures.call_preview(event.inputs, 400)})")
-
-    def _on_tool_call_ended(self, event: Any) -> None:
-        name = self._names.pop(event.call_id, "")
-        word = figures.TOOL_WORDS.get(event.status, event.status)
-        style = _STATUS_STYLES.get(word, "dim")
-        self._print("│  │  ", f"{name} {word}", style, f"  {figures.duration_text(event.duration)}")
-        value = event.error if event.error is not None else event.result
-        if value is not None:
-            self._print("│  │  ", figures.json_text(value, _VALUE), "red" if event.error else "")
-
-    def _on_notice(self, event: Any) -> None:
-        self._print("│  ", event.text, "yellow")
-
-    def _on_run_ended(self, event: Any) -> None:
-        word, *rest = figures.summary_parts(self.reasoning)
-        self._print(
-            "└─ ", word, _STATUS_STYLES.get(word, ""), "".join(f" · {part}" for part in rest)
-        )
-        if event.error:
-            self._print("   ", event.error, "red")
-        elif event.response:
-            self._print_markdown(event.response)
-
-    def _print(self, guide: str, text: str, style: str = "", side: str = "") -> None:
+    def print(self, guide: str, text: str, style: str = "", side: str = "") -> None:
         """Text behind a guide on every line; `side` is dim and follows the last line."""
         from rich.text import Text
 
@@ -121,11 +85,185 @@ class TerminalPrinter:
         for line in content.wrap(self._console, max(self._console.width - len(guide), 20)):
             whole = Text.assemble((guide, "dim"), line)
             self._console.print(whole, highlight=False, soft_wrap=True)
-            guide = guide.replace("├─", "│ ").replace("└─", "  ")
+            guide = guide.replace("├─", "│ ").replace("┌─", "│ ").replace("└─", "  ")
 
-    def _print_markdown(self, text: str) -> None:
+    def print_markdown(self, text: str) -> None:
+        """An answer, as Markdown is read."""
         from rich.markdown import Markdown
 
         # Without hyperlinks: a link's words could promise another address than its own.
         self._console.print()
         self._console.print(Markdown(figures.clean(text), hyperlinks=False))
+
+
+class _Branch:
+    """Prints the events of one run: the whole run's, or a sub-agent's further in.
+
+    A sub-agent's lines begin with its own guide, and its steps with its name, because
+    those of several at work come one among the other.
+    """
+
+    def __init__(
+        self, printer: TerminalPrinter, run: Reasoning, guide: str = "", depth: int = 0
+    ) -> None:
+        self._printer, self._run = printer, run
+        self._guide, self._depth = guide, depth
+        self._name = ""
+        self._calls: dict[str, _Call] = {}
+
+    def add(self, event: Event) -> None:
+        handler = getattr(self, "_on_" + event.type, None)
+        if handler is not None:
+            handler(event)
+
+    def _print(self, guide: str, text: str, style: str = "", side: str = "") -> None:
+        self._printer.print(self._guide + guide, text, style, side)
+
+    def _on_run_started(self, event: Any) -> None:
+        if not self._depth:
+            self._print("", event.query, "bold")
+            return
+        self._name = " ".join(figures.clean(event.agent or "Sub-agent").split())[:60]
+        self._print("┌─ ", self._name, "bold", f"  {event.query}")
+
+    def _on_step_reset(self, event: Any) -> None:
+        self._print("│  ", f"attempt {event.attempt}: {event.reason}", "yellow")
+
+    def _on_step_ended(self, event: Any) -> None:
+        if event.calls:
+            parts = [figures.token_text(event.usage), figures.duration_text(event.duration)]
+            side = " · ".join(part for part in parts if part)
+            name = f"{self._name} · " if self._name else ""
+            self._print("├─ ", f"{name}Step {event.step}", "bold", f"  {side}")
+        self._print("│  ", event.thinking, "dim italic")
+        if event.calls:
+            # Without calls the text is the answer, which ends the run.
+            self._print("│  ", event.text)
+
+    def _on_tool_call_started(self, event: Any) -> None:
+        self._calls[event.call_id] = _Call(event.name)
+        self._print("│  ├─ ", event.name, "cyan", f"({figures.call_preview(event.inputs, 400)})")
+
+    def _on_approval_requested(self, event: Any) -> None:
+        self._print("│  │  ", f"{self._name_of(event)} waits for approval", "yellow")
+
+    def _on_approval_given(self, event: Any) -> None:
+        given = {"decision": event.decision, "by": event.by, "reason": event.reason}
+        edited = figures.call_preview(event.inputs, 400) if event.decision == "edited" else ""
+        side = f"  {self._name_of(event)}({edited})" if edited else f"  {self._name_of(event)}"
+        self._print("│  │  ", figures.approval_text(given), "", side)
+
+    def _on_tool_call_progress(self, event: Any) -> None:
+        call = self._calls.get(event.call_id)
+        # A line cannot be taken back: of what comes fast some is left out.
+        if call is None or event.at < call.progress_due:
+            return
+        call.progress_due = event.at + _PROGRESS_SECONDS
+        told = figures.progress_text({"text": event.text, "fraction": event.fraction})
+        self._print("│  │  ", f"{call.name} {told}", "dim")
+
+    def _on_tool_call_output(self, event: Any) -> None:
+        call = self._calls.get(event.call_id)
+        if call is None:
+            return
+        if event.kind != "display":
+            self._print_lines(call, call.lines(event.kind, event.text))
+            return
+        self._print_lines(call, call.rest())
+        shown = display_form(event.data)
+        text = f"[{shown.text}]" if shown.kind == "image" else bounded_text(shown.text, _VALUE)
+        self._print("│  │  ", self._of_call(call, text), "dim")
+
+    def _print_lines(self, call: _Call, lines: Iterable[tuple[str, str]]) -> None:
+        for kind, line in lines:
+            style = "dim yellow" if kind == "stderr" else "dim"
+            self._print("│  │  ", self._of_call(call, line), style)
+
+    def _of_call(self, call: _Call, text: str) -> str:
+        """The text with the call's name, where it may be another's just as well."""
+        return f"{call.name}: {text}" if len(self._calls) > 1 else text
+
+    def _on_sub_agent(self, event: Any) -> None:
+        call = self._calls.get(event.call_id)
+        if call is None:
+            return
+        self._print_lines(call, call.rest())
+        if event.event.type == "run_started" or call.branch is None:
+            call.fold = ReasoningFold()
+            # Further in there would be no room left for words.
+            guide = self._guide + "│  │  " if self._depth < _DEEPEST else self._guide
+            call.branch = _Branch(self._printer, call.fold.reasoning, guide, self._depth + 1)
+        call.fold.apply(event.event)
+        call.branch.add(event.event)
+
+    def _on_tool_call_ended(self, event: Any) -> None:
+        call = self._calls.get(event.call_id) or _Call("")
+        self._print_lines(call, call.rest())
+        self._calls.pop(event.call_id, None)
+        word = figures.TOOL_WORDS.get(event.status, event.status)
+        style = _STATUS_STYLES.get(word, "dim")
+        side = f"  {figures.duration_text(event.duration)}"
+        self._print("│  │  ", f"{call.name} {word}", style, side)
+        if event.left_behind:
+            self._print("│  │  ", figures.LEFT_BEHIND, "yellow")
+        value = event.error if event.error is not None else event.result
+        failed = event.error and event.status != "denied"
+        if value is not None:
+            self._print("│  │  ", figures.json_text(value, _VALUE), "red" if failed else "")
+
+    def _on_notice(self, event: Any) -> None:
+        self._print("│  ", event.text, "dim" if event.kind == "context" else "yellow")
+
+    def _on_run_ended(self, event: Any) -> None:
+        word, *rest = figures.summary_parts(self._run)
+        outcome = figures.OUTCOME_WORDS.get(self._run.outcome)
+        rest = [outcome, *rest] if outcome else rest
+        name = f"{self._name} · " if self._name else ""
+        style = _STATUS_STYLES.get(word, "")
+        self._print("└─ ", f"{name}{word}", style, "".join(f" · {part}" for part in rest))
+        if event.error:
+            self._print("   ", event.error, "red")
+        elif event.response and self._depth:
+            self._print("   ", event.response)
+        elif event.response:
+            self._printer.print_markdown(event.response)
+
+    def _name_of(self, event: Any) -> str:
+        call = self._calls.get(event.call_id)
+        return " ".join(figures.clean(call.name).split())[:60] if call else "a call"
+
+
+class _Call:
+    """What is known of a call under way: of what it prints, the line that is not yet whole."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.branch: _Branch | None = None
+        self.fold = ReasoningFold()
+        self.progress_due = 0.0
+        self._kind = ""
+        self._line = ""
+        self._left = _PRINTED
+
+    def lines(self, kind: str, text: str) -> Iterator[tuple[str, str]]:
+        """The lines that are whole now, each with its kind; none beyond a limit."""
+        if kind != self._kind:
+            yield from self.rest()
+        self._kind = kind
+        *whole, self._line = printed(self._line + text[: 8 * _PRINTED]).split("\n")
+        self._line = self._line[-_TEXT:]
+        for line in whole:
+            yield from self._bounded(line)
+
+    def rest(self) -> Iterator[tuple[str, str]]:
+        """The line that did not end."""
+        line, self._line = self._line, ""
+        yield from self._bounded(line)
+
+    def _bounded(self, line: str) -> Iterator[tuple[str, str]]:
+        if self._left <= 0 or not line.strip():
+            return
+        yield self._kind, line
+        self._left -= len(line) + 1
+        if self._left <= 0:
+            yield self._kind, "… more was printed than is shown here"

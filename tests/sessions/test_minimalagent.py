@@ -14,6 +14,7 @@ from minimalagent.session import SessionManager
 
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog
 from tests.sessions.conftest import conversation, record
+from tests.widgets.rich_run import rich_run
 
 
 @pytest.fixture
@@ -46,6 +47,21 @@ def test_it_reads_what_we_wrote(log, theirs):
     assert newest.steps[0].tools[0].name == "search"
     assert newest.steps[0].tools[0].result == {"found": 1}
     assert [item.query for item in theirs.get_reasoning_history("s")] == ["first", "second 漢字"]
+
+
+def test_it_reads_a_run_with_approvals_prints_displays_and_sub_agents(log, theirs):
+    recorder = log.begin("s", real_time=False)
+    for event in rich_run():
+        recorder.add(event)
+    assert recorder.finish() is None
+    found = theirs.get_reasoning("s")
+    assert [[tool.name for tool in step.tools] for step in found.steps] == [
+        ["ask_biologist", "plot_masses"],
+        ["delete_rows", "drop_table", "export", "fit_model"],
+    ]
+    assert found.steps[0].tools[1].result == "3 bars"
+    assert [tool.result for tool in found.steps[1].tools[1:3]] == [None, None]
+    assert found.final_response.startswith("Weigh **Chinstrap**")
 
 
 def test_it_reads_a_run_under_way(log, theirs):
