@@ -22,7 +22,7 @@ from minimalagent_nb.messages import Message
 from minimalagent_nb.models.bedrock_cache import POINT, cached_members, cached_messages
 from minimalagent_nb.models.bedrock_models import Family
 
-__all__ = ["Prepared", "RunBody", "Transcript", "to_json", "watch"]
+__all__ = ["Prepared", "RunBody", "Transcript", "message_json", "watch"]
 
 _KEY = "minimalagent-nb"
 _OPERATIONS = ("Converse", "ConverseStream")
@@ -134,47 +134,45 @@ class RunBody:
             botocore's ParamValidationError: a message or a member is not well formed.
         """
         shapes = self._client.meta.service_model.operation_model(operation).input_shape.members
+
+        def encode(message: Message) -> bytes:
+            _check(message, shapes["messages"].member, "messages[...]")
+            return message_json(message)
+
         with self._lock:
             if members != self._given:
-                self._members = cached_members(members, self._family)
-                self._members_json = {
-                    name: b'"%s":%s' % (name.encode(), _encoded(value, shapes[name], name))
-                    for name, value in self._members.items()
-                }
-                self._given = dict(members)
-            of_message = shapes["messages"].member
-            self._transcript.update(
-                messages, lambda message: _encoded(message, of_message, "messages[...]")
-            )
+                self._take_members(members, shapes)
+            self._transcript.update(messages, encode)
             before = sum(map(len, self._members_json.values()))
             points = cached_messages(
                 messages, lambda index: before + self._transcript.size(index), self._family
             )
-            return Prepared(
-                messages,
-                self._transcript.to_json(dict.fromkeys(points, _POINT)),
-                self._members,
-                self._members_json,
-            )
+            messages_json = self._transcript.to_json(dict.fromkeys(points, _POINT))
+            return Prepared(messages, messages_json, self._members, self._members_json)
+
+    def _take_members(self, members: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
+        with_points = cached_members(members, self._family)
+        encoded = {}
+        for name, value in with_points.items():
+            _check(value, shapes[name], name)
+            encoded[name] = f'"{name}":{_JSON.encode(value)}'.encode()
+        self._given, self._members, self._members_json = dict(members), with_points, encoded
 
 
-def _encoded(value: Any, shape: Any, name: str) -> bytes:
-    """The JSON of a value, once botocore's own validator has passed it."""
+def _check(value: Any, shape: Any, name: str) -> None:
+    """Have botocore's own validator look at a value."""
     from botocore.exceptions import ParamValidationError
     from botocore.validate import ParamValidator
 
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         raise ParamValidationError(report=f"in {name}: {report.generate_report()}")
-    return to_json(value)
 
 
-def to_json(value: Any) -> bytes:
-    """The JSON of a message, its content last, or of another member of a request."""
-    value = _with_blobs(value)
-    if isinstance(value, dict) and value.keys() == {"role", "content"}:
-        value = {"role": value["role"], "content": value["content"]}
-    return _JSON.encode(value).encode()
+def message_json(message: Message) -> bytes:
+    """The JSON of a message, its content last, blobs in base64."""
+    whole = {"role": message["role"], "content": _with_blobs(message["content"])}
+    return _JSON.encode(whole).encode()
 
 
 def _with_blobs(value: Any) -> Any:
@@ -199,7 +197,7 @@ def _blob(value: Any) -> str:
 
 
 _JSON = json.JSONEncoder(separators=(",", ":"))
-_POINT = to_json(POINT)
+_POINT = _JSON.encode(POINT).encode()
 
 
 def watch(client: Any) -> None:

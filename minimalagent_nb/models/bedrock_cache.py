@@ -56,9 +56,10 @@ def cached_messages(
         index
         for index in (last - 2, last)
         if index >= 0
-        and messages[index]["role"] == "user"
-        and not any(kind in messages[index]["content"][-1] for kind in _NOT_BEHIND)
         and _is_enough(size(index), family)
+        and messages[index]["role"] == "user"
+        and messages[index]["content"]
+        and not any(kind in messages[index]["content"][-1] for kind in _NOT_BEHIND)
     ]
 
 
