@@ -55,10 +55,10 @@ def _event(message: bytes, of_headers: int) -> dict[str, Any]:
         raise ValueError("an event of the stream is damaged")
     end = _PRELUDE.size + of_headers
     headers = _headers(message[_PRELUDE.size : end])
-    payload = json.loads(message[end:-4].decode() or "{}")
+    payload = message[end:-4].decode()
     if headers.get(":message-type") != "event":
         raise _failure(headers, payload)
-    return {str(headers.get(":event-type")): payload}
+    return {str(headers.get(":event-type")): json.loads(payload or "{}")}
 
 
 @functools.lru_cache(maxsize=64)
@@ -70,16 +70,15 @@ def _headers(data: bytes) -> Mapping[str, Any]:
     return headers
 
 
-def _failure(headers: Mapping[str, Any], payload: Any) -> Exception:
+def _failure(headers: Mapping[str, Any], payload: str) -> Exception:
     """The error that botocore's own reader would raise."""
     from botocore.exceptions import EventStreamError
 
-    said = payload if isinstance(payload, dict) else {}
-    error = {
-        "Code": headers.get(":exception-type") or headers.get(":error-code", ""),
-        "Message": said.get("message") or said.get("Message") or headers.get(":error-message", ""),
-    }
-    return EventStreamError({"Error": error}, "ConverseStream")
+    said = headers.get(":error-message", "")
+    with contextlib.suppress(ValueError, AttributeError):  # what is no JSON object says nothing
+        said = said or json.loads(payload).get("message", "")
+    code = headers.get(":exception-type") or headers.get(":error-code", "")
+    return EventStreamError({"Error": {"Code": code, "Message": said}}, "ConverseStream")
 
 
 class Interrupt:
