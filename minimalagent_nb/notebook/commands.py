@@ -6,6 +6,8 @@ agent. Imports the workbench and what the commands show.
 
 from __future__ import annotations
 
+import inspect
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -30,14 +32,17 @@ _SHOWN = 100
 
 @dataclass(frozen=True)
 class Command:
-    """One command; `argument` is empty, ``NAME`` (one word) or ``[NAME]`` (one or none)."""
+    """One command; `argument` is empty, ``[NAME]`` (one word or none) or ``[N]`` (a number)."""
 
     name: str
     argument: str
     about: str
+    options: tuple[str, ...] = ()
 
     def accepts(self, words: list[str]) -> bool:
         """Whether these words may follow the command's name."""
+        if words and words[0] in self.options:
+            return True
         allowed = {"": (0,), "[N]": (0, 1)}.get(self.argument, (0, 1))
         fits = len(words) in allowed
         return fits and (self.argument != "[N]" or all(word.isdecimal() for word in words))
@@ -47,7 +52,13 @@ COMMANDS = {
     command.name: command
     for command in (
         Command("status", "", "which model, memory, session and tools the next prompt uses"),
-        Command("tools", "", "the tools of this notebook"),
+        Command(
+            "tools",
+            "[NAME]",
+            "the tools of this notebook, or one with its schema and source; --from FILE [--yes]: "
+            "take those of another notebook",
+            options=("--from",),
+        ),
         Command("model", "[ID]", "the model, or choose another one"),
         Command("session", "[NAME]", "the session, or go on with another one"),
         Command("sessions", "", "the sessions of the memory"),
@@ -85,10 +96,12 @@ class Commands:
 
     def __init__(
         self,
+        shell: Any,
         bench: Workbench,
         settings: Callable[[], Settings],
         choose_model: Callable[[str], None],
     ) -> None:
+        self._shell = shell
         self._bench = bench
         self._settings = settings
         self._choose_model = choose_model
@@ -130,13 +143,44 @@ class Commands:
                 return f"none: {error}"
         return str(describe_choice(settings.model, region=settings.bedrock_region))
 
-    def _tools(self) -> Table:
+    def _tools(self, *words: str) -> Any:
+        if words and words[0] == "--from":
+            return self._tools_from(list(words[1:]))
+        if words:
+            return self._tool(words[0])
         rows = [
             [tool.name, _signature(tool.input_schema), tool.description.splitlines()[0]]
             for tool in self._bench.tools()
         ]
-        note = "" if rows else "No tools yet: put @tool above a function and run its cell."
+        note = "One with its schema and source: %agent tools NAME"
+        if not rows:
+            note = "No tools yet: put @tool above a function and run its cell."
         return Table("Tools of this notebook", ["name", "arguments", "description"], rows, note)
+
+    def _tool(self, name: str) -> None:
+        (tool,) = self._bench.tools((name,))
+        schema = json.dumps(tool.input_schema, indent=2, ensure_ascii=False)
+        options = [
+            text
+            for text, is_set in (
+                ("asks before it runs", tool.approve),
+                ("runs on the main thread", tool.main_thread),
+                (f"gives up after {tool.timeout} s", tool.timeout),
+            )
+            if is_set
+        ]
+        head = f"{tool.name}: {tool.description}" + "".join(f"\n({text})" for text in options)
+        print(f"{head}\n\n{schema}\n\n{_source(tool.function)}")  # noqa: T201 - asked for
+
+    def _tools_from(self, words: list[str]) -> Table:
+        from minimalagent_nb.notebook.borrow import borrow
+
+        yes = "--yes" in words
+        files = [word.strip("\"'") for word in words if word != "--yes"]
+        if len(files) != 1:
+            raise ConfigurationError("Name one notebook: %agent tools --from other.ipynb")
+        names = borrow(files[0], self._shell, yes=yes)
+        return Table("", ["", ""], [["new tools", ", ".join(names) or "none"]])
 
     def _model(self, model_id: str | None = None) -> Table:
         if model_id is not None:
@@ -242,6 +286,17 @@ class _Shown:
         from minimalagent_nb.widgets import run_bundle
 
         return dict(run_bundle(self._reasoning))
+
+
+def _source(function: Any) -> str:
+    """The source as it was written; of a %%tool, its cell."""
+    cell = getattr(function, "__tool_cell__", None)
+    if cell is not None:
+        return str(cell)
+    try:
+        return inspect.getsource(inspect.unwrap(function))
+    except (OSError, TypeError):
+        return "(The source is not at hand.)"
 
 
 def _signature(schema: Mapping[str, Any]) -> str:

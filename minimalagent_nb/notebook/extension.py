@@ -17,7 +17,7 @@ __all__ = ["load", "unload"]
 _CELL = re.compile(r"%%agent(?:[ \t]+(.*?))?[ \t]*\n?$")
 _QUESTION = re.compile(r"([ \t]*)%agent[ \t]+(?=[^?\s])(.*\?)[ \t]*\n?$")
 _PROBE = "minimalagent_probe"
-_KINDS = ("line", "cell")
+_MAGICS = (("line", "agent"), ("cell", "agent"), ("cell", "tool"))
 _COMPLETED = r"%{1,2}agent\b"
 
 
@@ -66,7 +66,8 @@ def load(shell: Any) -> None:
     if _loaded(shell) is not None:
         return
     magics = AgentMagics(shell)
-    magics.found = {kind: shell.magics_manager.magics[kind].get("agent") for kind in _KINDS}
+    table = shell.magics_manager.magics
+    magics.found = {(kind, name): table[kind].get(name) for kind, name in _MAGICS}
     shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, mend_cell)
     shell.set_hook("complete_command", magics.completion, re_key=_COMPLETED)
@@ -79,10 +80,10 @@ def unload(shell: Any) -> None:
     if magics is None:
         return
     magics.close()
-    for kind, found in magics.found.items():
-        shell.magics_manager.magics[kind].pop("agent", None)
+    for (kind, name), found in magics.found.items():
+        shell.magics_manager.magics[kind].pop(name, None)
         if found is not None:
-            shell.magics_manager.magics[kind]["agent"] = found
+            shell.magics_manager.magics[kind][name] = found
     shell.magics_manager.registry.pop("AgentMagics", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)

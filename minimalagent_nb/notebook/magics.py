@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import (
+    Magics,
+    cell_magic,
+    line_cell_magic,
+    magics_class,
+    no_var_expand,
+)
 from IPython.display import display
 from traitlets import Bool, Integer, Unicode
 
@@ -17,6 +23,7 @@ from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
 from minimalagent_nb.notebook.sent import blocks_of, gather, page
 from minimalagent_nb.notebook.state import Workbench
+from minimalagent_nb.notebook.tool_cell import define_tool
 
 __all__ = ["AgentMagics"]
 
@@ -52,10 +59,10 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.bench = Workbench(shell.user_ns)
-        # What was called so before, by kind of magic: unloading puts it back.
-        self.found: dict[str, Any] = {}
+        # What was called so before, by kind and name of magic: unloading puts it back.
+        self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
-        self.commands = Commands(self.bench, self._settings, self._choose_model)
+        self.commands = Commands(shell, self.bench, self._settings, self._choose_model)
         self.completion = Completion(self.bench, self._settings)
 
     @no_var_expand
@@ -76,6 +83,12 @@ class AgentMagics(Magics):
         # What stands behind the options belongs to the prompt.
         prompt = "\n".join(part for part in (rest, cell) if part)
         self._ask(prompt.strip("\n"), options)
+
+    @no_var_expand
+    @cell_magic
+    def tool(self, line: str, cell: str) -> None:
+        """Make the cell a tool: its first line is the signature, its last value the result."""
+        define_tool(self.shell, line, cell)
 
     def _command(self, name: str, words: list[str]) -> None:
         shown = self.commands.run(name, words)

@@ -1,0 +1,120 @@
+"""``%%tool``: a whole cell as a tool.
+
+    %%tool heaviest(species: str, n: int = 3)
+    \"\"\"The heaviest penguins of a species.\"\"\"
+    of_species = penguins[penguins.species == species]
+    of_species.nlargest(n, "mass")
+
+The first line has the name and the parameters, as after ``def``; the value of the last
+expression is the result. Imports IPython through the shell, and tools.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from typing import Any
+
+from minimalagent_nb.errors import ConfigurationError, ToolDefinitionError
+
+__all__ = ["define_tool"]
+
+_FORM = '%%tool name(parameter: type, ...) with a """docstring""" and the code below'
+_OPTION = re.compile(r"\s*--(approve|main-thread|timeout(?:[ =]([0-9.]+))?)(?=\s)")
+
+
+def define_tool(shell: Any, line: str, cell: str) -> Callable[..., Any]:
+    """The function that the cell is, decorated and in the notebook's namespace.
+
+    Raises:
+        ToolDefinitionError: the first line is no signature, or the function no tool.
+        SyntaxError: the code below is none.
+    """
+    from minimalagent_nb.tools import tool
+
+    options, signature = _options(line)
+    head = _head(signature)
+    source = f"%%tool {line}\n{cell}"
+    body = ast.parse(_line_for_line(shell, cell), filename=f"<tool {head.name}>").body
+    if not body:
+        raise ToolDefinitionError(f"The tool {head.name} has no code: {_FORM}.")
+    for statement in body:
+        ast.increment_lineno(statement, 1)
+    function = _function(head, body)
+    name = _cached(shell, source)
+    module = ast.fix_missing_locations(ast.Module(body=[function], type_ignores=[]))
+    # The names of the cell are the function's own; those of the notebook it can read.
+    exec(compile(module, name, "exec", dont_inherit=True), shell.user_ns)  # noqa: S102 - the user's own cell
+    made = shell.user_ns[head.name]
+    made.__tool_cell__ = source
+    try:
+        return tool(**options)(made)
+    except ConfigurationError:
+        del shell.user_ns[head.name]
+        raise
+
+
+def _options(line: str) -> tuple[dict[str, Any], str]:
+    """The decorator's parameters, and the signature behind them."""
+    options: dict[str, Any] = {}
+    position = 0
+    while match := _OPTION.match(line, position):
+        name = match[1].partition(" ")[0].partition("=")[0].replace("-", "_")
+        if name == "timeout" and match[2] is None:
+            raise ToolDefinitionError("--timeout needs seconds: --timeout 30.")
+        options[name] = float(match[2]) if name == "timeout" else True
+        position = match.end()
+    return options, line[position:].strip()
+
+
+def _head(signature: str) -> Any:
+    """The signature as the definition of an empty function."""
+    try:
+        (head,) = ast.parse(f"def {signature.rstrip(':')}: pass").body
+    except (SyntaxError, ValueError) as error:
+        raise ToolDefinitionError(f"{signature!r} is no signature. Write {_FORM}.") from error
+    if not isinstance(head, ast.FunctionDef):
+        raise ToolDefinitionError(f"{signature!r} is no signature. Write {_FORM}.")
+    return head
+
+
+def _line_for_line(shell: Any, cell: str) -> str:
+    """The code with magics and shell commands as Python."""
+    return str(shell.transform_cell(cell))
+
+
+def _function(head: Any, body: list[ast.stmt]) -> ast.stmt:
+    """The function: `head` with this body, whose last expression is returned."""
+    last = body[-1]
+    if isinstance(last, ast.Expr) and not (len(body) == 1 and _is_text(last)):
+        body[-1] = ast.copy_location(ast.Return(last.value), last)
+    waits = any(
+        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
+        for statement in body
+        for node in _own_nodes(statement)
+    )
+    kind = ast.AsyncFunctionDef if waits else ast.FunctionDef
+    fields = {name: getattr(head, name) for name in head._fields}
+    return ast.copy_location(kind(**{**fields, "body": body}), head)
+
+
+def _own_nodes(node: ast.AST) -> Any:
+    """The nodes of a statement without those of functions inside it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            yield from _own_nodes(child)
+
+
+def _is_text(statement: ast.Expr) -> bool:
+    """Whether the statement is a docstring."""
+    return isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+
+
+def _cached(shell: Any, source: str) -> str:
+    """A file name under which tracebacks find the cell."""
+    try:
+        return str(shell.compile.cache(source, shell.execution_count))
+    except TypeError:  # IPython 7 has other parameters
+        return "<tool>"
