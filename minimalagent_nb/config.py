@@ -47,6 +47,7 @@ class Settings:
         system_prompt: instructions that go with every request.
         log_level: one of Python's own level names.
         context_budget: characters that one ``{name}`` in a prompt may take.
+        redact: regular expressions; what they match is not stored.
         sources: for each setting, where its value came from.
     """
 
@@ -62,6 +63,7 @@ class Settings:
     system_prompt: str = ""
     log_level: str = "WARNING"
     context_budget: int = 20_000
+    redact: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -258,6 +260,21 @@ def _memory(value: Any) -> str:
     return _matching(r"sqlite:///[^\x00]+")(text)
 
 
+def _patterns(value: Any) -> tuple[str, ...]:
+    """Regular expressions, one on each line of a text, or a list of them."""
+    several = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(several, (list, tuple)):
+        raise ValueError
+    patterns = tuple(_text(pattern) for pattern in several if _text(pattern).strip())
+    try:
+        # What matches the empty text would match everywhere.
+        if any(re.match(pattern, "") for pattern in patterns):
+            raise ValueError
+    except re.error as error:
+        raise ValueError from error
+    return patterns
+
+
 def _log_level(value: Any) -> str:
     return _matching("DEBUG|INFO|WARNING|ERROR|CRITICAL")(_text(value).upper())
 
@@ -286,4 +303,8 @@ _PARSERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "system_prompt": (_text, "text"),
     "log_level": (_log_level, "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     "context_budget": (_positive, f"characters, {_POSITIVE_WORDS}"),
+    "redact": (
+        _patterns,
+        "regular expressions that do not match the empty text, one on each line or in a list",
+    ),
 }

@@ -29,6 +29,7 @@ LONGEST_FUNCTION = 60
 ROOMS = (
     "_version",
     "errors",
+    "secrets",
     "cancel",
     "messages",
     "events",

@@ -22,6 +22,7 @@ from minimalagent_nb.engine.checks import (
     check_text,
 )
 from minimalagent_nb.engine.loop import Run
+from minimalagent_nb.engine.memory_face import MemoryFace
 from minimalagent_nb.engine.offload import in_thread
 from minimalagent_nb.engine.opening import open_approver, open_memory, open_model, own_logger
 from minimalagent_nb.engine.output import OutputForm
@@ -38,7 +39,8 @@ from minimalagent_nb.view import View, default_view
 if TYPE_CHECKING:
     from minimalagent_nb.approval import Approver
     from minimalagent_nb.models import Model
-    from minimalagent_nb.sessions import ItemStore, Recorder
+    from minimalagent_nb.sessions import ItemStore, Recorder, SessionLog
+    from minimalagent_nb.sessions.redaction import Rule
 
 __all__ = ["Agent"]
 
@@ -49,7 +51,7 @@ _STOPPED = (
 )
 
 
-class Agent:
+class Agent(MemoryFace):
     """An agent that answers with the help of tools, and remembers when it is asked to.
 
     The parameters and their defaults are the documented ones of minimalagent; those
@@ -73,8 +75,11 @@ class Agent:
             keeps it for ever.
         model: a model object, or its name as in `models.find_model`, instead of
             `model_id`.
-        memory: ``"dynamodb"``, ``"sqlite"``, ``"sqlite:///path"`` or an ItemStore:
-            where sessions are kept, instead of `use_session_memory`.
+        memory: ``"dynamodb"``, ``"sqlite"``, ``"sqlite:///path"``, an ItemStore or a
+            SessionLog: where sessions are kept, instead of `use_session_memory`.
+        redact: regular expressions, functions from text to text, or a list of these: what
+            they take out is not stored, as the secrets never are that this process knows.
+            The model and the reader see it all the same.
         name: what to call the agent in trees and logs.
         model_options: settings of the model's service by the service's own names.
         thinking: tokens that the model may think for in each turn, where it can.
@@ -106,7 +111,7 @@ class Agent:
         session_ttl: int | None = 3600,
         *,
         model: Model | str | None = None,
-        memory: str | ItemStore | None = None,
+        memory: str | ItemStore | SessionLog | None = None,
         name: str = "agent",
         model_options: Mapping[str, Any] | None = None,
         thinking: int | None = None,
@@ -114,6 +119,7 @@ class Agent:
         context_tokens: int | None = None,
         summarise_old_turns: bool = False,
         approver: Approver | str | None = None,
+        redact: Rule | Sequence[Rule] | None = None,
     ) -> None:
         self.max_steps = check_positive("max_steps", max_steps)
         if session_ttl is not None:
@@ -139,7 +145,7 @@ class Agent:
         if memory is None and (use_session_memory or session_table_name != _DEFAULT_TABLE):
             memory = "dynamodb"
         self.memory = open_memory(
-            memory, session_table_name, memory_region or bedrock_region, session_ttl
+            memory, session_table_name, memory_region or bedrock_region, session_ttl, redact
         )
         self._running: set[CancelToken] = set()
 
@@ -284,26 +290,6 @@ class Agent:
         from minimalagent_nb.engine.sub_agent import as_tool
 
         return as_tool(self, name, description, output_type)
-
-    # -- memory --------------------------------------------------------------
-
-    def get_reasoning(self, session_id: str) -> Reasoning:
-        """What was done in the newest interaction of a session; an empty one where there is none.
-
-        While a run with real-time reasoning goes on, this is what it has done so far.
-
-        Raises:
-            SessionReadError: the memory could not be read.
-        """
-        return self.memory.reasoning(session_id) if self.memory else Reasoning()
-
-    def get_reasoning_history(self, session_id: str) -> list[Reasoning]:
-        """What was done in all interactions of a session, oldest first.
-
-        Raises:
-            SessionReadError: the memory could not be read.
-        """
-        return list(self.memory.history(session_id)) if self.memory else []
 
     # -- inside --------------------------------------------------------------
 

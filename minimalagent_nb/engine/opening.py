@@ -15,6 +15,7 @@ from minimalagent_nb.errors import ConfigurationError
 if TYPE_CHECKING:
     from minimalagent_nb.models import Model
     from minimalagent_nb.sessions import ItemStore, SessionLog
+    from minimalagent_nb.sessions.redaction import Rule
 
 __all__ = ["open_approver", "open_memory", "open_model", "own_logger"]
 
@@ -41,15 +42,23 @@ def open_model(model: Model | str | None, model_id: str, region: str) -> Model:
 
 
 def open_memory(
-    memory: str | ItemStore | None, table_name: str, region: str, ttl: int | None
+    memory: str | ItemStore | SessionLog | None,
+    table_name: str,
+    region: str,
+    ttl: int | None,
+    redact: Rule | Sequence[Rule] | None,
 ) -> SessionLog | None:
     """The session log over this store, None without one; sessions expire after `ttl` seconds."""
     if memory is None:
         return None
     from minimalagent_nb.sessions import SessionLog, open_store
 
+    if isinstance(memory, SessionLog):
+        if redact is not None:
+            raise ConfigurationError("redact belongs to the SessionLog where memory is one.")
+        return memory
     store = open_store(memory, table_name=table_name, region=region)
-    return SessionLog(store, ttl=ttl) if store is not None else None
+    return SessionLog(store, ttl=ttl, redact=redact) if store is not None else None
 
 
 def open_approver(approver: Approver | str | None) -> Approver | None:

@@ -1,16 +1,33 @@
-"""Which store a user means. Imports errors, items and the stores, sqlite3 when chosen."""
+"""Which store a user means. Imports config, errors and its siblings, sqlite3 when chosen."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.sessions.dynamodb import DEFAULT_REGION, DEFAULT_TABLE, DynamoDBStore
 from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.log import SessionLog
 
-__all__ = ["open_store"]
+__all__ = ["open_log", "open_store"]
 
 _SQLITE = "sqlite:///"
+
+
+def open_log(settings: Settings) -> SessionLog | None:
+    """The session log that the settings name, None where they say that nothing is kept.
+
+    Nothing is opened before its first use; whoever asked for it closes it.
+    """
+    store = open_store(
+        settings.memory,
+        table_name=settings.session_table_name,
+        region=settings.memory_region or settings.bedrock_region,
+    )
+    if store is None:
+        return None
+    return SessionLog(store, ttl=settings.session_ttl, redact=settings.redact)
 
 
 def open_store(

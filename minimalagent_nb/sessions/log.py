@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from minimalagent_nb.errors import ConfigurationError, SessionIdError
 from minimalagent_nb.messages import Message
@@ -29,6 +29,7 @@ from minimalagent_nb.sessions.interaction import (
 )
 from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.recorder import Recorder
+from minimalagent_nb.sessions.redaction import Redactor, Rule
 
 __all__ = ["SessionInfo", "SessionLog", "check_session_id"]
 
@@ -58,10 +59,12 @@ class SessionLog:
     Args:
         store: where the items are; closed by `close`.
         ttl: seconds for which items are kept after they were written, None for ever.
+        redact: patterns or functions for what must not be stored, beside the secrets that
+            this process knows; see `redaction.Redactor`.
         clock: seconds since the epoch.
 
     Raises:
-        ConfigurationError: `ttl` is not a positive whole number.
+        ConfigurationError: `ttl` is not a positive whole number, or `redact` cannot be used.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class SessionLog:
         store: ItemStore,
         *,
         ttl: int | None = None,
+        redact: Rule | Iterable[Rule] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, int) or ttl <= 0):
@@ -77,6 +81,7 @@ class SessionLog:
                 f"to keep it; it was {ttl!r}."
             )
         self._store, self._ttl, self._clock = store, ttl, clock
+        self._redactor = Redactor(redact)
         self._ids = PROCESS_IDS if clock is time.time else InteractionIds(clock)
         self._extents: dict[str, Extent] = {}
         self._lock = threading.Lock()
@@ -118,7 +123,7 @@ class SessionLog:
             clock=self._clock,
             extent=extent,
         )
-        return Recorder(interaction, real_time=real_time)
+        return Recorder(interaction, real_time=real_time, redactor=self._redactor)
 
     def reasoning(self, session_id: str) -> Reasoning:
         """The newest interaction; an empty Reasoning where there is none.

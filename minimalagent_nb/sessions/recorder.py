@@ -19,6 +19,7 @@ from minimalagent_nb.events import (
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.messages import Message
 from minimalagent_nb.sessions.interaction import Interaction
+from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.shorten import copy_of
 
 __all__ = ["Recorder"]
@@ -35,15 +36,22 @@ class Recorder:
         real_time: whether the documented reasoning item is there from the start and
             kept up to date while the run goes on; else nothing is written before
             `finish`.
+        redactor: takes out of every event what may not be stored.
         refresh_seconds: the least time between two refreshes.
     """
 
     def __init__(
-        self, interaction: Interaction, *, real_time: bool, refresh_seconds: float = 1.0
+        self,
+        interaction: Interaction,
+        *,
+        real_time: bool,
+        redactor: Redactor | None = None,
+        refresh_seconds: float = 1.0,
     ) -> None:
         self._interaction = interaction
         self._refresh_seconds = refresh_seconds
         self._real_time = real_time
+        self._redactor = redactor or Redactor()
         self._fold = ReasoningFold()
         self._messages: list[Message] = []
         self._changed = threading.Condition()
@@ -67,6 +75,8 @@ class Recorder:
 
     def add(self, event: Event) -> None:
         """Take in the next event of the run."""
+        # Here and nowhere else: all that is stored is made of these events.
+        event = self._redactor.event(event)
         with self._changed:
             self._fold.apply(event)
             if isinstance(event, MessageAdded):
