@@ -15,7 +15,7 @@ from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
 
-__all__ = ["Cell", "cells_of", "last_cell", "last_error", "parse_ranges"]
+__all__ = ["Cell", "Failure", "cells_of", "last_cell", "last_failure", "parse_ranges"]
 
 _OWN = re.compile(r"\s*%%?agent\b|get_ipython\(\)\.run_(cell|line)_magic\('agent'")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -87,22 +87,33 @@ def last_cell(shell: Any) -> Cell:
     raise ConfigurationError("--last: no other cell was run in this kernel yet.")
 
 
-def last_error(shell: Any) -> str:
-    """The traceback of the newest exception that reached a cell, and that cell.
+@dataclass(frozen=True)
+class Failure:
+    """The newest exception that reached a cell: its traceback, and that cell where it is known."""
+
+    traceback: str
+    cell: Cell | None
+
+    def text(self) -> str:
+        """Both as a model reads them."""
+        return (f"{self.cell.text()}\n\n" if self.cell else "") + self.traceback
+
+
+def last_failure(shell: Any) -> Failure:
+    """The newest exception that reached a cell.
 
     Raises:
         ConfigurationError: there was none.
     """
     error = getattr(sys, "last_value", None)
     if error is None or isinstance(error, AgentError):
-        raise ConfigurationError("--error: no cell of this kernel has failed yet.")
+        raise ConfigurationError("No cell of this kernel has failed yet.")
     # The frames of IPython around the cell say nothing about the error.
     frames = error.__traceback__
     while frames is not None and "IPython" in frames.tb_frame.f_code.co_filename:
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames)
-    cell = _failed_cell(shell)
-    return (f"{cell.text()}\n\n" if cell else "") + "".join(lines).rstrip()
+    return Failure("".join(lines).rstrip(), _failed_cell(shell))
 
 
 def _failed_cell(shell: Any) -> Cell | None:

@@ -65,6 +65,7 @@ COMMANDS = {
         Command("history", "[NAME]", "the interactions of this session, or of another one"),
         Command("reasoning", "", "the newest run, as text"),
         Command("show", "[N]", "interaction number N of the session, by default the newest"),
+        Command("fix", "", "explain the last error, and put the mended cell below"),
         Command("reset", "", "begin a new session"),
         Command("config", "", "the settings, and where each comes from"),
         Command("help", "", "this page"),
@@ -232,6 +233,23 @@ class Commands:
                 "%agent history lists them."
             )
         return _Shown(interactions[int(number) - 1])
+
+    def _fix(self) -> Any:
+        from minimalagent_nb.engine import Agent
+        from minimalagent_nb.notebook.cells import last_failure
+        from minimalagent_nb.notebook.fix import ask_for_mending
+
+        failure, settings = last_failure(self._shell), self._settings()
+        agent = Agent(
+            model=self._bench.model(settings),
+            log_level=settings.log_level,
+            name="fix",
+            show_reasoning=False,
+        )
+        mending = ask_for_mending(agent, failure, settings.context_budget)
+        self._bench.last_reasoning = mending.reasoning
+        self._shell.set_next_input(mending.code)
+        return mending
 
     def _reset(self) -> Table:
         return Table("", ["", ""], [["new session", self._bench.start_session()]])

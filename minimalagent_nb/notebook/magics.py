@@ -15,7 +15,7 @@ from IPython.display import display
 from traitlets import Bool, Integer, Unicode
 
 from minimalagent_nb.config import Settings
-from minimalagent_nb.errors import AgentError, RunStoppedError
+from minimalagent_nb.errors import AgentError, ConfigurationError, RunStoppedError
 from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.completion import Completion
 from minimalagent_nb.notebook.options import Options, parse_options, usage
@@ -113,13 +113,19 @@ class AgentMagics(Magics):
         session = options.session or self.bench.session_id
         quiet = options.quiet or not settings.show_reasoning
         parts = gather(self.shell, options, settings.context_budget)
+        wanted = self._type(options.type)
         if options.dry_run:
-            recorded = agent.begin(prompt, session, context=blocks_of(parts))
+            context = blocks_of(parts)
+            recorded = agent.begin(prompt, session, context=context, output_type=wanted)
             print(page(recorded.run.preview(), parts, agent.model.name))  # noqa: T201 - asked for
             return
         try:
             result = agent.run(
-                prompt, session_id=session, context=blocks_of(parts), view=self._view(quiet)
+                prompt,
+                session_id=session,
+                output_type=wanted,
+                context=blocks_of(parts),
+                view=self._view(quiet),
             )
         except KeyboardInterrupt as interrupt:
             self.bench.last_reasoning = getattr(interrupt, "reasoning", None)
@@ -136,6 +142,22 @@ class AgentMagics(Magics):
         self.shell.user_ns["_agent"] = result
         if options.output is not None:
             self.shell.user_ns[options.output] = result
+
+    def _type(self, expression: str | None) -> Any:
+        """The type that an expression of the user's names, in the notebook's namespace.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if expression is None:
+            return None
+        try:
+            return eval(expression, self.shell.user_ns)  # noqa: S307 - typed by the user, as any cell
+        except Exception as error:
+            raise ConfigurationError(
+                f"--type {expression!r} is no type here ({type(error).__name__}: {error}). Name a "
+                'pydantic model or a dataclass of this notebook, or write "list[float]".'
+            ) from error
 
     def _offer_to_resume(self, settings: Settings) -> None:
         """Before the first run of a kernel: name the notebook's last session, if there is one."""

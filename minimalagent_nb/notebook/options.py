@@ -29,6 +29,7 @@ class Options:
     max_steps: int | None = None
     system: str | None = None
     output: str | None = None
+    type: str | None = None
     use: tuple[str, ...] | None = None
     cells: str | None = None
     last: bool = False
@@ -78,6 +79,7 @@ OPTIONS = (
     _Option("max_steps", ("--max-steps",), "N", "turns with tool calls before an answer", _steps),
     _Option("system", ("--system",), '"TEXT"', "a system prompt for this run", str),
     _Option("output", ("--output", "-o"), "NAME", "put the result into this variable", _variable),
+    _Option("type", ("--type",), '"TYPE"', "the answer's type: _agent.output is of it", str),
     _Option("use", ("--use", "-u"), "A,B", "send a description of these variables", _names),
     _Option("cells", ("--cells",), "3-7,9", "send these cells and what came out", _cells),
     _Option("last", ("--last",), "", "send the cell that ran last, and what came out"),

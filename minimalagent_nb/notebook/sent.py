@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.errors import ConfigurationError
-from minimalagent_nb.notebook.cells import cells_of, last_cell, last_error, parse_ranges
+from minimalagent_nb.notebook.cells import cells_of, last_cell, last_failure, parse_ranges
 from minimalagent_nb.notebook.describe import describe
 from minimalagent_nb.notebook.options import Options
 
@@ -57,7 +57,7 @@ def gather(shell: Any, options: Options, budget: int) -> list[Part]:
         cell = last_cell(shell)
         parts.append(_cut(f"cell {cell.number}", cell.text(), share))
     if options.error:
-        parts.append(_cut("the last error", last_error(shell), share, end=True))
+        parts.append(_cut("the last error", last_failure(shell).text(), share, end=True))
     return parts
 
 

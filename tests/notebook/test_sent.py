@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minimalagent_nb import ConfigurationError
-from minimalagent_nb.notebook.cells import last_error, parse_ranges
+from minimalagent_nb.notebook.cells import last_failure, parse_ranges
 from minimalagent_nb.notebook.describe import describe
 from tests.notebook.test_magics import prepare, run
 
@@ -166,7 +166,7 @@ def test_cells_with_what_came_out(shell: Any) -> None:
         ("--cells 2-1", "Turn it round"),
         ("--cells x", "--cells takes numbers"),
         ("--last", "no other cell"),
-        ("--error", "no cell of this kernel has failed"),
+        ("--error", "No cell of this kernel has failed"),
     ],
 )
 def test_what_is_not_there_is_said(
@@ -194,8 +194,8 @@ def test_an_error_of_the_agent_itself_is_not_the_notebooks(shell: Any) -> None:
     prepare(shell, "['ok']")
     cell(shell, "1 / 0")
     cell(shell, "%%agent --nonsense\nGo.")
-    with pytest.raises(ConfigurationError, match="no cell of this kernel has failed"):
-        last_error(shell)
+    with pytest.raises(ConfigurationError, match="No cell of this kernel has failed"):
+        last_failure(shell)
 
 
 def test_the_parts_share_the_budget(shell: Any) -> None:
