@@ -49,6 +49,8 @@ FORMATS = {
 DOCUMENT_NAME = re.compile(r"[a-zA-Z0-9()\[\]-]+( [a-zA-Z0-9()\[\]-]+)*")
 RESULT_PARTS = {"json", "text", "image", "document", "video", "searchResult"}
 MEGABYTE = 1024 * 1024
+# What an application inference profile stands for is not in its name.
+CACHING = r"anthropic\.claude|amazon\.nova|application-inference-profile"
 
 
 def violations(request: Mapping[str, Any], model_id: str = "") -> list[str]:
@@ -350,7 +352,7 @@ def _limits(request: Mapping[str, Any], messages: list[Any], model_id: str) -> I
         yield "At most 4 cachePoints are allowed in a request."
     if any(point.get("type") != "default" for point in points):
         yield "cachePoint.type is default."
-    if points and model_id and not re.search("anthropic.claude|amazon.nova", model_id):
+    if points and model_id and not re.search(CACHING, model_id):
         yield "The model has no prompt caching, so that no cachePoint is allowed."
     if "nova" in model_id and any("cachePoint" in tool for tool in tools):
         yield "Nova does not cache tools, so that no cachePoint is allowed there."
