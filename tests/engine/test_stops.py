@@ -1,137 +1,315 @@
-"""Stops, interrupts and streams that are left: what was done is kept."""
+"""A stopped run ends at once: what can be ended is, what cannot is left behind and marked."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+import time
 from typing import Any
 
 import pytest
 
-from minimalagent_nb import (
-    Agent,
-    RunStoppedError,
-    tool,
-)
-from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.events import RunEnded, ToolCallEnded
-from minimalagent_nb.fold import fold
-from minimalagent_nb.models import (
-    ModelRequest,
-    ScriptedModel,
-    TextChunk,
-    call,
-    say,
-)
-from tests.engine.conversations import (
-    Endless,
-    add,
-    agent_of,
-    assert_goes_on,
-)
+from minimalagent_nb import Agent, RunStoppedError, tool
+from minimalagent_nb.models import ScriptedModel, call
+from minimalagent_nb.tools import ToolContext
+from tests.engine.calling import agent_of, events_of, stopped_after, the_end, violations
 
 
-def test_stop_keeps_what_was_said() -> None:
-    agent = Agent(show_reasoning=False, model=Endless())
-    seen = 0
+def test_python_code_in_a_thread_is_ended():
+    begun, cleaned = threading.Event(), threading.Event()
 
-    class StopAfterTen:
-        def start(self) -> None: ...
+    @tool
+    def busy() -> None:
+        """Work for ever."""
+        begun.set()
+        try:
+            while True:
+                pass
+        finally:
+            cleaned.set()
 
-        def finish(self) -> None: ...
-
-        def add(self, event: Any) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == 10:
-                agent.stop()
-
-    with pytest.raises(RunStoppedError) as caught:
-        agent.run("Count.", view=StopAfterTen())
-    reasoning = caught.value.reasoning
-    assert reasoning is not None
-    assert reasoning.status == "stopped"
-    assert str(reasoning.final_response).startswith("0 1 2")
+    agent = agent_of([busy])
+    stopper = stopped_after(agent, begun)
+    end = the_end(events_of(agent))
+    stopper.join()
+    assert (end.status, end.left_behind) == ("stopped", False)
+    assert cleaned.wait(10)
 
 
-def test_stop_ends_a_run_whose_tool_never_returns() -> None:
+def test_what_waits_outside_of_python_is_left_behind_and_marked():
+    begun, release = threading.Event(), threading.Event()
+
+    @tool
+    def stuck() -> None:
+        """Wait."""
+        begun.set()
+        release.wait(30)
+
+    agent = agent_of([stuck])
+    stopper = stopped_after(agent, begun)
+    try:
+        end = the_end(events_of(agent))
+    finally:
+        release.set()
+    stopper.join()
+    assert (end.status, end.left_behind) == ("stopped", True)
+    assert "may still run" in end.error
+
+
+def test_the_model_is_told_of_what_was_left_behind():
+    begun, release = threading.Event(), threading.Event()
+
+    @tool
+    def stuck() -> None:
+        """Wait."""
+        begun.set()
+        release.wait(30)
+
+    added: list[Any] = []
+    agent = agent_of([stuck])
+    stopper = stopped_after(agent, begun)
+    events_of(agent, lambda e: added.append(e.message) if e.type == "message_added" else None)
+    release.set()
+    stopper.join()
+    results = [b["toolResult"] for m in added for b in m["content"] if "toolResult" in b]
+    assert results[0]["status"] == "error"
+    assert "may still run" in results[0]["content"][0]["text"]
+
+
+def test_a_coroutine_is_cancelled_and_not_left_behind():
+    begun, cancelled = threading.Event(), threading.Event()
+
+    @tool
+    async def wait() -> None:
+        """Wait."""
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    agent = agent_of([wait])
+    stopper = stopped_after(agent, begun)
+    end = the_end(events_of(agent))
+    stopper.join()
+    assert (end.status, end.left_behind) == ("stopped", False)
+    assert cleaned(cancelled)
+
+
+def cleaned(event: threading.Event) -> bool:
+    return event.wait(10)
+
+
+def test_a_coroutine_that_blocks_its_loop_is_left_behind():
+    begun, release = threading.Event(), threading.Event()
+
+    @tool
+    async def rude() -> None:
+        """Block."""
+        begun.set()
+        release.wait(30)
+
+    agent = agent_of([rude])
+    stopper = stopped_after(agent, begun)
+    end = the_end(events_of(agent))
+    release.set()
+    stopper.join()
+    assert (end.status, end.left_behind) == ("stopped", True)
+
+
+def test_a_tool_that_watches_its_flag_may_return_what_it_has():
+    begun = threading.Event()
+
+    @tool
+    def careful(context: ToolContext) -> str:
+        """Watch."""
+        begun.set()
+        context.cancel.wait(30)
+        return "half of it"
+
+    agent = agent_of([careful])
+    stopper = stopped_after(agent, begun)
+    end = the_end(events_of(agent))
+    stopper.join()
+    assert (end.status, end.result) == ("success", "half of it")
+
+
+def test_what_ended_before_the_stop_keeps_its_result():
+    begun, quick_done = threading.Event(), threading.Event()
+
+    @tool
+    def quick() -> str:
+        """Be quick."""
+        quick_done.set()
+        return "here"
+
+    @tool
+    def busy() -> None:
+        """Work for ever."""
+        quick_done.wait(20)
+        begun.set()
+        while True:
+            pass
+
+    agent = agent_of([quick, busy])
+    stopper = stopped_after(agent, begun)
+    events = events_of(agent)
+    stopper.join()
+    assert the_end(events, "call-1").status == "success"
+    assert the_end(events, "call-2").status == "stopped"
+
+
+def test_a_reader_who_leaves_ends_the_tools():
+    ended = threading.Event()
+
+    @tool
+    def busy() -> None:
+        """Work for ever."""
+        try:
+            while True:
+                pass
+        finally:
+            ended.set()
+
+    @tool
+    def told() -> str:
+        """Say something."""
+        return "told"
+
+    stream = agent_of([busy, told]).stream("?")
+    for event in stream:
+        if event.type == "tool_call_ended":
+            break
+    stream.close()  # type: ignore[attr-defined]
+    assert ended.wait(10)
+
+
+def test_a_run_that_a_tool_began_ends_with_it_in_its_own_way():
+    """An exception in the midst of a run would leave it open: it ends by its own flag."""
+    inner_began = threading.Event()
+    inner_events: list[Any] = []
+
+    class Slow:
+        """A model that answers in pieces until it is stopped."""
+
+        name = "slow"
+
+        def stream(self, request: Any, cancel: Any) -> Any:
+            inner_began.set()
+            cancel.wait(30)
+            return iter(())
+
+    @tool
+    def nested() -> str:
+        """Ask another agent."""
+        inner = Agent(show_reasoning=False, model=Slow())
+        for event in inner.stream("!"):
+            inner_events.append(event)
+        return "unreachable"
+
+    agent = agent_of([nested])
+    stopper = stopped_after(agent, inner_began)
+    end = the_end(events_of(agent))
+    stopper.join()
+    assert (end.status, end.left_behind) == ("stopped", False)
+    assert violations(inner_events) == []
+    assert inner_events[-1].status == "stopped"
+
+
+def test_a_stop_in_an_async_run_ends_what_runs_in_threads():
+    begun, ended = threading.Event(), threading.Event()
+
+    @tool
+    def busy() -> None:
+        """Work for ever."""
+        begun.set()
+        try:
+            while True:
+                pass
+        finally:
+            ended.set()
+
+    async def main() -> None:
+        agent = agent_of([busy])
+        task = asyncio.create_task(agent.arun("?"))
+        await asyncio.to_thread(begun.wait, 10)
+        agent.stop()
+        with pytest.raises(RunStoppedError) as caught:
+            await task
+        assert caught.value.reasoning is not None
+        assert caught.value.reasoning.steps[0].tools[0].status == "stopped"
+
+    asyncio.run(main())
+    assert ended.wait(10)
+
+
+def test_a_second_interrupt_does_not_lose_the_end_of_the_run():
+    """The wait for the tools is cut short, and the events come all the same."""
     release = threading.Event()
 
     @tool
-    def hang() -> None:
-        """Hang."""
+    def stuck() -> None:
+        """Wait."""
         release.wait(30)
 
-    agent = agent_of([[call("hang"), call("hang")]], [hang])
-    events = []
-    for event in agent.stream("?"):
-        events.append(event)
+    agent = agent_of([stuck])
+    stream = agent.stream("?")
+    for event in stream:
         if event.type == "tool_call_started":
-            agent.stop()
-    release.set()
-    assert fold(events).status == "stopped"
-    assert [e.status for e in events if isinstance(e, ToolCallEnded)] == ["stopped", "stopped"]
-    messages = [event.message for event in events if event.type == "message_added"]
-    assert_goes_on(messages)
-
-
-def test_an_interrupt_ends_the_run_and_goes_on_its_way() -> None:
-    @tool
-    def interrupt() -> None:
-        """Interrupt."""
-
-    class Interrupted:
-        def start(self) -> None: ...
-
-        def finish(self) -> None: ...
-
-        def add(self, event: Any) -> None:
-            if event.type == "tool_call_started":
-                raise KeyboardInterrupt
-
-    agent = agent_of([call("interrupt")], [interrupt])
-    with pytest.raises(KeyboardInterrupt) as caught:
-        agent.run("?", view=Interrupted())
-    assert caught.value.__class__ is KeyboardInterrupt
-
-
-def test_leaving_the_stream_early_ends_the_run() -> None:
-    ended = threading.Event()
-
-    class Model(Endless):
-        def stream(self, request: ModelRequest, cancel: CancelToken) -> Iterator[TextChunk]:
-            try:
-                yield from super().stream(request, cancel)
-            finally:
-                ended.set()
-
-    events = Agent(show_reasoning=False, model=Model()).stream("?")
-    for event in events:
-        if event.type == "text_delta":
             break
-    events.close()  # type: ignore[attr-defined]
-    assert ended.is_set()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stream.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
+            for _ in stream:
+                pass
+    finally:
+        release.set()
+    assert time.monotonic() - begun < 20
 
 
-@pytest.mark.parametrize("leave_at", range(1, 12))
-def test_a_run_left_at_any_event_closes_with_a_valid_conversation(leave_at: int) -> None:
-    """Whatever was handed out and what comes at closing make one well-formed stream."""
-    from minimalagent_nb.engine.loop import Run, RunPlan
-    from minimalagent_nb.tools import Toolbox
+def test_callbacks_on_the_flag_that_fail_are_told_and_cost_nothing():
+    begun = threading.Event()
 
-    model = ScriptedModel([[say("Hm."), call("add", a=1, b=2), call("add", a=3, b=4)], "Ok."])
-    run = Run(RunPlan("?", model, Toolbox([add])))
-    stream = run.events()
-    events = [next(stream) for _ in range(leave_at)]
-    stream.close()  # type: ignore[attr-defined]
-    run.cancel.cancel()
-    events += run.closing_events()
-    assert isinstance(events[-1], RunEnded)
-    starts = [e.call_id for e in events if e.type == "tool_call_started"]
-    ends = [e.call_id for e in events if e.type == "tool_call_ended"]
-    assert sorted(starts) == sorted(ends)
-    assert [e.type for e in events].count("step_started") == [e.type for e in events].count(
-        "step_ended"
-    )
-    fold(events)
-    assert_goes_on([e.message for e in events if e.type == "message_added"])
+    @tool
+    def odd(context: ToolContext) -> None:
+        """Have something called."""
+
+        def fails() -> None:
+            raise ValueError("odd callback")
+
+        context.cancel.on_cancel(fails)
+        begun.set()
+        while True:
+            pass
+
+    agent = agent_of([odd])
+    with pytest.warns(RuntimeWarning, match="odd callback"):
+        stopper = stopped_after(agent, begun)
+        end = the_end(events_of(agent))
+        stopper.join()
+    assert end.status == "stopped"
+
+
+def test_the_next_run_of_the_agent_is_not_touched():
+    begun, release = threading.Event(), threading.Event()
+
+    @tool
+    def stuck(wait: bool) -> str:
+        """Wait, or not."""
+        if wait:
+            begun.set()
+            release.wait(30)
+            return "too late"
+        return "in time"
+
+    script = [[call("stuck", wait=True)], [call("stuck", wait=False)], "Done."]
+    agent = Agent(tools=[stuck], show_reasoning=False, model=ScriptedModel(script))
+    stopper = stopped_after(agent, begun)
+    first = events_of(agent)
+    stopper.join()
+    second = events_of(agent)
+    release.set()
+    assert the_end(first).status == "stopped"
+    assert second[-1].status == "completed"  # type: ignore[union-attr]
+    assert [e.result for e in second if e.type == "tool_call_ended"] == ["in time"]
