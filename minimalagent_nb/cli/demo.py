@@ -6,9 +6,9 @@ Imports the notebook's headless execution, the demo model's weights and the prin
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from minimalagent_nb.widgets import TerminalPrinter
 
 __all__ = ["run_demo"]
 
-_NEEDED = ("xllamacpp", "nbclient", "ipykernel", "pandas", "palmerpenguins")
+_NEEDED = ("nbclient", "ipykernel", "pandas", "palmerpenguins")
 _INSTALL = 'pip install "minimalagent-nb[demo]"'
 
 
@@ -34,20 +34,14 @@ def run_demo(to: str, *, open_lab: bool) -> int:
     """
     console = Console()
     _check_installed([*_NEEDED, *(["jupyterlab"] if open_lab else [])])
+    folder = _folder(to)
     _fetch_weights(console)
-    folder = Path(to).resolve()
-    target = folder / "quickstart.ipynb"
+    target = _free_name(folder)
     notebook = read_notebook(_quickstart())
     environment = {
         "MINIMALAGENT_NB_MODEL": "demo",
         "MINIMALAGENT_NB_MEMORY": f"sqlite:///{folder / 'sessions.sqlite3'}",
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The folder {to} cannot be made: {error.strerror}. Name another one with --to."
-        ) from error
     console.print(f"Executing the quickstart ({_count(notebook)} cells) …", style="dim")
     follower = _Follower(console)
     try:
@@ -75,7 +69,28 @@ class _Follower:
         self._printer.add(event)
 
 
+def _folder(to: str) -> Path:
+    folder = Path(to).expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {to} cannot be made: {error.strerror}. Name another one with --to."
+        ) from error
+    return folder
+
+
+def _free_name(folder: Path) -> Path:
+    """Where to write: what an earlier demo left may have been worked on since."""
+    ends = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    names = (f"quickstart{end}.ipynb" for end in ends)
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
 def _check_installed(names: list[str]) -> None:
+    from minimalagent_nb.models.local_engine import check_installed
+
+    check_installed()
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(f"The demo needs {', '.join(missing)}: {_INSTALL}")
@@ -117,22 +132,37 @@ def _count(notebook: Any) -> int:
 def _write(notebook: Any, target: Path) -> None:
     import nbformat
 
-    nbformat.write(notebook, target)
+    try:
+        nbformat.write(notebook, target)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The executed notebook cannot be written to {target}: {error.strerror}. Name another "
+            "folder with --to."
+        ) from error
 
 
 def _say_where(console: Console, target: Path) -> None:
     console.print()
     console.print("The answers are those of a very small model: a demonstration.", style="dim")
     console.print("The executed notebook, with its outputs:")
-    console.print(f"  {target}", soft_wrap=True, highlight=False)
+    # A path is text: brackets in it are no markup.
+    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+    console.print(f"  {target}", **plain)
     console.print("Open it in JupyterLab:")
-    console.print(f"  jupyter lab {target}", soft_wrap=True, highlight=False)
+    console.print(f"  jupyter lab {_quoted(target)}", **plain)
     console.print("To ask on there, choose the same model first:")
-    console.print('  %config AgentMagics.model = "demo"', highlight=False)
+    console.print('  %config AgentMagics.model = "demo"', **plain)
+
+
+def _quoted(path: Path) -> str:
+    """The path as a shell takes it."""
+    return f'"{path}"' if os.name == "nt" else shlex.quote(str(path))
 
 
 def _open_lab(target: Path, environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "jupyterlab", str(target)]
-    # Our own interpreter and a path that the user named: nothing else comes in.
-    done = subprocess.run(command, env={**os.environ, **environment}, check=False)  # noqa: S603
-    return done.returncode
+    """JupyterLab in this process, so that Ctrl-C and signals reach it and its kernels end."""
+    from jupyterlab.labapp import LabApp
+
+    os.environ.update(environment)
+    LabApp.launch_instance([str(target)])
+    return 0

@@ -59,7 +59,7 @@ def examine(*, ask: bool = False) -> list[Finding]:
     try:
         settings = resolve_settings()
     except ConfigurationError as error:
-        return [*findings, Finding("settings", "problem", str(error))]
+        return [*findings, Finding("settings", "problem", str(error)), _demo()]
     findings += [_settings(settings), *_model(settings, ask), _memory(settings), _demo()]
     return findings
 
@@ -99,8 +99,17 @@ def _settings(settings: Settings) -> Finding:
     chosen = {name: place for name, place in settings.sources.items() if place != "default"}
     if not chosen:
         return Finding("settings", "ok", "all at their defaults")
-    shown = [f"{name} = {getattr(settings, name)} ({place})" for name, place in chosen.items()]
+    shown = [
+        f"{name} = {_on_a_line(getattr(settings, name))} ({place})"
+        for name, place in chosen.items()
+    ]
     return Finding("settings", "ok", "; ".join(shown))
+
+
+def _on_a_line(value: Any) -> str:
+    """A value that may be a long prompt; the page is one that people post."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else text[:60] + " …"
 
 
 def _model(settings: Settings, ask: bool) -> list[Finding]:
@@ -111,10 +120,11 @@ def _model(settings: Settings, ask: bool) -> list[Finding]:
     except AgentError as error:
         first, *ways = str(error).splitlines()
         return [Finding("model", "problem", first, "\n".join(way.strip() for way in ways))]
-    findings = [
-        Finding("model", "ok", describe_choice(settings.model, region=settings.bedrock_region))
-    ]
-    return [*findings, _answer(model)] if ask else findings
+    text = describe_choice(settings.model, region=settings.bedrock_region)
+    if ask:
+        return [Finding("model", "ok", text), _answer(model)]
+    advice = "minimalagent-nb doctor --ask   has it answer: credentials, permissions and network"
+    return [Finding("model", "ok", text, advice)]
 
 
 def _answer(model: Any) -> Finding:
@@ -129,16 +139,11 @@ def _answer(model: Any) -> Finding:
 
 
 def _memory(settings: Settings) -> Finding:
-    from minimalagent_nb.sessions import SessionLog, open_store
+    from minimalagent_nb.sessions import open_log
 
-    store = open_store(
-        settings.memory,
-        table_name=settings.session_table_name,
-        region=settings.memory_region or settings.bedrock_region,
-    )
-    if store is None:
+    log = open_log(settings)
+    if log is None:
         return Finding("memory", "note", "none: conversations end with the kernel")
-    log = SessionLog(store)
     try:
         log.sessions(limit=1)
     except AgentError as error:
@@ -149,10 +154,18 @@ def _memory(settings: Settings) -> Finding:
 
 
 def _demo() -> Finding:
-    if importlib.util.find_spec("xllamacpp") is None:
-        text = "the demonstration model, which needs no account, is not installed"
-        return Finding("demo", "note", text, 'pip install "minimalagent-nb[demo]"')
-    return Finding("demo", "ok", "the demonstration model can be run: minimalagent-nb demo")
+    from minimalagent_nb.models.local_engine import check_installed
+    from minimalagent_nb.models.weights import DEMO_WEIGHTS, weights_path
+
+    try:
+        check_installed()
+    except ConfigurationError as error:
+        text = "the demonstration model, which needs no account, cannot be run"
+        return Finding("demo", "note", text, str(error))
+    size = f"{DEMO_WEIGHTS.wheel_size / 1e6:.0f} MB"
+    there = "are there" if weights_path().is_file() else f"({size}) will be fetched then"
+    text = f"the demonstration model can be run, its weights {there}: minimalagent-nb demo"
+    return Finding("demo", "ok", text)
 
 
 def _versions(*names: str) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import (
     ConfigurationError,
+    ContextWindowError,
     ModelError,
     ModelRequestError,
     ModelUnavailableError,
@@ -347,7 +348,7 @@ def _refusal(error: Any, options: EngineOptions) -> ModelError:
     error = error if isinstance(error, Mapping) else {"message": str(error)}
     said = str(error.get("message", "no reason given")).strip()
     if error.get("type") == "exceed_context_size_error":
-        return ModelRequestError(
+        return ContextWindowError(
             f"The conversation is too long for the model: {said}. Start a new session, or open "
             f"the model with a larger context (now {options.context or 'its own'} tokens)."
         )

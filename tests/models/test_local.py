@@ -14,6 +14,7 @@ import pytest
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import (
     ConfigurationError,
+    ContextWindowError,
     ModelError,
     ModelRequestError,
     ModelStreamError,
@@ -261,7 +262,7 @@ def test_tools_without_a_place_for_them_are_refused(model):
 
 
 def test_a_conversation_that_is_too_long_is_refused(model):
-    with pytest.raises(ModelRequestError, match=r"Start a new session.*512 tokens"):
+    with pytest.raises(ContextWindowError, match=r"Start a new session.*512 tokens"):
         run(model, ModelRequest([user_message("word " * 600)]))
 
 
