@@ -190,6 +190,20 @@ def test_such_a_model_streams_only_without_tools_or_when_told(
         ({"max_tokens": 5}, "maxTokens"),
         ({"inferenceConfig": {"max_tokens": 5}}, "Did you mean 'maxTokens'"),
         ({"inferenceConfig": {"zebra": 5}}, "Known: maxTokens"),
+        ({"top_p": 0.5}, r"belongs into inferenceConfig: .*topP"),
+        ({"stop_sequences": ["END"]}, r"belongs into inferenceConfig: .*stopSequences"),
+        ({"guardrail_config": {}}, "Did you mean 'guardrailConfig'"),
+        ({"performance_config": {}}, "Did you mean 'performanceConfig'"),
+        ({"request_metadata": {}}, "Did you mean 'requestMetadata'"),
+        ({"service_tier": {}}, "Did you mean 'serviceTier'"),
+        ({"additional_request_fields": {}}, "Did you mean 'additionalModelRequestFields'"),
+        ({"inferenceConfig": 5}, "inferenceConfig is a dict, not int"),
+        ({"guardrailConfig": "abc"}, "guardrailConfig is a dict, not str"),
+        ({"requestMetadata": {}}, "1 to 16 pairs"),
+        ({"requestMetadata": {str(n): "a" for n in range(17)}}, "1 to 16 pairs"),
+        ({"requestMetadata": {"a": "b" * 257}}, "up to 256"),
+        ({"requestMetadata": {"": "b"}}, "1 to 16 pairs"),
+        ({"requestMetadata": {"a": 1}}, "pairs of text"),
         ({"zebra": 1}, "Known options: additionalModelRequestFields"),
         ([("temperature", 1)], "are a dict"),
     ],
@@ -202,6 +216,42 @@ def test_unknown_options_are_refused_with_advice(options, advice):
 def test_unknown_options_of_a_request_are_refused(bedrock):
     with pytest.raises(ConfigurationError, match="guardrailConfig"):
         chunks(bedrock(), ask(options={"guardRailConfig": {}}))
+
+
+EVERY_OPTION = {
+    "additionalModelRequestFields": {"top_k": 5},
+    "additionalModelResponseFieldPaths": ["/stop_sequence"],
+    "guardrailConfig": {
+        "guardrailIdentifier": "abc",
+        "guardrailVersion": "1",
+        "trace": "enabled",
+    },
+    "inferenceConfig": {"maxTokens": 5, "stopSequences": ["END"], "temperature": 0, "topP": 1},
+    "performanceConfig": {"latency": "optimized"},
+    "requestMetadata": {str(number): "b" * 256 for number in range(16)},
+    "serviceTier": {"type": "flex"},
+}
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_every_option_reaches_the_service(converse_server, bedrock, streaming):
+    converse_server.plan("Yes.")
+    chunks(bedrock(streaming=streaming), ask(options=EVERY_OPTION))
+    assert converse_server.refusals == []
+    sent = converse_server.requests[0]
+    assert {name: sent[name] for name in EVERY_OPTION} == EVERY_OPTION
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_how_a_guardrail_reads_a_stream_is_said_for_streams_alone(
+    converse_server, bedrock, streaming
+):
+    converse_server.plan("Yes.")
+    guardrail = {**EVERY_OPTION["guardrailConfig"], "streamProcessingMode": "async"}
+    chunks(bedrock(streaming=streaming), ask(options={"guardrailConfig": guardrail}))
+    sent = converse_server.requests[0]["guardrailConfig"]
+    assert sent.get("streamProcessingMode") == ("async" if streaming else None)
+    assert guardrail["streamProcessingMode"] == "async"
 
 
 @pytest.mark.parametrize("model_id", ["", "  ", None])

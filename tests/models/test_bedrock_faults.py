@@ -12,6 +12,7 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import (
     AgentError,
     ConfigurationError,
+    ContextWindowError,
     ModelAccessError,
     ModelRequestError,
     ModelStreamError,
@@ -193,6 +194,49 @@ def test_errors_of_the_service_say_what_to_do(converse_server, one_attempt, faul
     assert "us.amazon.nova-pro-v1:0 in eu-west-1" in str(caught.value)
     assert caught.value.__cause__ is not None
     assert isinstance(caught.value, AgentError)
+
+
+TOO_LONG = [
+    "Input is too long for requested model.",
+    "The model returned the following errors: prompt is too long: 209353 tokens > 200000 maximum",
+    "The model returned the following errors: input length and `max_tokens` exceed context limit: "
+    "190000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
+    "The model returned the following errors: Input Tokens Exceeded: Number of input tokens "
+    "exceeds maximum length. Please update the input to try again.",
+    "This model's maximum context length is 8192 tokens. Please reduce the length of the prompt",
+    "Too many input tokens. Max input tokens: 300000, request input token count: 300001",
+    "The request exceeds the maximum number of tokens.",
+    "too many total text bytes: 10000001 > 9000000",
+]
+
+
+@pytest.mark.parametrize("said", TOO_LONG)
+@pytest.mark.parametrize("in_stream", [True, False])
+def test_a_conversation_that_is_too_long_has_its_own_error(
+    converse_server, bedrock, said, in_stream
+):
+    late = reply("Hm.", break_after=1, break_how="validationException", break_message=said)
+    converse_server.plan(late if in_stream else Fault(400, "ValidationException", said))
+    with pytest.raises(ContextWindowError, match=r"longer than .* can read.*new session") as caught:
+        chunks(bedrock())
+    assert said[:30] in str(caught.value)
+    assert len(converse_server.requests) == 1
+
+
+NOT_TOO_LONG = [
+    "The maximum tokens you requested exceeds the model limit of 4096. Try again with a maximum "
+    "tokens value that is lower than 4096.",
+    "`max_tokens` must be greater than `thinking.budget_tokens`.",
+    "1 validation error detected: Value at 'messages.1' failed to satisfy constraint.",
+]
+
+
+@pytest.mark.parametrize("said", NOT_TOO_LONG)
+def test_other_refusals_are_not_taken_for_it(converse_server, bedrock, said):
+    converse_server.plan(Fault(400, "ValidationException", said))
+    with pytest.raises(ModelRequestError) as caught:
+        chunks(bedrock())
+    assert not isinstance(caught.value, ContextWindowError)
 
 
 def test_messages_hold_no_credentials(converse_server, one_attempt):

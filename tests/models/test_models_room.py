@@ -22,6 +22,22 @@ assert not heavy, heavy
 """
 
 
+FORKED = """
+import os
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.models.waiting import unless_cancelled
+def five():
+    return unless_cancelled(lambda: 5, CancelToken(), discard=print)
+five()
+child = os.fork() if hasattr(os, "fork") else None
+print(five(), flush=True)
+if child:
+    os.waitpid(child, 0)
+elif child is None:
+    print(five())
+"""
+
+
 def test_import_and_making_a_model_bring_no_boto3():
     done = subprocess.run(
         [sys.executable, "-c", CHEAP], capture_output=True, text=True, check=False
@@ -66,6 +82,53 @@ def test_a_cancelled_wait_ends_and_the_late_value_is_discarded():
     go.set()
     assert discarded.wait(10)
     assert values == [5]
+
+
+def test_one_thread_serves_one_wait_after_another():
+    names = set()
+    for _ in range(50):
+        unless_cancelled(lambda: names.add(threading.get_ident()), CancelToken(), discard=print)
+    assert len(names) <= 8
+
+
+def test_a_call_that_hangs_holds_up_no_other():
+    go, cancel = threading.Event(), CancelToken()
+
+    def hang() -> bool:
+        cancel.cancel()
+        return go.wait(30)
+
+    assert unless_cancelled(hang, cancel, discard=lambda value: None) is None
+    waits = [unless_cancelled(lambda: 5, CancelToken(), discard=print) for _ in range(3)]
+    assert waits == [5, 5, 5]
+    go.set()
+
+
+def test_waits_side_by_side_give_each_its_own_value():
+    got = {}
+
+    def wait(number: int) -> None:
+        for turn in range(50):
+            value = unless_cancelled(lambda: (number, turn), CancelToken(), discard=print)  # noqa: B023
+            got.setdefault(number, []).append(value)
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == {number: [(number, turn) for turn in range(50)] for number in range(6)}
+
+
+def test_a_process_that_was_forked_waits_with_threads_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split() == ["5", "5"]
 
 
 def test_a_late_error_is_nobodys():

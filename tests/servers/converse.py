@@ -38,9 +38,10 @@ class Reply:
     `break_after` events of a stream the answer breaks off, in the way of `break_how`:
     ``cut`` (the connection), ``reset`` (the same, by RST), ``end`` (no messageStop,
     but a proper end of the body), ``garble`` (a wrong checksum), or the lowerCamel
-    name of an exception. `hold_after` events (0: before the headers) the server waits
-    until `ConverseServer.release` is set or the client is gone. `events`, each a kind and
-    a payload, are streamed as they stand, in the place of those that the blocks make.
+    name of an exception, which says `break_message`. `hold_after` events (0: before the
+    headers) the server waits until `ConverseServer.release` is set or the client is gone.
+    `events`, each a kind and a payload, are streamed as they stand, in the place of those
+    that the blocks make.
     """
 
     blocks: tuple[Block, ...]
@@ -48,6 +49,7 @@ class Reply:
     usage: Mapping[str, int] | None = None
     break_after: int | None = None
     break_how: str = "cut"
+    break_message: str = "A fault that the test planned."
     hold_after: int | None = None
     unknown_events: bool = False
     events: tuple[tuple[str, Any], ...] | None = None
@@ -301,7 +303,7 @@ class _Handler(BaseHTTPRequestHandler):
             if number and number == answer.hold_after:
                 self._hold()
             if number == answer.break_after:
-                self._break_off(answer.break_how)
+                self._break_off(answer.break_how, answer.break_message)
                 return
             headers = {
                 ":event-type": kind,
@@ -312,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunk(encode_event(headers, padded))
         self._chunk(b"")
 
-    def _break_off(self, how: str) -> None:
+    def _break_off(self, how: str, message: str) -> None:
         if how in ("cut", "reset"):
             self._hang_up(reset=how == "reset")
         elif how == "end":
@@ -326,7 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
                 ":content-type": "application/json",
                 ":message-type": "exception",
             }
-            self._chunk(encode_event(headers, {"message": "A fault that the test planned."}))
+            self._chunk(encode_event(headers, {"message": message}))
             self._chunk(b"")
 
     def _chunk(self, data: bytes) -> None:
