@@ -39,6 +39,7 @@ def test_defaults_are_those_of_the_notebook(tmp_path):
         system_prompt="",
         log_level="WARNING",
         context_budget=20_000,
+        redact=(),
     )
     names = {field.name for field in dataclasses.fields(Settings)} - {"sources"}
     assert settings.sources == dict.fromkeys(names, "default")
@@ -303,3 +304,16 @@ def test_no_toml_reader_without_a_project_file(tmp_path):
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_patterns_come_as_a_list_or_as_lines(tmp_path):
+    project = write_project(tmp_path, '[tool.minimalagent_nb]\nredact = ["a+", "[0-9]{4}"]\n')
+    assert resolve(project).redact == ("a+", "[0-9]{4}")
+    assert resolve(project, redact="b+\n\nc d").redact == ("b+", "c d")
+    assert resolve(project, None, {"redact": ["e"]}).redact == ("e",)
+
+
+@pytest.mark.parametrize("value", ["a*", "(", ["ok", "x?"], [3], 7])
+def test_patterns_that_cannot_be_used_are_refused(tmp_path, value):
+    with pytest.raises(ConfigurationError, match="regular expressions that do not match"):
+        resolve(tmp_path, {"redact": value})

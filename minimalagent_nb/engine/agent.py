@@ -32,7 +32,6 @@ from minimalagent_nb.engine.result import RunResult
 from minimalagent_nb.errors import ConfigurationError, RunStoppedError
 from minimalagent_nb.events import Event
 from minimalagent_nb.messages import ContentBlock
-from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.tools import Tool, Toolbox
 from minimalagent_nb.view import View, default_view
 

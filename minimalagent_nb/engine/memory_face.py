@@ -1,5 +1,6 @@
-"""What an agent can tell of its sessions: the methods of `Agent` that only read and
-carry what is stored. Imports errors, reasoning; the session log only for its type.
+"""The methods of `Agent` that read and carry what is stored of its sessions.
+
+Imports errors and reasoning; the session log only for its type.
 """
 
 from __future__ import annotations

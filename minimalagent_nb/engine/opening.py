@@ -6,6 +6,7 @@ Models and stores are opened late, by the factories of their rooms.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from minimalagent_nb.approval import Approval, ApprovalRequest, Approver

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.engine import Agent
     from minimalagent_nb.models import Model
     from minimalagent_nb.reasoning import Reasoning
-    from minimalagent_nb.sessions import ItemStore, SessionLog
+    from minimalagent_nb.sessions import SessionLog
     from minimalagent_nb.tools import Toolbox
 
 __all__ = ["MODEL_WORDS", "Workbench"]
@@ -33,15 +33,17 @@ class Workbench:
         namespace: the notebook's variables.
         session_id: the conversation that runs go on with.
         last_reasoning: of the newest run in this kernel, failed and stopped ones too.
+        notebook_tools: tools over the notebook itself, empty until they are asked for.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
+        self.notebook_tools: list[Any] = []
         self.slug = notebook_slug(namespace)
         self.session_id = new_session_id(self.slug or "notebook")
         self.last_reasoning: Reasoning | None = None
         self._models: dict[tuple[str, str], Model] = {}
-        self._stores: dict[tuple[str, str, str], ItemStore | None] = {}
+        self._logs: dict[tuple[Any, ...], SessionLog | None] = {}
 
     def settings(self, config: Mapping[str, Any], options: Options | None = None) -> Settings:
         """The settings with the options of a cell as call arguments."""
@@ -58,7 +60,8 @@ class Workbench:
         """The notebook's tools, or those of them that match."""
         from minimalagent_nb.tools import Toolbox
 
-        toolbox = Toolbox(tools_in(self.namespace))
+        # The user's own go before those of the same name.
+        toolbox = Toolbox([*self.notebook_tools, *tools_in(self.namespace)])
         return toolbox if patterns is None else toolbox.select(patterns)
 
     def agent(self, settings: Settings, options: Options) -> Agent:
@@ -78,9 +81,8 @@ class Workbench:
             bedrock_region=settings.bedrock_region,
             system_prompt=settings.system_prompt,
             real_time_reasoning=settings.real_time_reasoning,
-            session_ttl=settings.session_ttl,
             model=self.model(settings),
-            memory=self.store(settings),
+            memory=self.log(settings),
         )
 
     def model(self, settings: Settings) -> Model:
@@ -101,24 +103,20 @@ class Workbench:
             self._models[key] = find_model(settings.model, region=settings.bedrock_region)
         return self._models[key]
 
-    def store(self, settings: Settings) -> ItemStore | None:
-        """The store that the settings name, opened once a kernel; None for no memory."""
-        from minimalagent_nb.sessions import open_store
-
-        region = settings.memory_region or settings.bedrock_region
-        key = (settings.memory, settings.session_table_name, region)
-        if key not in self._stores:
-            self._stores[key] = open_store(
-                settings.memory, table_name=settings.session_table_name, region=region
-            )
-        return self._stores[key]
-
     def log(self, settings: Settings) -> SessionLog | None:
-        """The session log over the store; None for no memory."""
-        from minimalagent_nb.sessions import SessionLog
+        """The session log that the settings name, opened once a kernel; None for no memory."""
+        from minimalagent_nb.sessions import open_log
 
-        store = self.store(settings)
-        return None if store is None else SessionLog(store, ttl=settings.session_ttl)
+        key = (
+            settings.memory,
+            settings.session_table_name,
+            settings.memory_region or settings.bedrock_region,
+            settings.session_ttl,
+            settings.redact,
+        )
+        if key not in self._logs:
+            self._logs[key] = open_log(settings)
+        return self._logs[key]
 
     def earlier_session(self, settings: Settings) -> str | None:
         """The newest session of this notebook from an earlier kernel; None where it has no name."""
@@ -141,11 +139,11 @@ class Workbench:
         return self.session_id
 
     def close(self) -> None:
-        """Close the stores that were opened here."""
-        for store in self._stores.values():
-            if store is not None:
-                store.close()
-        self._stores.clear()
+        """Close the session logs that were opened here."""
+        for log in self._logs.values():
+            if log is not None:
+                log.close()
+        self._logs.clear()
 
     def _own_agent(self, options: Options) -> Agent:
         from minimalagent_nb.engine import Agent

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from minimalagent_nb.config import resolve_settings
-from minimalagent_nb.sessions import SessionLog, open_store
+from minimalagent_nb.sessions import SessionLog, open_log
 
 __all__ = ["SessionSource"]
 
@@ -51,14 +51,7 @@ class SessionSource:
     def _resolve(self) -> SessionLog | None:
         with self._lock:
             if not self._resolved:
-                settings = resolve_settings(directory=self._directory)
-                store = open_store(
-                    settings.memory,
-                    table_name=settings.session_table_name,
-                    region=settings.memory_region or settings.bedrock_region,
-                )
-                if store is not None:
-                    self._log = SessionLog(store, ttl=settings.session_ttl)
+                self._log = open_log(resolve_settings(directory=self._directory))
                 self._resolved = True
             return self._log
 

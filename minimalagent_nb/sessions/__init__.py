@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minimalagent_nb.sessions.choice import open_store
+    from minimalagent_nb.sessions.choice import open_log, open_store
     from minimalagent_nb.sessions.dynamodb import DynamoDBStore
     from minimalagent_nb.sessions.items import Item, ItemStore
     from minimalagent_nb.sessions.log import SessionInfo, SessionLog, check_session_id
@@ -26,6 +26,7 @@ _HOME_OF = {
     "SessionInfo": "log",
     "SessionLog": "log",
     "check_session_id": "log",
+    "open_log": "choice",
     "open_store": "choice",
 }
 
@@ -38,6 +39,7 @@ __all__ = [
     "SessionInfo",
     "SessionLog",
     "check_session_id",
+    "open_log",
     "open_store",
 ]
 
