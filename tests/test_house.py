@@ -57,8 +57,8 @@ OUTSIDE = {
     "models": set(),
     "sessions": {"platformdirs"},
     "widgets": {"IPython", "anywidget", "ipywidgets", "markdown_it", "rich", "traitlets"},
-    "notebook": {"IPython", "ipykernel", "nbclient", "nbformat", "traitlets"},
-    "cli": {"jupyter_core", "nbformat", "rich"},
+    "notebook": {"IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "traitlets"},
+    "cli": {"jupyter_core", "jupyterlab", "nbformat", "rich"},
     "server": {"jupyter_server", "tornado", "traitlets"},
 }
 

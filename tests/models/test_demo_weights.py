@@ -153,6 +153,15 @@ def test_no_network_says_what_pip_said_and_what_to_do_by_hand(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_much_that_pip_says_the_last_lines_are_kept(tmp_path):
+    output = "\n".join(f"WARNING: retry {number} " + "x" * 250 for number in range(5))
+    with pytest.raises(ModelUnavailableError) as caught:
+        fetch(tmp_path, Installer(make=None, code=1, output=f"{output}\nERROR: none.\n"))
+    said = str(caught.value)
+    assert "could not be fetched: WARNING: retry 3 xx" in said
+    assert "xx ERROR: none. Do it by hand" in said
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
