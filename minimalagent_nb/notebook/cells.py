@@ -56,18 +56,16 @@ def cells_of(shell: Any, ranges: Iterable[tuple[int, int]]) -> list[Cell]:
     Raises:
         ConfigurationError: a range holds none.
     """
-    sources = shell.user_ns.get("In", [])
     found: dict[int, Cell] = {}
+    newest = shell.execution_count - 1  # the cell that asks has the number after it
     for first, last in ranges:
-        # The cell that asks is the last one of all.
-        numbers = range(max(first, 1), min(last, len(sources) - 2) + 1)
+        numbers = range(max(first, 1), min(last, newest) + 1)
         here = [Cell(n, _raw(shell, n), _output(shell, n)) for n in numbers]
         here = [cell for cell in here if cell.source.strip()]
         if not here:
-            highest = max(len(sources) - 2, 0)
             raise ConfigurationError(
                 f"No cell between In [{first}] and In [{last}] was run in this kernel; the newest "
-                f"is In [{highest}]."
+                f"is In [{newest}]."
             )
         found.update((cell.number, cell) for cell in here)
     return [found[number] for number in sorted(found)]
@@ -79,8 +77,7 @@ def last_cell(shell: Any) -> Cell:
     Raises:
         ConfigurationError: there is none.
     """
-    sources = shell.user_ns.get("In", [])
-    for number in range(len(sources) - 2, 0, -1):
+    for number in range(shell.execution_count - 1, 0, -1):
         source = _raw(shell, number)
         if source.strip() and not _OWN.match(source):
             return Cell(number, source, _output(shell, number))

@@ -56,7 +56,7 @@ COMMANDS = {
             "tools",
             "[NAME]",
             "the tools of this notebook, or one with its schema and source; --from FILE [--yes]: "
-            "take those of another notebook",
+            "take those of another notebook; +notebook, -notebook: tools over this notebook itself",
             options=("--from",),
         ),
         Command("model", "[ID]", "the model, or choose another one"),
@@ -147,6 +147,11 @@ class Commands:
     def _tools(self, *words: str) -> Any:
         if words and words[0] == "--from":
             return self._tools_from(list(words[1:]))
+        if words in (("+notebook",), ("-notebook",)):
+            from minimalagent_nb.notebook.notebook_tools import notebook_tools
+
+            self._bench.notebook_tools = notebook_tools(self._shell) if words[0][0] == "+" else []
+            words = ()
         if words:
             return self._tool(words[0])
         rows = [
