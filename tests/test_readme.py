@@ -40,7 +40,11 @@ def test_the_blocks_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINIMALAGENT_NB_MODEL", f"scripted:{script}")
     monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", "sqlite:///notebook.sqlite3")
-    converse_server.plan(reply(tool_use("add", {"a": 17, "b": 25})), reply(text("It is 42.")))
+    converse_server.plan(
+        reply(tool_use("add", {"a": 17, "b": 25})),
+        reply(text("It is 42.")),
+        reply(tool_use("final_answer", {"value": 42, "how": "added"})),
+    )
     shell = new_shell()
     found = blocks("python")
     assert len(found) >= 5
@@ -51,6 +55,7 @@ def test_the_blocks_run(
     assert "The mean is 6.0." in printed
     assert "Then it is 4.0." in printed
     assert "add {'a': 17, 'b': 25} 42" in printed
+    assert "42 answered" in printed
     shell.run_line_magic("unload_ext", "minimalagent_nb")
 
 
