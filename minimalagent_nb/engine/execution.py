@@ -21,7 +21,7 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.approvals import ask, denial, must_ask
 from minimalagent_nb.engine.capture import begin_capture
 from minimalagent_nb.engine.outcome import CallOutcome, ResultBudget, failed
-from minimalagent_nb.engine.running import GRACE, CallPlace, RunningCall
+from minimalagent_nb.engine.running import CallPlace, RunningCall
 from minimalagent_nb.engine.threads import ThreadSlots
 from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, Event, Notice
 from minimalagent_nb.messages import ToolUse
@@ -51,6 +51,7 @@ class CallSite:
             thread; None where the run's own thread is the caller's.
         approver: decides on calls that need approval, None for the default one.
         turn_budget: characters of all results of one turn.
+        grace: seconds that a call which is to end is waited for before it is left behind.
     """
 
     cancel: CancelToken
@@ -61,6 +62,7 @@ class CallSite:
     caller: asyncio.AbstractEventLoop | None = None
     approver: Approver | None = None
     turn_budget: int = 60_000
+    grace: float = 0.15
 
 
 class Execution:
@@ -102,6 +104,7 @@ class Execution:
             now=now,
             wake=self._wake,
             left=self._slots.release,
+            grace=site.grace,
         )
 
     # -- the way through -----------------------------------------------------
@@ -142,7 +145,7 @@ class Execution:
         A call that was ended has no outcome after this.
         """
         self._interrupt_all()
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + self._site.grace
         try:
             while any(call.goes_on for call in self._open.values()):
                 left = until - time.monotonic()

@@ -22,13 +22,10 @@ from minimalagent_nb.messages import ToolUse
 from minimalagent_nb.tools import Tool, ToolContext
 from minimalagent_nb.tools.jsonable import text_of
 
-__all__ = ["GRACE", "CallPlace", "RunningCall"]
+__all__ = ["CallPlace", "RunningCall"]
 
-GRACE = 0.15
-"""Seconds that a call which is to end is waited for before it is left behind."""
-
-_COURTESY = 0.05
-"""Seconds that a tool with a context has to see the flag for itself before it is broken off."""
+_COURTESY = 1 / 3
+"""Part of the grace that a tool with a context has to see its flag before it is broken off."""
 
 _MOST_ITEMS = 100_000
 """Items of a generator beyond which it counts as endless."""
@@ -43,6 +40,7 @@ class CallPlace:
         loop: gives the event loop for async tools.
         wake: tells the run's thread that there is something new.
         left: called when a call was given up whose code goes on.
+        grace: seconds that a call which is to end is waited for before it is left behind.
     """
 
     context: ToolContext
@@ -51,6 +49,7 @@ class CallPlace:
     now: Callable[[], float]
     wake: Callable[[], None]
     left: Callable[[RunningCall], None]
+    grace: float
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ class RunningCall:
         self._task: asyncio.Task[CallOutcome] | None = None
         self._task_loop: asyncio.AbstractEventLoop | None = None
         self._begun: float | None = None
+        self._handed_out: Any = None
         self._timed_out = False
         self._ending = False
         self._context = contextvars.copy_context()
@@ -123,6 +123,7 @@ class RunningCall:
         else:
             if isinstance(answer, _Later):
                 # A plain function that hands out a coroutine, as wrappers do.
+                self._handed_out = answer.awaitable
                 self._await(lambda: answer.awaitable)
             else:
                 self._finish(answer)
@@ -205,7 +206,8 @@ class RunningCall:
 
         def begin() -> None:
             if self._ending:
-                self._end_early(invoke)
+                # Stopped before the loop came to it.
+                self._finish(self._failure(asyncio.CancelledError()))
                 return
             self._task = loop.create_task(self._awaited(invoke))
             self._task.add_done_callback(self._task_done)
@@ -216,12 +218,6 @@ class RunningCall:
         except RuntimeError as error:
             # The caller's loop was closed under the run.
             self._finish(self._failure(error))
-
-    def _end_early(self, invoke: Callable[[], Any]) -> None:
-        """End what was stopped before the loop came to it; a coroutine that is there is closed."""
-        if invoke != self._invoked and inspect.iscoroutine(waiting := invoke()):
-            waiting.close()
-        self._finish(self._failure(asyncio.CancelledError()))
 
     async def _awaited(self, invoke: Callable[[], Any]) -> CallOutcome:
         self._begin()
@@ -262,7 +258,7 @@ class RunningCall:
         guard = self._scope.guard
         self._ending = True
         if self.tool.context is not None and self.goes_on:
-            _timer(_COURTESY, guard.interrupt)
+            _timer(self._place.grace * _COURTESY, guard.interrupt)
         else:
             guard.interrupt()
         if self._task_loop is not None:
@@ -290,7 +286,7 @@ class RunningCall:
         """The time is up: end the code, or leave it behind."""
         self._timed_out = True
         self.interrupt()
-        if self._over.wait(GRACE):
+        if self._over.wait(self._place.grace):
             return
         text = f"{self._time_text()} It could not be ended and may still run."
         seconds = self._seconds()
@@ -334,6 +330,9 @@ class RunningCall:
     def _finish(self, outcome: CallOutcome) -> None:
         """The code is over."""
         self._over.set()
+        waiting = self._handed_out
+        if inspect.iscoroutine(waiting) and inspect.getcoroutinestate(waiting) == "CORO_CREATED":
+            waiting.close()
         if self._timer is not None:
             self._timer.cancel()
         self._set(outcome)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from minimalagent_nb import Agent
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.coroutines import PrivateLoop
+from minimalagent_nb.engine.execution import CallSite, Execution
 from minimalagent_nb.errors import RunStoppedError
 from minimalagent_nb.events import Event
 from minimalagent_nb.models import ScriptedModel, call
+from minimalagent_nb.tools import Toolbox
 
 OF_A_CALL = {
     "tool_call_started",
@@ -47,6 +52,35 @@ def events_of(
         pass
     assert violations(events) == []
     return events
+
+
+def executed(
+    tools: Sequence[Any],
+    *calls: Any,
+    grace: float = 20,
+    stop: threading.Event | None = None,
+    **site: Any,
+) -> dict[str, Any]:
+    """The outcomes of calls without a run around them, by id; stopped once `stop` is set.
+
+    The grace is long by default, so that what can be ended has the time on a busy machine.
+    """
+    given = list(calls) or [call(name_of(one)) for one in tools]
+    uses = [
+        {"toolUseId": f"call-{number}", "name": one.name, "input": dict(one.inputs)}
+        for number, one in enumerate(given, 1)
+    ]
+    loop, cancel = PrivateLoop(), CancelToken()
+    place = CallSite(cancel, loop.get, 20_000, grace=grace, **site)
+    execution = Execution(uses, Toolbox(tools), {}, place, 1, time.time)  # type: ignore[arg-type]
+    if stop is not None:
+        threading.Thread(target=lambda: stop.wait(20) and cancel.cancel()).start()
+    for _ in execution.batches():
+        pass
+    execution.settle()
+    left = {use["toolUseId"]: execution.goes_on(use["toolUseId"]) for use in uses}
+    loop.close()
+    return {key: execution.outcomes.get(key, on) for key, on in left.items()}
 
 
 def violations(events: Sequence[Event]) -> list[str]:

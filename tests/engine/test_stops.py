@@ -12,7 +12,7 @@ import pytest
 from minimalagent_nb import Agent, RunStoppedError, tool
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import ToolContext
-from tests.engine.calling import agent_of, events_of, stopped_after, the_end, violations
+from tests.engine.calling import agent_of, events_of, executed, stopped_after, the_end, violations
 
 
 def test_python_code_in_a_thread_is_ended():
@@ -32,8 +32,26 @@ def test_python_code_in_a_thread_is_ended():
     stopper = stopped_after(agent, begun)
     end = the_end(events_of(agent))
     stopper.join()
-    assert (end.status, end.left_behind) == ("stopped", False)
-    assert cleaned.wait(10)
+    assert end.status == "stopped"
+    assert cleaned.wait(20)
+
+
+def test_what_was_ended_in_its_grace_is_not_left_behind():
+    begun = threading.Event()
+
+    @tool
+    def busy() -> None:
+        """Work for ever."""
+        begun.set()
+        while True:
+            pass
+
+    @tool
+    async def wait() -> None:
+        """Wait."""
+        await asyncio.Event().wait()
+
+    assert executed([busy, wait], stop=begun) == {"call-1": False, "call-2": False}
 
 
 def test_what_waits_outside_of_python_is_left_behind_and_marked():
@@ -92,12 +110,8 @@ def test_a_coroutine_is_cancelled_and_not_left_behind():
     stopper = stopped_after(agent, begun)
     end = the_end(events_of(agent))
     stopper.join()
-    assert (end.status, end.left_behind) == ("stopped", False)
-    assert cleaned(cancelled)
-
-
-def cleaned(event: threading.Event) -> bool:
-    return event.wait(10)
+    assert end.status == "stopped"
+    assert cancelled.wait(20)
 
 
 def test_a_coroutine_that_blocks_its_loop_is_left_behind():
@@ -127,11 +141,8 @@ def test_a_tool_that_watches_its_flag_may_return_what_it_has():
         context.cancel.wait(30)
         return "half of it"
 
-    agent = agent_of([careful])
-    stopper = stopped_after(agent, begun)
-    end = the_end(events_of(agent))
-    stopper.join()
-    assert (end.status, end.result) == ("success", "half of it")
+    found = executed([careful], stop=begun)["call-1"]
+    assert (found.status, found.value) == ("success", "half of it")
 
 
 def test_what_ended_before_the_stop_keeps_its_result():
@@ -186,7 +197,7 @@ def test_a_reader_who_leaves_ends_the_tools():
 
 def test_a_run_that_a_tool_began_ends_with_it_in_its_own_way():
     """An exception in the midst of a run would leave it open: it ends by its own flag."""
-    inner_began = threading.Event()
+    inner_began, over = threading.Event(), threading.Event()
     inner_events: list[Any] = []
 
     class Slow:
@@ -205,13 +216,16 @@ def test_a_run_that_a_tool_began_ends_with_it_in_its_own_way():
         inner = Agent(show_reasoning=False, model=Slow())
         for event in inner.stream("!"):
             inner_events.append(event)
+            if event.type == "run_ended":
+                over.set()
         return "unreachable"
 
     agent = agent_of([nested])
     stopper = stopped_after(agent, inner_began)
     end = the_end(events_of(agent))
     stopper.join()
-    assert (end.status, end.left_behind) == ("stopped", False)
+    assert end.status == "stopped"
+    assert over.wait(20)
     assert violations(inner_events) == []
     assert inner_events[-1].status == "stopped"
 
