@@ -51,6 +51,7 @@ def run_demo(to: str, *, open_lab: bool) -> int:
     _say_where(console, target)
     if open_lab:
         return _open_lab(target, environment)
+    _say_how_to_open(console, target)
     return 0
 
 
@@ -146,12 +147,15 @@ def _say_where(console: Console, target: Path) -> None:
     console.print("The answers are those of a very small model: a demonstration.", style="dim")
     console.print("The executed notebook, with its outputs:")
     # A path is text: brackets in it are no markup.
-    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-    console.print(f"  {target}", **plain)
+    console.print(f"  {target}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_how_to_open(console: Console, target: Path) -> None:
     console.print("Open it in JupyterLab:")
-    console.print(f"  jupyter lab {_quoted(target)}", **plain)
+    command = f"  jupyter lab {_quoted(target)}"
+    console.print(command, markup=False, highlight=False, soft_wrap=True)
     console.print("To ask on there, choose the same model first:")
-    console.print('  %config AgentMagics.model = "demo"', **plain)
+    console.print('  %config AgentMagics.model = "demo"', highlight=False)
 
 
 def _quoted(path: Path) -> str:

@@ -85,8 +85,8 @@ class DemoModel:
     """The demonstration model: one tool call for a request, then the answer.
 
     It runs in this process (extra ``demo``) on weights of 98 MB, which are fetched into
-    the user's cache the first time. English only, often wrong, always the same: what it
-    states of a result is checked against it, and shown as it is where that fails.
+    the user's cache the first time. English only, and often wrong: what it states of a
+    result is checked against it, and shown as it is where that fails.
 
     Args:
         path: the weights, where they lie already; None for the user's cache.

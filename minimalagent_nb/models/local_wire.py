@@ -55,7 +55,11 @@ def chat_request(request: ModelRequest, with_tools: bool = True) -> dict[str, An
         **request.options,
     }
     if request.tools:
-        body["tools"] = [_tool(spec) for spec in request.tools]
+        forced = request.tool_choice
+        body["tools"] = [_tool(spec) for spec in request.tools if forced in (None, spec.name)]
+        if forced:
+            # llama.cpp can be told to call a tool, but not which one.
+            body["tool_choice"] = "required"
     return body
 
 

@@ -117,6 +117,14 @@ def test_a_conversation_is_written_as_chat_completions_want_it():
     assert body["tools"][0]["function"]["parameters"] == ADD.input_schema
 
 
+def test_a_forced_tool_is_the_only_one_offered():
+    other = ToolSpec("other", "Another.", {"type": "object"})
+    body = chat_request(ModelRequest(history(), tools=[other, ADD], tool_choice="add"))
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["add"]
+    assert body["tool_choice"] == "required"
+    assert "tool_choice" not in chat_request(ModelRequest(history(), tools=[other, ADD]))
+
+
 def test_where_no_template_knows_tools_the_history_is_text():
     contents = [m["content"] for m in chat_request(ModelRequest(history()), False)["messages"]]
     assert contents == [
