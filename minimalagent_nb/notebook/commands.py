@@ -32,7 +32,7 @@ _SHOWN = 100
 
 @dataclass(frozen=True)
 class Command:
-    """One command; `argument` is empty, ``[NAME]`` (one word or none) or ``[N]`` (a number)."""
+    """One command; `argument` is empty, ``FILE`` (one word), ``[NAME]`` (one or none), ``[N]``."""
 
     name: str
     argument: str
@@ -43,7 +43,7 @@ class Command:
         """Whether these words may follow the command's name."""
         if words and words[0] in self.options:
             return True
-        allowed = {"": (0,), "[N]": (0, 1)}.get(self.argument, (0, 1))
+        allowed = {"": (0,), "FILE": (1,)}.get(self.argument, (0, 1))
         fits = len(words) in allowed
         return fits and (self.argument != "[N]" or all(word.isdecimal() for word in words))
 
@@ -65,6 +65,7 @@ COMMANDS = {
         Command("history", "[NAME]", "the interactions of this session, or of another one"),
         Command("reasoning", "", "the newest run, as text"),
         Command("show", "[N]", "interaction number N of the session, by default the newest"),
+        Command("export", "FILE", "the session as .ipynb (runs again), .md, .html or .jsonl"),
         Command("fix", "", "explain the last error, and put the mended cell below"),
         Command("reset", "", "begin a new session"),
         Command("config", "", "the settings, and where each comes from"),
@@ -238,6 +239,19 @@ class Commands:
                 "%agent history lists them."
             )
         return _Shown(interactions[int(number) - 1])
+
+    def _export(self, path: str) -> Table:
+        from minimalagent_nb.notebook.export import export
+
+        log, session_id = self._log(), self._bench.session_id
+        file = export(
+            path.strip("\"'"),
+            session_id,
+            list(log.history(session_id)),
+            sources={tool.name: _source(tool.function) for tool in self._bench.tools()},
+            to_lines=lambda target: log.export_to(session_id, target),
+        )
+        return Table("", ["", ""], [["written", str(file)]])
 
     def _fix(self) -> Any:
         from minimalagent_nb.engine import Agent
