@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import threading
 import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -82,6 +83,8 @@ class Redactor:
         several = [rules] if isinstance(rules, (str, re.Pattern)) or callable(rules) else rules
         self._rules = [_as_function(rule) for rule in several or ()]
         self._secrets = secrets
+        self._seen: dict[str, str] = {}
+        self._lock = threading.Lock()
         self._finder = _Finder(())
         self._warned = False
 
@@ -107,6 +110,11 @@ class Redactor:
         self._refresh()
         return self._event(event)
 
+    def secrets_out_of(self, value: Any) -> Any:
+        """Any JSON value without secrets; the rules are not applied."""
+        self._refresh()
+        return self._guarded(self._words, value)
+
     def _event(self, event: Any) -> Any:
         changed = {}
         for item in dataclasses.fields(event):
@@ -126,8 +134,10 @@ class Redactor:
         return dataclasses.replace(event, **changed) if changed else event
 
     def _refresh(self) -> None:
-        """Know the secrets of this moment: a cell or a tool may just have set one."""
-        self._finder = _finder_of(tuple(self._secrets()))
+        """Know the secrets of this moment and of those before: a tool may set one, or renew it."""
+        with self._lock:
+            self._seen.update((secret, name) for name, secret in self._secrets())
+            self._finder = _finder_of(tuple(self._seen.items()))
 
     def _guarded(self, redact: Callable[[Any], Any], value: Any) -> Any:
         try:
@@ -226,10 +236,10 @@ class _Finder:
 
     def __init__(self, secrets: tuple[tuple[str, str], ...]) -> None:
         self._names: dict[str, str] = {}
-        for name, secret in secrets:
+        for secret, name in secrets:
             for form in _forms(secret):
                 self._names.setdefault(form, f"[redacted: {name}]")
-        for name, secret in secrets:
+        for secret, name in secrets:
             half = len(secret) // 2
             for piece in (secret[:half], secret[half:]) if len(secret) >= _HALVES_FROM else ():
                 self._names.setdefault(piece, f"[redacted: {name}]")
