@@ -26,6 +26,7 @@ def capture_displays(taker: Callable[[], Taker | None]) -> Callable[[], None]:
         return lambda: None
     publisher = shell.InteractiveShell.instance().display_pub
     publish, clear_output = publisher.publish, publisher.clear_output
+    before = {name: vars(publisher).get(name) for name in ("publish", "clear_output")}
 
     def routed_publish(data: Any, *args: Any, **options: Any) -> Any:
         take = taker()
@@ -39,7 +40,11 @@ def capture_displays(taker: Callable[[], Taker | None]) -> Callable[[], None]:
 
     def end() -> None:
         for name, routed in (("publish", routed_publish), ("clear_output", routed_clear)):
-            if vars(publisher).get(name) is routed:
+            if vars(publisher).get(name) is not routed:
+                continue  # somebody else's by now
+            if before[name] is None:
                 delattr(publisher, name)
+            else:
+                setattr(publisher, name, before[name])
 
     return end
