@@ -18,10 +18,17 @@ class PrivateLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def get(self) -> asyncio.AbstractEventLoop:
-        """The running loop; may be called from any thread."""
+        """The running loop; may be called from any thread.
+
+        Raises:
+            RuntimeError: it was closed, as every loop says that was.
+        """
         with self._lock:
+            if self._closed:
+                raise RuntimeError("The run is over, and its event loop is closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
@@ -32,14 +39,16 @@ class PrivateLoop:
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; a task that blocks the loop is left behind."""
-        if self._loop is None or self._thread is None:
+        with self._lock:
+            self._closed = True
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
             return
-        loop = self._loop
         asyncio.run_coroutine_threadsafe(_cancel_all(), loop)
-        self._thread.join(timeout=_PATIENCE)
-        if not self._thread.is_alive():
+        thread.join(timeout=_PATIENCE)
+        if not thread.is_alive():
             loop.close()
-        self._loop = self._thread = None
 
 
 async def _cancel_all() -> None:

@@ -117,31 +117,34 @@ class Run:
         if failure is not None and not (stopped and isinstance(failure, AgentError)):
             raise failure
 
-    def closing_events(self, failure: BaseException | None = None) -> list[Event]:
+    def closing_events(self, failure: BaseException | None = None) -> Iterator[Event]:
         """The events that end the run where it stands, with the conversation left valid.
 
         For a run that was stopped or failed, and for one whose events nobody reads
-        any more. Empty where the run has ended.
+        any more; what one reader leaves of them the next one gets. Empty where the run
+        has ended.
         """
-        if self._ended:
-            return []
+        if not self._ended:
+            self._close(failure)
+        yield from self._deliver()
+
+    def _close(self, failure: BaseException | None) -> None:
         failed_run = failure is not None and not self.cancel.cancelled
         why = "The run failed here." if failed_run else "The run was stopped here."
-        events: list[Event] = [*self._pending]
-        self._pending.clear()
+        talk, pending = self._asking.talk, self._pending
         text = ""
         if self._asking.turn is not None:
             end = self._asking.turn.broken_off(self._now())
             text, self._asking.turn = end.text, None
-            events.append(end)
+            pending.append(end)
             if text:
-                events += self._asking.talk.add_reply(closing_message(f"{text}\n\n({why})"))
-        events += self._abandon_calls(f"{why} This call gave no result.")
-        if self._asking.talk.waits_for_reply:
-            events.append(self._asking.talk.add(closing_message(f"({why})")))
+                pending.extend(talk.add_reply(clean(closing_message(f"{text}\n\n({why})"))))
+        pending.extend(self._abandon_calls(f"{why} This call gave no result."))
+        if talk.waits_for_reply:
+            pending.append(talk.add(closing_message(f"({why})")))
         status: RunStatus = "failed" if failed_run else "stopped"
-        events.append(self._end(status, text, error=str(failure) if failed_run else None))
-        return events
+        error = str(failure) if failed_run else None
+        pending.append(self._end(status, text, error=error))
 
     # -- the way through: turns of the model and their tool calls ------------
 
