@@ -27,7 +27,6 @@ MAX_PIXELS = 40_000_000
 """A small file can hold an image that takes gigabytes to draw."""
 
 _TEXT = 16_000
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 _EMPTY_REPR = re.compile(r"<[\w.]+ object(?: at 0x[0-9a-fA-F]+)?>")
 _HIDDEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<!--.*?-->")
 _CELLS = re.compile(r"(?i)</t[dh]\s*>")
@@ -54,11 +53,16 @@ class Shown:
 
 
 def printed(text: str) -> str:
-    """Printed text as a terminal would show it: a carriage return writes over its line."""
-    text = text.replace("\r\n", "\n")
-    if "\r" in text:
-        text = _OVERWRITTEN.sub("", text)
-    return "\n".join(clean(line) + "\r" * line.endswith("\r") for line in text.split("\n"))
+    """Printed text as a terminal would show it: a carriage return writes over its line.
+
+    One at the end of a line stays, because what follows may still write over that.
+    """
+    return "\n".join(_printed_line(line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def _printed_line(line: str) -> str:
+    written = line.rstrip("\r")
+    return clean(written.rsplit("\r", 1)[-1]) + "\r" * (len(written) < len(line))
 
 
 def display_form(data: Any) -> Shown:

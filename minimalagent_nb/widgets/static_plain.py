@@ -82,7 +82,7 @@ def _markdown_body(run: Reasoning, size: _Size) -> list[str]:
         lines += [f"**Failed:** {_line(bounded_text(run.error, 4 * size.value))}"]
     elif run.final_response:
         answer = bounded_text(figures.clean(run.final_response), _ANSWER)
-        lines += [markdown_source(markdown_nodes(answer))]
+        lines += markdown_source(markdown_nodes(answer)).split("\n")
     asides = [figures.OUTCOME_WORDS.get(run.outcome, ""), *run.notices[:10]]
     for aside in filter(None, asides):
         lines += ["", f"*{_line(bounded_text(aside, size.value))}*"]

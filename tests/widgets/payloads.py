@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minimalagent_nb.events import Event, Notice, StepReset, Usage
+from tests.widgets.rich_run import JPEG, Storyteller, png
 from tests.widgets.sample_run import Teller
 
 PAYLOADS = (
@@ -108,6 +109,11 @@ PAYLOADS = (
     "<xmp><script>alert(1)</script></xmp>",
     "<textarea><script>alert(1)</script>",
     "<title><script>alert(1)</script>",
+    "data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+",
+    "data:text/html,<script>alert(1)</script>",
+    "constructor",
+    "toString",
+    "\u2066hidden\u2069\u202d",
 )
 
 
@@ -131,3 +137,30 @@ def hostile_failure(payload: str) -> list[Event]:
     """A run that fails with the payload as its error."""
     teller = Teller()
     return [teller.begin(payload), teller.end(status="failed", error=payload)]
+
+
+def hostile_calls(payload: str) -> list[Event]:
+    """Calls with the payload in all that can happen to one, and in a sub-agent's whole run."""
+    teller = Storyteller()
+    events: list[Event] = [teller.begin(payload)]
+    events += teller.turn(payload, payload, calls=3)
+    events += [teller.call(payload, {payload: payload}) for _ in range(3)]
+    events += [teller.asked("call-1")]
+    edited = {payload: payload, "__proto__": {"status": payload}}
+    events += [teller.decided("call-1", "edited", inputs=edited, reason=payload, by=payload)]
+    events += [teller.progress("call-1", payload, 0.5)]
+    for kind in ("stdout", "stderr", payload):
+        events += [teller.printed("call-1", payload, kind), teller.printed("call-1", payload, kind)]
+    for mime in ("image/png", "image/jpeg", "image/svg+xml", "text/html", "text/markdown", payload):
+        events += [teller.displayed("call-1", **{mime: payload})]
+        events += [teller.displayed("call-1", **{mime: payload, "text/plain": payload})]
+    events += [teller.displayed("call-1", **{"application/json": {payload: [payload]}})]
+    events += [teller.displayed("call-1", **{"image/png": png(4, 4), "text/plain": payload})]
+    events += [teller.displayed("call-1", **{"image/jpeg": JPEG, "text/plain": payload})]
+    events += [teller.returned("call-1", payload, left_behind=True)]
+    events += [teller.asked("call-2"), teller.decided("call-2", payload, reason=payload)]
+    events += [teller.returned("call-2", None, status="denied", error=payload)]
+    events += teller.delegated("call-3", hostile_run(payload))
+    events += [teller.returned("call-3", payload, status=payload)]
+    events += [Notice(at=teller.at, kind=payload, text=payload)]
+    return [*events, teller.end(payload, stop_reason=payload)]

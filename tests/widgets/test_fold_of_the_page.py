@@ -8,21 +8,39 @@ from typing import Any
 
 import pytest
 
-from minimalagent_nb.events import Event
+from minimalagent_nb.events import Event, outcome_of
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.reasoning import Reasoning, ToolData
 from minimalagent_nb.widgets.displays import display_form, printed
 from minimalagent_nb.widgets.feed import Feed
-from minimalagent_nb.widgets.figures import duration_text
+from minimalagent_nb.widgets.figures import OUTCOME_WORDS, approval_text, duration_text
 from tests.widgets import rich_run, sample_run
 
 DURATIONS = [0, 0.004, 0.9994, 0.9996, 1.04, 59.9, 59.96, 61, 119.6, 3599, 3600, 7325.2]
 
 
+APPROVALS: list[dict[str, Any]] = [
+    {"decision": "pending"},
+    {"decision": "approved", "by": "policy"},
+    {"decision": "edited", "inputs": {"a": 1}, "by": "user", "reason": "two\n  lines"},
+    {"decision": "denied", "reason": "no" * 400},
+    {"decision": "denied", "by": "u" * 90},
+    {"decision": "new"},
+]
+STOPS = (
+    *("end_turn", "max_tokens", "guardrail_intervened", "content_filtered", "max_steps", ""),
+    *("model_context_window_exceeded", "stop_sequence"),
+)
+
+
 def test_pure_parts(run_node: Callable[..., str]) -> None:
     durations = json.dumps([(seconds, duration_text(seconds)) for seconds in DURATIONS])
-    output = run_node("--test", "tree.test.mjs", DURATIONS=durations)
-    assert "# pass 7" in output
+    words = {
+        "approvals": [(approval, approval_text(approval)) for approval in APPROVALS],
+        "outcomes": [(s, OUTCOME_WORDS.get(outcome_of("completed", s), "")) for s in STOPS],
+    }
+    output = run_node("--test", "tree.test.mjs", DURATIONS=durations, WORDS=json.dumps(words))
+    assert "# pass 12" in output
 
 
 def expected(run: Reasoning) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from minimalagent_nb.widgets import HistoryView, static_html
 from minimalagent_nb.widgets.feed import Feed
 from tests.widgets import sample_run
 from tests.widgets.conftest import TreePage
-from tests.widgets.payloads import PAYLOADS, hostile_failure, hostile_run
+from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 
 
 class Source:
@@ -233,7 +233,9 @@ def offending_elements(page: Any) -> list[str]:
         """() => [...document.body.querySelectorAll("*")].flatMap((el) => {
             const bad = ["SCRIPT", "IFRAME", "IMG", "STYLE", "OBJECT", "EMBED", "FORM", "LINK",
                 "META", "BASE", "SVG", "MATH", "VIDEO", "AUDIO", "INPUT"];
-            const found = bad.includes(el.tagName.toUpperCase()) ? [el.tagName] : [];
+            const isImage = el.tagName === "IMG" &&
+                /^data:image\\/(png|jpeg);base64,[A-Za-z0-9+\\/]+=*$/.test(el.getAttribute("src"));
+            const found = bad.includes(el.tagName.toUpperCase()) && !isImage ? [el.tagName] : [];
             for (const {name, value} of el.attributes) {
                 if (name.startsWith("on")) found.push(`${el.tagName} ${name}`);
                 if (name === "href" && !/^(https?|mailto):/.test(value)) found.push(value);
@@ -243,7 +245,7 @@ def offending_elements(page: Any) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("make", [hostile_run, hostile_failure])
+@pytest.mark.parametrize("make", [hostile_run, hostile_failure, hostile_calls])
 def test_payloads_do_nothing_in_the_live_tree(tree_page: TreePage, make: Any) -> None:
     for payload in PAYLOADS:
         events = make(payload)
@@ -261,7 +263,7 @@ def test_payloads_do_nothing_in_the_live_tree(tree_page: TreePage, make: Any) ->
         assert offending_elements(tree_page.page) == [], payload
 
 
-@pytest.mark.parametrize("make", [hostile_run, hostile_failure])
+@pytest.mark.parametrize("make", [hostile_run, hostile_failure, hostile_calls])
 def test_payloads_do_nothing_in_the_static_page(tree_page: TreePage, make: Any) -> None:
     for payload in PAYLOADS:
         run = fold(make(payload))

@@ -20,18 +20,33 @@ from minimalagent_nb.widgets import (
 )
 from minimalagent_nb.widgets.static_page import MAX_BYTES
 from tests.widgets import sample_run
-from tests.widgets.payloads import PAYLOADS, hostile_failure, hostile_run
+from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 
 TAGS = {
     *("a", "blockquote", "br", "code", "del", "details", "div", "em", "h3", "h4", "h5", "h6", "hr"),
-    *("li", "ol", "p", "pre", "span", "strong", "summary", "table", "tbody", "td", "th", "thead"),
+    *(
+        "img",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "span",
+        "strong",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+    ),
     *("time", "tr", "ul"),
 }
 ATTRIBUTES = {
-    *("class", "data-lm-suppress-shortcuts", "datetime", "href", "open", "rel", "start", "style"),
-    "target",
+    *("alt", "class", "data-lm-suppress-shortcuts", "datetime", "height", "href", "open", "rel"),
+    *("src", "start", "style", "target", "width"),
 }
-VOID = {"br", "hr"}
+VOID = {"br", "hr", "img"}
+IMAGE = r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*"
 
 
 class Reader(HTMLParser):
@@ -58,6 +73,8 @@ class Reader(HTMLParser):
         for name, value in attrs:
             if name not in ATTRIBUTES:
                 self.offences.append(f"<{tag} {name}={value!r}>")
+            if name == "src" and not re.fullmatch(IMAGE, value or ""):
+                self.offences.append(f"image {value!r}")
             if name == "href":
                 self.links.append(value or "")
             if name == "style" and re.search(r"url|expression|import|@", value or ""):
@@ -99,7 +116,7 @@ def assert_harmless(html: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-@pytest.mark.parametrize("make", [hostile_run, hostile_failure])
+@pytest.mark.parametrize("make", [hostile_run, hostile_failure, hostile_calls])
 def test_a_payload_stays_text_in_html(payload: str, make: Any) -> None:
     run = fold(make(payload))
     assert_harmless(static_html(run))
@@ -107,7 +124,7 @@ def test_a_payload_stays_text_in_html(payload: str, make: Any) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-@pytest.mark.parametrize("make", [hostile_run, hostile_failure])
+@pytest.mark.parametrize("make", [hostile_run, hostile_failure, hostile_calls])
 def test_a_payload_stays_text_in_markdown_that_is_shown_as_html(payload: str, make: Any) -> None:
     run = fold(make(payload))
     for source in (static_markdown(run), HistoryView([run], title=payload).markdown()):
@@ -119,8 +136,9 @@ def test_a_payload_stays_text_in_markdown_that_is_shown_as_html(payload: str, ma
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_plain_text_holds_no_control_characters(payload: str) -> None:
-    run = fold(hostile_run(payload))
+@pytest.mark.parametrize("make", [hostile_run, hostile_calls])
+def test_plain_text_holds_no_control_characters(payload: str, make: Any) -> None:
+    run = fold(make(payload))
     for text in (static_text(run), HistoryView([run], title=payload).text(), static_markdown(run)):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", text)
 

@@ -12,7 +12,7 @@ from minimalagent_nb.events import Event, Notice, StepEnded
 from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import AnswerView, TerminalPrinter
 from tests.widgets import sample_run
-from tests.widgets.payloads import PAYLOADS, hostile_failure, hostile_run
+from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 
 
 def printed(events: list[Event], *, width: int = 100, colour: bool = False) -> str:
@@ -117,7 +117,7 @@ def test_a_failed_run_says_why() -> None:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_payload_is_printed_as_text(payload: str) -> None:
-    for events in (hostile_run(payload), hostile_failure(payload)):
+    for events in (hostile_run(payload), hostile_failure(payload), hostile_calls(payload)):
         text = printed(events)
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", text)
         coloured = printed(events, colour=True)

@@ -172,7 +172,11 @@ function addOutput(parts, op) {
 /** As a terminal would show it: a carriage return writes over its line. @param {string} text */
 export function printedText(text) {
   if (!text.includes("\r")) return text;
-  return text.replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\r\n])/g, "");
+  return text.replaceAll("\r\n", "\n").split("\n").map((line) => {
+    let end = line.length;
+    while (end > 0 && line[end - 1] === "\r") end -= 1;
+    return end ? line.slice(line.lastIndexOf("\r", end - 1) + 1) : line;
+  }).join("\n");
 }
 
 /** @param {Usage} one @param {Usage} other @returns {Usage} */

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 
 const {
-  EMPTY_RUN, callText, countText, durationText, preview, receive, reduce, tokenText,
+  EMPTY_RUN, approvalText, callText, countText, durationText, outcomeText, plain, preview,
+  printedText, receive, reduce, tokenText,
 } = await import(pathToFileURL(process.env.TREE_JS).href);
 
 const NO_USAGE = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
@@ -101,4 +102,78 @@ test("figures read the same as in Python", () => {
   assert.equal(countText(1234, "step"), "1,234 steps");
   assert.equal(tokenText(USAGE), "20 tokens, 3 from cache");
   assert.equal(tokenText(NO_USAGE), "");
+});
+
+const OF_CALL = { at: 6, step: 1, call_id: "c" };
+
+test("a call waits, is edited, tells how far it is, prints and displays", () => {
+  const tool = (...ops) => fold(STARTED, STEP, ENDED, CALL, ...ops).turns[0].tools[0];
+  const asked = { type: "approval_requested", ...OF_CALL };
+  assert.deepEqual(tool(asked).approval, { decision: "pending" });
+  const given = { type: "approval_given", ...OF_CALL, decision: "edited", inputs: { a: 2 }, by: "user" };
+  assert.equal(approvalText(tool(asked, given).approval), "Arguments edited by user");
+  const progress = { type: "tool_call_progress", ...OF_CALL, text: "half", fraction: 0.5 };
+  assert.deepEqual(tool(progress).progress, { text: "half", fraction: 0.5 });
+  const print = (text, kind = "stdout") => ({ type: "tool_call_output", ...OF_CALL, kind, text });
+  const shown = { kind: "text", text: "seen" };
+  const output = tool(print("a"), print("b\r"), print("c"), print("e", "stderr"),
+    { type: "tool_call_output", ...OF_CALL, kind: "display", shown }, print("d")).output;
+  assert.deepEqual(output.map(({ kind, text }) => [kind, text]),
+    [["stdout", "c"], ["stderr", "e"], ["display", ""], ["stdout", "d"]]);
+  assert.equal(output[2].shown, shown);
+  assert.equal(tool({ ...RESULT, status: "denied", left_behind: true }).leftBehind, true);
+});
+
+test("a sub-agent's run is folded as any other, to any depth", () => {
+  const inside = (event, times) => times
+    ? { type: "sub_agent", ...OF_CALL, event: inside(event, times - 1) } : event;
+  const ops = [];
+  for (let level = 0; level <= 50; level += 1) {
+    for (const op of [{ ...STARTED, query: `q${level}` }, STEP, ENDED, CALL]) ops.push(inside(op, level));
+  }
+  let run = fold(...ops);
+  for (let level = 0; level < 50; level += 1) {
+    assert.equal(run.query, `q${level}`);
+    run = run.turns[0].tools[0].run;
+  }
+  assert.equal(run.turns[0].tools[0].run, null);
+  const again = fold(STARTED, STEP, ENDED, CALL, inside(STARTED, 1), inside(STEP, 1),
+    inside({ ...STARTED, query: "again" }, 1));
+  assert.equal(again.turns[0].tools[0].run.query, "again");
+  assert.deepEqual(again.turns[0].tools[0].run.turns, []);
+});
+
+test("events of a newer version, and keys that pollute, change nothing", () => {
+  const state = fold(STARTED, STEP, ENDED, CALL);
+  const nested = (event) => reduce(state, { type: "sub_agent", ...OF_CALL, event });
+  for (const event of [null, undefined, {}, { type: "__proto__" }, { type: "of_a_newer_version" }]) {
+    assert.equal(nested(event).turns[0].tools[0].run, null);
+    assert.equal(reduce(state, event), state);
+  }
+  const evil = JSON.parse('{"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}');
+  fold(STARTED, STEP, ENDED, { ...CALL, inputs: evil },
+    { type: "approval_given", ...OF_CALL, decision: "edited", inputs: evil },
+    { type: "tool_call_output", ...OF_CALL, kind: "__proto__", text: "x" },
+    { type: "tool_call_output", ...OF_CALL, kind: "display", shown: evil },
+    { type: "sub_agent", ...OF_CALL, event: { ...STARTED, ...evil } });
+  assert.equal({}.polluted, undefined);
+  assert.equal(approvalText({ decision: "constructor" }), "");
+  assert.equal(outcomeText({ status: "completed", stopReason: "toString" }), "");
+});
+
+test("words for decisions and outcomes are those of Python", () => {
+  const { approvals, outcomes } = JSON.parse(process.env.WORDS);
+  assert.ok(approvals.length > 4 && outcomes.length > 5);
+  for (const [approval, text] of approvals) assert.equal(approvalText(approval), text);
+  for (const [stopReason, text] of outcomes) {
+    assert.equal(outcomeText({ status: "completed", stopReason }), text);
+    assert.equal(outcomeText({ status: "failed", stopReason }), "");
+  }
+});
+
+test("no text turns the direction of writing or holds control characters", () => {
+  assert.equal(plain("a\u202eb\u2066c\u0000d\u001b[31me\tf\ng\u009b"), "abcd[31me\tf\ng");
+  assert.equal(plain(null), "");
+  assert.equal(plain({ toString: () => "x\u202e" }), "x");
+  assert.equal(printedText("\r".repeat(1e6)), "\r".repeat(1e6));
 });
