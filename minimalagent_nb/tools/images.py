@@ -24,7 +24,13 @@ _USEFUL_PIXELS = 1_568
 """Models scale a longer side down to about this (Anthropic's documentation of vision);
 what we draw ourselves is drawn no larger."""
 
+_USEFUL_BYTES = 1_400_000
+"""A larger PNG of ours goes as JPEG, which is enough to look at."""
+
 _LEAST_DPI = 10.0
+
+_MOST_DECODED = 100_000_000
+"""Pixels of an image that is decoded to be shrunk: a small file may claim to be endless."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ def read_image(data: bytes) -> ImageData | None:
     kind, width, height = found
     if len(data) <= _MOST_BYTES and 0 < max(width, height) <= _MOST_PIXELS:
         return ImageData(kind, data, width, height) if min(width, height) else None
+    if width * height > _MOST_DECODED:
+        return None
     try:
         from PIL import Image
     except ImportError:
@@ -123,7 +131,7 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 
 def pil_image(image: Any) -> ImageData:
-    """An image of Pillow as PNG, or as JPEG where that would be too large.
+    """An image of Pillow as PNG, or as JPEG where that would be large.
 
     Raises:
         ValueError: it has no pixels.
@@ -139,7 +147,7 @@ def pil_image(image: Any) -> ImageData:
     file = io.BytesIO()
     small.save(file, format="PNG")
     kind = "png"
-    if file.tell() > _MOST_BYTES:
+    if file.tell() > _USEFUL_BYTES:
         file, kind = io.BytesIO(), "jpeg"
         small.convert("RGB").save(file, format="JPEG", quality=85)
     return ImageData(kind, file.getvalue(), *small.size)

@@ -210,7 +210,7 @@ class MCPServer(ToolSource):
         async def call(arguments: dict[str, Any], context: ToolContext) -> Any:
             connection = await asyncio.to_thread(self._connected)
             result = await connection.call_tool(remote, arguments, context.progress)
-            return value_of(result)
+            return value_of(result, self._transport.secrets.hide)
 
         hints = item.get("annotations") or {}
         marked = hints.get("destructiveHint") is True

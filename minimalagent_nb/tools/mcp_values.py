@@ -10,7 +10,7 @@ import binascii
 import copy
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minimalagent_nb.errors import AgentError
@@ -81,11 +81,14 @@ def fitted_schema(schema: Any) -> dict[str, Any]:
     return {**fitted, "type": "object", "properties": properties, "required": wanted}
 
 
-def value_of(result: Mapping[str, Any]) -> Any:
+def value_of(result: Mapping[str, Any], hide: Callable[[str], str] = str) -> Any:
     """The value of a call's result, which is in the shape of the protocol's JSON.
 
     Structured content is the value, where the texts beside it only repeat it. Images are
     their bytes, several parts a `Parts`.
+
+    Args:
+        hide: takes what is secret out of the text of an error.
 
     Raises:
         ServerToolError: the server marks the result as an error.
@@ -93,7 +96,7 @@ def value_of(result: Mapping[str, Any]) -> Any:
     parts = [_part(item) for item in result.get("content") or () if isinstance(item, Mapping)]
     if result.get("isError"):
         said = "\n".join(part for part in parts if isinstance(part, str)).strip()
-        raise ServerToolError(said or "The server's tool failed and does not say why.")
+        raise ServerToolError(hide(said) or "The server's tool failed and does not say why.")
     structured = result.get("structuredContent")
     if structured is not None:
         value = _unwrapped(structured)

@@ -131,7 +131,7 @@ def _bundle(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     whole = getattr(kind, "_repr_mimebundle_", None)
     if callable(whole):
-        made = whole(value)
+        made = whole(value, include=None, exclude=None)
         made = made[0] if isinstance(made, tuple) and made else made
         found = {str(key): item for key, item in made.items()} if isinstance(made, Mapping) else {}
     if not found:

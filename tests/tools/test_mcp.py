@@ -163,6 +163,11 @@ def test_the_server_s_errors_are_told(server: MCPServer) -> None:
         used(server, "add", a="many")
 
 
+def test_an_error_of_the_server_s_tool_shows_no_secret(over_stdio: MCPServer) -> None:
+    with pytest.raises(AgentError, match=r"refused: \*\*\*"):
+        used(over_stdio, "fail", why=f"refused: {SECRET}")
+
+
 def test_progress_reaches_the_run(server: MCPServer) -> None:
     told: list[Any] = []
     context = ToolContext(call_id="1", emit=told.append)

@@ -21,6 +21,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
+from minimalagent_nb import Agent, tool
+from minimalagent_nb.events import MessageAdded, ToolCallOutput
+from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import render
 from tests.tools.wire import refused
 
@@ -169,7 +172,7 @@ def test_only_a_handful_of_images_are_shown() -> None:
 class Plot:
     """Displays itself as libraries of plots do."""
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+    def _repr_mimebundle_(self, include: Any, exclude: Any) -> Any:
         bundle = {
             "text/plain": "<Plot at 0x7f00>",
             "text/html": "<script>alert(1)</script><h1>Masses</h1><p>of &lt;birds&gt;</p>",
@@ -256,3 +259,22 @@ def test_a_bundle_is_bounded() -> None:
     output = render([Large(), Large(), Large()])
     assert sum(len(json.dumps(bundle)) for bundle in output.display) < 11_000_000
     assert output.display[0] == {"text/plain": "large"}
+
+
+def test_a_run_shows_the_figure_to_the_model_and_to_the_reader() -> None:
+    @tool
+    def draw(title: str) -> Any:
+        """Draw."""
+        return {"title": title, "figure": figure()}
+
+    model = ScriptedModel([call("draw", title="Masses"), "Drawn."])
+    agent = Agent(tools=[draw], model=model, show_reasoning=False)
+    events = list(agent.stream("?"))
+    (shown,) = [event for event in events if isinstance(event, ToolCallOutput)]
+    assert shown.kind == "display"
+    messages = [event.message for event in events if isinstance(event, MessageAdded)]
+    result = messages[2]["content"][0]["toolResult"]["content"]
+    assert result[0]["json"]["title"] == "Masses"
+    sent = result[1]["image"]["source"]["bytes"]
+    assert shown.data is not None
+    assert base64.b64decode(shown.data["image/png"]) == sent
