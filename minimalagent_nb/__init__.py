@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from minimalagent_nb._version import __version__
 from minimalagent_nb.approval import set_default_approver
 from minimalagent_nb.display_capture import set_display_capture
+from minimalagent_nb.representation import set_representation
 from minimalagent_nb.view import set_default_view
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.errors import (
         AgentError,
         ConfigurationError,
+        ContextWindowError,
         ModelAccessError,
         ModelError,
         ModelRequestError,
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
         ModelThrottledError,
         ModelUnavailableError,
         NoModelError,
+        OutputValidationError,
         RunStoppedError,
         SessionError,
         SessionIdError,
         SessionReadError,
         SessionWriteError,
         ToolDefinitionError,
+        ToolServerError,
     )
     from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
     from minimalagent_nb.tools import ToolContext, tool
@@ -44,6 +48,7 @@ _HOMES = {
     "errors": (
         "AgentError",
         "ConfigurationError",
+        "ContextWindowError",
         "ModelAccessError",
         "ModelError",
         "ModelRequestError",
@@ -51,12 +56,14 @@ _HOMES = {
         "ModelThrottledError",
         "ModelUnavailableError",
         "NoModelError",
+        "OutputValidationError",
         "RunStoppedError",
         "SessionError",
         "SessionIdError",
         "SessionReadError",
         "SessionWriteError",
         "ToolDefinitionError",
+        "ToolServerError",
     ),
     "reasoning": ("Reasoning", "ReasoningStep", "ToolData"),
     "tools": ("ToolContext", "tool"),
@@ -68,6 +75,7 @@ __all__ = [
     "Agent",
     "AgentError",
     "ConfigurationError",
+    "ContextWindowError",
     "ModelAccessError",
     "ModelError",
     "ModelRequestError",
@@ -75,6 +83,7 @@ __all__ = [
     "ModelThrottledError",
     "ModelUnavailableError",
     "NoModelError",
+    "OutputValidationError",
     "Reasoning",
     "ReasoningStep",
     "RunResult",
@@ -86,6 +95,7 @@ __all__ = [
     "ToolContext",
     "ToolData",
     "ToolDefinitionError",
+    "ToolServerError",
     "__version__",
     "tool",
 ]
@@ -122,9 +132,17 @@ def _fitting_display_capture(taker: Any) -> Any:
     return capture_displays(taker)
 
 
+def _picture(value: Any) -> Any:
+    """What a run looks like in a notebook."""
+    from minimalagent_nb.widgets.bundle import representation
+
+    return representation(value)
+
+
 set_default_view(_fitting_view)
 set_default_approver(_fitting_approver)
 set_display_capture(_fitting_display_capture)
+set_representation(_picture)
 
 
 def __dir__() -> list[str]:

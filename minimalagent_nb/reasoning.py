@@ -2,7 +2,8 @@
 
 `Reasoning`, `ReasoningStep` and `ToolData` keep the documented attributes and JSON
 keys (a table written by minimalagent opens here, and the other way round) and add
-what the live tree shows. Imports events and nothing else of the package.
+what the live tree shows. Imports events and the place
+for its picture.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minimalagent_nb.events import Outcome, Usage, outcome_of
+from minimalagent_nb.representation import mimebundle
 
 __all__ = ["Reasoning", "ReasoningStep", "ToolData"]
 
@@ -199,6 +201,9 @@ class Reasoning:
     usage: Usage = field(default_factory=Usage)
     notices: list[str] = field(default_factory=list)
     interaction_id: int | None = None
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
+        return mimebundle(self)
 
     @property
     def outcome(self) -> Outcome:

@@ -34,6 +34,7 @@ ROOMS = (
     "messages",
     "events",
     "event_json",
+    "representation",
     "reasoning",
     "fold",
     "view",

@@ -9,6 +9,7 @@ from typing import Any
 from minimalagent_nb.events import Outcome, Usage
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.representation import mimebundle
 
 __all__ = ["RunResult"]
 
@@ -54,6 +55,9 @@ class RunResult:
 
     def __str__(self) -> str:
         return self.response
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
+        return mimebundle(self)
 
     def __repr__(self) -> str:
         shown = self.response if len(self.response) <= 80 else self.response[:79] + "…"

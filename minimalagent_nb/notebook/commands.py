@@ -231,14 +231,14 @@ class Commands:
 
     def _show(self, number: str | None = None) -> Any:
         if number is None:
-            return _Shown(self._newest())
+            return self._newest()
         interactions = list(self._log().history(self._bench.session_id))
         if not 1 <= int(number) <= len(interactions):
             raise ConfigurationError(
                 f"The session has {len(interactions)} interactions; there is no number {number}. "
                 "%agent history lists them."
             )
-        return _Shown(interactions[int(number) - 1])
+        return interactions[int(number) - 1]
 
     def _export(self, path: str) -> Table:
         from minimalagent_nb.notebook.export import export
@@ -306,23 +306,6 @@ pyproject.toml"
         if newest.query is None:
             raise ConfigurationError("No run yet in this session: write %%agent over a prompt.")
         return newest
-
-
-class _Shown:
-    """A stored run, displayed as the same tree."""
-
-    def __init__(self, reasoning: Reasoning) -> None:
-        self._reasoning = reasoning
-
-    def __repr__(self) -> str:
-        from minimalagent_nb.widgets import static_text
-
-        return static_text(self._reasoning)
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from minimalagent_nb.widgets import run_bundle
-
-        return dict(run_bundle(self._reasoning))
 
 
 def _source(function: Any) -> str:

@@ -1,0 +1,45 @@
+"""What reasoning and results look like as the last expression of a cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from minimalagent_nb import Reasoning, RunResult
+from tests.engine.conversations import add, agent_of
+
+
+def shown(value: Any) -> dict[str, Any]:
+    """What a front end would be sent."""
+    data, _ = InteractiveShell.instance().display_formatter.format(value)
+    return dict(data)
+
+
+def result() -> RunResult:
+    from minimalagent_nb.models import call
+
+    return agent_of([call("add", a=1, b=2), "It is **{{result}}** <script>."], [add]).run("Add.")
+
+
+def test_reasoning_is_its_tree() -> None:
+    data = shown(result().reasoning)
+    assert "<details" in data["text/html"]
+    assert "<strong>3</strong>" in data["text/html"]
+    assert "<script>" not in data["text/html"] + data["text/markdown"]
+    assert data["text/plain"].startswith("Add.")
+
+
+def test_an_empty_reasoning_says_its_fields() -> None:
+    data = shown(Reasoning())
+    assert set(data) == {"text/plain"}
+    assert data["text/plain"].startswith("Reasoning(")
+
+
+def test_a_result_is_one_line_that_opens() -> None:
+    value = result()
+    data = shown(value)
+    assert data["text/plain"] == repr(value)
+    assert data["text/html"].startswith("<details><summary>RunResult")
+    assert "<details open" not in data["text/html"].partition("</summary>")[0]
+    assert "<script>" not in data["text/html"]
