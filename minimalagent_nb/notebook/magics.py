@@ -12,7 +12,7 @@ from IPython.core.magic import (
     no_var_expand,
 )
 from IPython.display import display
-from traitlets import Bool, Integer, Unicode
+from traitlets import Bool, Integer, List, Unicode, Union
 
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, ConfigurationError, RunStoppedError
@@ -55,6 +55,12 @@ class AgentMagics(Magics):
     context_budget = _setting(
         Integer, "Characters that one {name} in a prompt, or --use and --cells, may take."
     )
+    redact = Union(
+        [Unicode(), List(Unicode())],
+        default_value=None,
+        allow_none=True,
+        help="Regular expressions, one or a list; what they match is not stored.",
+    ).tag(config=True)
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
