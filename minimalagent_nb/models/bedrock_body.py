@@ -154,16 +154,20 @@ class RunBody:
         with_points = cached_members(members, self._family)
         encoded = {}
         for name, value in with_points.items():
-            _check(value, shapes[name], name)
+            _check(value, shapes.get(name), name)
             encoded[name] = f'"{name}":{_JSON.encode(value)}'.encode()
         self._given, self._members, self._members_json = dict(members), with_points, encoded
 
 
 def _check(value: Any, shape: Any, name: str) -> None:
-    """Have botocore's own validator look at a value."""
+    """Have botocore's own validator look at a value; the shape is None for an unknown name."""
     from botocore.exceptions import ParamValidationError
     from botocore.validate import ParamValidator
 
+    if shape is None:
+        raise ParamValidationError(
+            report=f"this version of botocore does not know {name}; upgrade boto3"
+        )
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         raise ParamValidationError(report=f"in {name}: {report.generate_report()}")

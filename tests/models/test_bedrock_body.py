@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ParamValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,8 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import ModelRequestError
 from minimalagent_nb.messages import closing_message, user_message
 from minimalagent_nb.models import Bedrock, ModelRequest, ToolSpec
-from minimalagent_nb.models.bedrock_body import Prepared, message_json
+from minimalagent_nb.models.bedrock_body import Prepared, RunBody, message_json
+from minimalagent_nb.models.bedrock_models import Family
 from tests.models.conftest import ADD, ask, chunks
 from tests.servers.converse import ConverseServer
 
@@ -198,6 +200,12 @@ def test_a_bad_option_is_refused_in_words(gate):
     model = Bedrock(UNCACHED, client=gate.client, streaming=False)
     with pytest.raises(ModelRequestError, match=r"guardrailConfig.*guardrailId\b"):
         chunks(model, ask(options={"guardrailConfig": {"guardrailId": "a"}}))
+
+
+def test_an_option_that_this_botocore_does_not_know_is_said(gate):
+    body = RunBody(gate.client, Family())
+    with pytest.raises(ParamValidationError, match="does not know futureTier; upgrade boto3"):
+        body.prepare("Converse", [user_message("Hi.")], {"futureTier": {}})
 
 
 @pytest.mark.parametrize("streaming", [True, False])
