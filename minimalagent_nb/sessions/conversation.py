@@ -24,7 +24,10 @@ __all__ = [
     "ITEM_BYTES",
     "SECOND",
     "Conversation",
+    "FINAL",
+    "PARTS_OUTLIVE",
     "Extent",
+    "UnsentTurn",
     "messages_key",
     "next_id",
     "parts_key",
@@ -40,7 +43,9 @@ ITEM_BYTES = 350_000
 LATE = 24 * 3600 * SECOND
 """How long before a checkpoint a turn may have begun that comes after it."""
 PARTS_OUTLIVE = 24 * 3600
-"""Seconds for which parts stay when their item has expired."""
+"""Seconds for which parts and the batches of a log stay when their item has expired."""
+FINAL = 1_000_000_000_000
+"""Rank of what a run stored at its end; views and what a repair made of it have less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,22 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsentTurn:
+    """The messages of a run that are not in the store yet, with the id that they are to have."""
+
+    id: int
+    run: str
+    messages: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
 class _Turn:
     """One stored item; `before`, `covers` and `floor` are those of a checkpoint."""
 
     id: int
     own: list[Message]
     expires: int | None
+    run: str = ""
     before: list[Message] = field(default_factory=list)
     covers: frozenset[int] = frozenset()
     floor: int | None = None
@@ -95,8 +110,13 @@ def next_id(turn_id: int) -> int:
     return turn_id + 1 if (turn_id + 1) % SECOND else turn_id + 2
 
 
-def read_conversation(store: ItemStore, session_id: str) -> Conversation:
+def read_conversation(
+    store: ItemStore, session_id: str, unsent: Sequence[UnsentTurn] = ()
+) -> Conversation:
     """The newest checkpoint and every turn that it does not cover, in order.
+
+    Args:
+        unsent: turns that take their place where the store does not have them yet.
 
     Raises:
         SessionReadError: the store could not be read, or what is there makes no sense.
@@ -125,7 +145,14 @@ def read_conversation(store: ItemStore, session_id: str) -> Conversation:
         checkpoint = checkpoint or (turn if turn.floor is not None else None)
     if foreign is not None:
         found.append(foreign)
-    return _put_together(found, checkpoint, newest)
+    stored = {turn.run for turn in found}
+    covered = checkpoint.covers if checkpoint else frozenset[int]()
+    found += [
+        _Turn(turn.id, turn.messages, None, run=turn.run)
+        for turn in unsent
+        if turn.run not in stored and turn.id not in covered
+    ]
+    return _put_together(found, checkpoint, max([newest, *(turn.id for turn in unsent)]))
 
 
 def put_turn(
@@ -136,6 +163,7 @@ def put_turn(
     *,
     run: str,
     expires: int | None,
+    rank: int = FINAL,
     earlier: Conversation | None = None,
 ) -> int:
     """Store a turn, or with `earlier` a checkpoint that renews what is older.
@@ -145,6 +173,7 @@ def put_turn(
         run: a name of the run that no other run has: a put that was answered too
             late and sent again finds its own item by it.
         expires: seconds since the epoch, None to keep the turn.
+        rank: replaces what the same run has stored with a lesser one.
         earlier: what was read of the session; this turn's messages are not in it.
 
     Returns:
@@ -154,6 +183,7 @@ def put_turn(
         SessionWriteError: it could not be stored.
     """
     attributes: dict[str, Attribute] = {"version": FORMAT, "kind": "turn", "run": run}
+    attributes["rank"] = rank
     whole = list(messages)
     if earlier is not None:
         floor = turn_id - LATE
@@ -169,7 +199,7 @@ def put_turn(
         # Readers that know only the documented item find a conversation that begins anew.
         attributes |= {"messages": "[]", "parts": len(parts)}
     while True:
-        if _put_parts(store, parts_key(session_id, turn_id), parts, run, expires):
+        if _put_parts(store, parts_key(session_id, turn_id), parts, run, rank, expires):
             head = Item(messages_key(session_id), turn_id, attributes, expires)
             if put_once(store, head):
                 return turn_id
@@ -179,22 +209,28 @@ def put_turn(
 def put_once(store: ItemStore, item: Item) -> bool:
     """Store the item unless another run has taken its keys.
 
+    What the same run has stored there with a lesser rank is replaced.
+
     Raises:
         SessionWriteError, SessionReadError: it could not be stored, or not be told apart.
     """
     if store.put(item, if_absent=True):
         return True
     there = store.get(item.pk, item.sk)
-    return there is not None and there.attributes.get("run") == item.attributes["run"]
+    if there is None or there.attributes.get("run") != item.attributes["run"]:
+        return False
+    if int(there.attributes.get("rank", 0)) < int(item.attributes.get("rank", 0)):
+        store.put(item, if_newer="rank")
+    return True
 
 
 def _put_parts(
-    store: ItemStore, pk: str, parts: Sequence[str], run: str, expires: int | None
+    store: ItemStore, pk: str, parts: Sequence[str], run: str, rank: int, expires: int | None
 ) -> bool:
     """Store the parts; False where another run has taken the partition."""
     later = None if expires is None else expires + PARTS_OUTLIVE
     return all(
-        put_once(store, Item(pk, number * SECOND, {"part": part, "run": run}, later))
+        put_once(store, Item(pk, number * SECOND, {"part": part, "run": run, "rank": rank}, later))
         for number, part in enumerate(parts, 1)
     )
 
@@ -226,19 +262,20 @@ def _read_turn(store: ItemStore, session_id: str, item: Item) -> _Turn:
         messages = _parsed(store, session_id, item, _joined_parts(store, session_id, item))
     else:
         messages = _documented(store, session_id, item)
+    run = str(attributes.get("run", ""))
     if attributes.get("kind") != "checkpoint":
-        return _Turn(item.sk, messages, item.expires)
+        return _Turn(item.sk, messages, item.expires, run)
     try:
         cut = len(messages) - int(attributes["own"])
         covers, floor = frozenset(loads(str(attributes["covers"]))), int(attributes["floor"])
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(store, session_id, item, "what it covers is missing") from error
-    return _Turn(item.sk, messages[cut:], item.expires, messages[:cut], covers, floor)
+    return _Turn(item.sk, messages[cut:], item.expires, run, messages[:cut], covers, floor)
 
 
 def _joined_parts(store: ItemStore, session_id: str, item: Item) -> str:
-    parts = list(store.query(parts_key(session_id, item.sk)))
     wanted = int(item.attributes["parts"])
+    parts = list(store.query(parts_key(session_id, item.sk), limit=wanted))
     if len(parts) != wanted:
         raise _unreadable(store, session_id, item, f"{len(parts)} of its {wanted} parts are there")
     return "".join(str(part.attributes["part"]) for part in parts)

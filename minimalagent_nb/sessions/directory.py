@@ -6,14 +6,23 @@ Imports items and the codec. Listing is one query for each month, and never a sc
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minimalagent_nb.sessions.codec import FORMAT, one_line
 from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 
-__all__ = ["SessionInfo", "list_session", "listed_sessions", "unlist_session"]
+__all__ = [
+    "SessionInfo",
+    "entry_for",
+    "is_entry_of",
+    "list_session",
+    "listed_sessions",
+    "newest_entry",
+    "unlist_session",
+]
 
 MONTHS = 24
 """How many months back sessions are looked for."""
@@ -45,6 +54,7 @@ def list_session(
     *,
     now: float,
     expires: int | None,
+    run: str,
     title: str,
     count: Callable[[], int],
 ) -> None:
@@ -52,6 +62,7 @@ def list_session(
 
     Args:
         now: seconds since the epoch.
+        run: a name of the interaction; the newest one, told again, is counted once.
         title: the interaction's query; kept where it is the session's first.
         count: how many interactions the session has, this one included; asked once
             in a month.
@@ -61,18 +72,25 @@ def list_session(
     """
     month = next(_months(now))
     there = store.get(_key(month), _sort_key(session_id))
+    if there is not None and there.attributes.get("run") == run:
+        return
     interactions = int(there.attributes["interactions"]) + 1 if there else count()
     if there is None and interactions > 1:
-        there = _newest_entry(store, session_id, now)
+        there = newest_entry(store, session_id, now=now)
     first_title = there.attributes["title"] if there else one_line(title, _TITLE)
+    last_used = int(now * _MICROSECONDS)
+    if there is not None:
+        last_used = max(last_used, int(there.attributes["last_used"]) + 1)
     entry: dict[str, Attribute] = {
         "version": FORMAT,
         "session_id": session_id,
         "title": first_title,
-        "last_used": int(now * _MICROSECONDS),
+        "last_used": last_used,
         "interactions": interactions,
+        "run": run,
     }
-    store.put(Item(_key(month), _sort_key(session_id), entry, expires))
+    # An entry that lands late, behind that of a newer interaction, changes nothing.
+    store.put(Item(_key(month), _sort_key(session_id), entry, expires), if_newer="last_used")
 
 
 def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> list[SessionInfo]:
@@ -103,7 +121,25 @@ def unlist_session(store: ItemStore, session_id: str, *, now: float) -> None:
             store.delete(_key(month), _sort_key(session_id))
 
 
-def _newest_entry(store: ItemStore, session_id: str, now: float) -> Item | None:
+def is_entry_of(item: Item, session_id: str) -> bool:
+    """Whether an item is this session's entry of some month."""
+    in_list = re.fullmatch(_key("[0-9]{4}-[0-9]{2}"), item.pk)
+    same = item.attributes.get("session_id") == session_id and item.sk == _sort_key(session_id)
+    return bool(in_list and same)
+
+
+def entry_for(item: Item, session_id: str) -> Item:
+    """An entry as that of another session."""
+    attributes = {**item.attributes, "session_id": session_id}
+    return replace(item, sk=_sort_key(session_id), attributes=attributes)
+
+
+def newest_entry(store: ItemStore, session_id: str, *, now: float) -> Item | None:
+    """The session's entry of the newest month, None where it has none.
+
+    Raises:
+        SessionReadError: the store failed.
+    """
     entries = (store.get(_key(month), _sort_key(session_id)) for month in _months(now))
     return next((entry for entry in entries if entry), None)
 

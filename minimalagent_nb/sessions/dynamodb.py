@@ -11,6 +11,7 @@ a role that may only read and write items is enough for a table that is there.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import threading
 import time
@@ -77,17 +78,35 @@ class DynamoDBStore:
         """The table and its region, for a reader."""
         return f"DynamoDB table {self._table} in {self._region}"
 
-    def put(self, item: Item, *, if_absent: bool = False) -> bool:
+    @property
+    def outbox_key(self) -> str:
+        """Names the table beyond doubt, for what waits to be sent there.
+
+        The same table name under another endpoint or profile is another table.
+
+        Raises:
+            SessionReadError: the AWS settings cannot be used.
+        """
+        with self._errors(SessionReadError):
+            endpoint = self._connect().meta.endpoint_url
+            profile = self._session.profile_name if self._session else os.environ.get("AWS_PROFILE")
+        return f"dynamodb {endpoint} {self._region} {self._table} {profile or ''}"
+
+    def put(self, item: Item, *, if_absent: bool = False, if_newer: str | None = None) -> bool:
         """Store the item; see `ItemStore.put`.
 
         Raises:
             SessionWriteError: the item could not be stored, or the table not be made.
         """
         request: dict[str, Any] = {"Item": _to_wire(item)}
-        if if_absent:
+        if if_absent or if_newer:
             # Expired items stay for days until DynamoDB deletes them: they do not count.
             request["ConditionExpression"] = "attribute_not_exists(pk) OR expiration_time <= :now"
             request["ExpressionAttributeValues"] = {":now": {"N": str(int(self._clock()))}}
+        if if_newer:
+            request["ConditionExpression"] += " OR attribute_not_exists(#newer) OR #newer < :newer"
+            request["ExpressionAttributeNames"] = {"#newer": if_newer}
+            request["ExpressionAttributeValues"][":newer"] = {"N": str(item.attributes[if_newer])}
         with self._errors(SessionWriteError):
             try:
                 self._put(request)

@@ -50,15 +50,18 @@ class ItemStore(Protocol):
         """Where the items are, for a reader: a path, or a table and its region."""
         ...
 
-    def put(self, item: Item, *, if_absent: bool = False) -> bool:
+    def put(self, item: Item, *, if_absent: bool = False, if_newer: str | None = None) -> bool:
         """Store the item, replacing one of the same keys.
 
         Args:
             if_absent: store nothing where an item of these keys is there already
                 (an expired one counts as absent).
+            if_newer: an integer attribute of the item: store nothing where an item is
+                there already in which it is as great or greater. A put that lands late
+                then replaces nothing that was stored after it.
 
         Returns:
-            False where `if_absent` found one, else True.
+            False where the condition did not hold, else True.
         """
         ...
 

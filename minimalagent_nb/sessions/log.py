@@ -8,31 +8,45 @@ from __future__ import annotations
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
-from minimalagent_nb.errors import ConfigurationError, SessionIdError
+from minimalagent_nb.errors import ConfigurationError, SessionIdError, SessionWriteError
+from minimalagent_nb.events import Event
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.sessions.codec import loads
+from minimalagent_nb.sessions.batches import log_key, messages_of, read_log
+from minimalagent_nb.sessions.carrying import SessionCarrier
 from minimalagent_nb.sessions.conversation import (
     Extent,
+    UnsentTurn,
     messages_key,
     parts_key,
     read_conversation,
 )
 from minimalagent_nb.sessions.directory import SessionInfo, listed_sessions, unlist_session
+from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
+from minimalagent_nb.sessions.history import read_history, reasoning_of
 from minimalagent_nb.sessions.interaction import (
     PROCESS_IDS,
     Interaction,
     InteractionIds,
+    open_key,
     reasoning_key,
 )
-from minimalagent_nb.sessions.items import Item, ItemStore
+from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.outbox import Outbox
+from minimalagent_nb.sessions.pending import PENDING
 from minimalagent_nb.sessions.recorder import Recorder
 from minimalagent_nb.sessions.redaction import Redactor, Rule
+from minimalagent_nb.sessions.repair import exact_events, finish_log, left_behind
+from minimalagent_nb.sessions.sending import Sender, Unsent
+from minimalagent_nb.sessions.watch import watch_log
 
 __all__ = ["SessionInfo", "SessionLog", "check_session_id"]
 
+READ_SECONDS = 2.0
+"""How long a reader waits for what this process has not stored yet."""
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -50,7 +64,7 @@ def check_session_id(session_id: str) -> str:
     )
 
 
-class SessionLog:
+class SessionLog(SessionCarrier):
     """Stores and reads interactions.
 
     Safe to use from several threads, and several processes may use one session: their
@@ -62,6 +76,10 @@ class SessionLog:
         redact: patterns or functions for what must not be stored, beside the secrets that
             this process knows; see `redaction.Redactor`.
         clock: seconds since the epoch.
+        lease: seconds without a sign of life after which a kernel that records counts as
+            dead, and others close what it has left.
+        outbox: keeps what the store does not take in time; by default the file
+            `outbox.default_outbox_path` for a DynamoDB table, and none for other stores.
 
     Raises:
         ConfigurationError: `ttl` is not a positive whole number, or `redact` cannot be used.
@@ -74,6 +92,8 @@ class SessionLog:
         ttl: int | None = None,
         redact: Rule | Iterable[Rule] | None = None,
         clock: Callable[[], float] = time.time,
+        lease: float = LEASE,
+        outbox: Outbox | None = None,
     ) -> None:
         if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, int) or ttl <= 0):
             raise ConfigurationError(
@@ -85,6 +105,11 @@ class SessionLog:
         self._ids = PROCESS_IDS if clock is time.time else InteractionIds(clock)
         self._extents: dict[str, Extent] = {}
         self._lock = threading.Lock()
+        self._lease, self._outbox = lease, outbox
+        self._sender: Sender | None = None
+        # What the clock of a test says cannot be compared with that of this system.
+        self._system = system_id() if clock is time.time else ""
+        self._liveness = Liveness(clock, self._system)
 
     @property
     def description(self) -> str:
@@ -98,7 +123,12 @@ class SessionLog:
             SessionIdError: the id is not allowed.
             SessionReadError: it could not be read; never an empty list instead.
         """
-        conversation = read_conversation(self._store, check_session_id(session_id))
+        check_session_id(session_id)
+        # Before the store is read: what is sent in between is then there.
+        unsent = self._unsent(session_id)
+        turns = [UnsentTurn(one.interaction_id, one.run, one.messages) for one in unsent]
+        turns += self._repair(session_id, frozenset(one.run for one in unsent))
+        conversation = read_conversation(self._store, session_id, turns)
         with self._lock:
             self._extents[session_id] = conversation.extent
         return conversation.messages
@@ -107,7 +137,8 @@ class SessionLog:
         """Begin to record an interaction, after `load`.
 
         Args:
-            real_time: whether its reasoning can be read while it goes on.
+            real_time: whether its events are stored while it goes on, so that others can
+                watch it, and close it should this kernel die.
 
         Raises:
             SessionIdError: the id is not allowed.
@@ -115,18 +146,23 @@ class SessionLog:
         check_session_id(session_id)
         with self._lock:
             extent = self._extents.get(session_id)
-        interaction = Interaction(
-            self._store,
-            session_id,
-            ids=self._ids,
-            ttl=self._ttl,
+        sender = self._sending()
+        recorder = Recorder(
+            self._interaction(session_id, extent=extent),
+            real_time=real_time,
+            redactor=self._redactor,
+            outbox=sender.outbox if sender else None,
+            destination=sender.destination if sender else "",
             clock=self._clock,
-            extent=extent,
+            on_stored=PENDING.remove,
         )
-        return Recorder(interaction, real_time=real_time, redactor=self._redactor)
+        PENDING.add(self._place(), session_id, recorder)
+        return recorder
 
     def reasoning(self, session_id: str) -> Reasoning:
         """The newest interaction; an empty Reasoning where there is none.
+
+        Exact while a run with a log goes on; one whose kernel has died is ``failed``.
 
         Raises:
             SessionIdError: the id is not allowed.
@@ -146,9 +182,15 @@ class SessionLog:
             SessionIdError: the id is not allowed.
             SessionReadError: the store could not be read.
         """
-        pk = reasoning_key(check_session_id(session_id))
-        items = self._store.query(pk, newest_first=newest_first, limit=limit)
-        return (_reasoning_of(session_id, item) for item in items)
+        check_session_id(session_id)
+        return read_history(
+            self._store,
+            session_id,
+            self._liveness,
+            self._unsent(session_id),
+            newest_first=newest_first,
+            limit=limit,
+        )
 
     def interaction(self, session_id: str, interaction_id: int) -> Reasoning | None:
         """One interaction by its id in microseconds, None where it is not there.
@@ -157,8 +199,53 @@ class SessionLog:
             SessionIdError: the id is not allowed.
             SessionReadError: the store could not be read.
         """
-        item = self._store.get(reasoning_key(check_session_id(session_id)), interaction_id)
-        return None if item is None else _reasoning_of(session_id, item)
+        check_session_id(session_id)
+        for unsent in self._unsent(session_id):
+            if unsent.interaction_id == interaction_id:
+                return unsent.reasoning
+        item = self._store.get(reasoning_key(session_id), interaction_id)
+        if item is None:
+            return None
+        return reasoning_of(self._store, session_id, item, self._liveness)
+
+    def watch(
+        self,
+        session_id: str,
+        interaction_id: int | None = None,
+        *,
+        poll: float = 0.5,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """The events of a run as they are stored, from this process or any other.
+
+        Deltas are not among them, the whole of what they tell is. The last event is
+        `RunEnded`; where the kernel of the run dies, it comes with the status ``failed``.
+
+        Args:
+            interaction_id: the interaction, from its first event on, over or not; None for
+                the run that is under way, or else the next one.
+            poll: seconds between two looks, each of which is one small read.
+            stop: ends the watching when it is set.
+
+        Raises:
+            SessionIdError: the id is not allowed.
+            SessionReadError: the store could not be read, or has no log of the interaction.
+        """
+        stopped = stop or threading.Event()
+        return watch_log(
+            self._store,
+            check_session_id(session_id),
+            interaction_id,
+            liveness=self._liveness,
+            pause=lambda: not stopped.wait(poll),
+        )
+
+    def flush(self, seconds: float = 10.0) -> bool:
+        """Wait until all that has ended is in the store, at most so long; whether it is.
+
+        For processes that may be frozen or thrown away after an answer: nothing else needs it.
+        """
+        return not PENDING.wait(seconds, self._place())
 
     def sessions(self, *, limit: int | None = None) -> list[SessionInfo]:
         """Sessions that were used in the last 24 months, the one used last first.
@@ -168,6 +255,7 @@ class SessionLog:
         Raises:
             SessionReadError: the store could not be read.
         """
+        PENDING.wait(READ_SECONDS, self._place())
         return listed_sessions(self._store, now=self._clock(), limit=limit)
 
     def delete(self, session_id: str) -> None:
@@ -178,32 +266,103 @@ class SessionLog:
             SessionReadError, SessionWriteError: the store failed; call it again then.
         """
         check_session_id(session_id)
+        PENDING.wait(READ_SECONDS, self._place(), session_id)
+        if sender := self._sending():
+            sender.forget(session_id)
         turns = messages_key(session_id)
         for turn in self._store.query(turns, names=("parts",)):
             if "parts" in turn.attributes:
                 self._delete_all(parts_key(session_id, turn.sk))
             self._store.delete(turns, turn.sk)
-        self._delete_all(reasoning_key(session_id))
+        # Each log before what leads to it.
+        for pk, names in ((open_key(session_id), ()), (reasoning_key(session_id), ("log",))):
+            for item in self._store.query(pk, names=names):
+                if not names or "log" in item.attributes:
+                    self._delete_all(log_key(session_id, item.sk))
+                self._store.delete(pk, item.sk)
         unlist_session(self._store, session_id, now=self._clock())
 
     def close(self) -> None:
-        """Close the store."""
+        """Wait for what is to be stored, for a bounded time, and close the store."""
+        PENDING.wait(READ_SECONDS, self._place())
         self._store.close()
+        if self._sender is not None:
+            self._sender.outbox.close()
 
     def _delete_all(self, pk: str) -> None:
         for item in self._store.query(pk, names=()):
             self._store.delete(pk, item.sk)
 
-
-def _reasoning_of(session_id: str, item: Item) -> Reasoning:
-    """The interaction that an item holds."""
-    try:
-        reasoning = Reasoning.from_dict(loads(str(item.attributes["reasoning"])))
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        reasoning = Reasoning(
-            status="failed",
-            error=f"The stored interaction {item.sk} cannot be read: its reasoning is damaged.",
+    def _interaction(
+        self,
+        session_id: str,
+        *,
+        extent: Extent | None = None,
+        run: str | None = None,
+        interaction_id: int | None = None,
+    ) -> Interaction:
+        return Interaction(
+            self._store,
+            session_id,
+            ids=self._ids,
+            ttl=self._ttl,
+            clock=self._clock,
+            extent=extent,
+            run=run,
+            interaction_id=interaction_id,
+            lease=self._lease,
+            system=self._system,
         )
-    reasoning.session_id = reasoning.session_id or session_id
-    reasoning.interaction_id = item.sk
-    return reasoning
+
+    def _place(self) -> object:
+        """What tells this store from others in this process."""
+        sender = self._sending()
+        return sender.destination if sender else self._store
+
+    def _sending(self) -> Sender | None:
+        """What sends from the outbox; None where the store has none."""
+        with self._lock:
+            key = getattr(self._store, "outbox_key", None)
+            if self._sender is None and (key or self._outbox):
+                self._sender = Sender(
+                    self._store,
+                    self._outbox or Outbox(clock=self._clock),
+                    key or self._store.description,
+                    lambda run: self._interaction(
+                        run.session_id, run=run.run, interaction_id=run.interaction_id
+                    ),
+                    self._clock,
+                )
+            return self._sender
+
+    def _unsent(self, session_id: str) -> list[Unsent]:
+        """What has ended and may not be in the store: of this process, and of dead ones."""
+        own = [
+            Unsent(one.interaction_id, one.run, one.messages, one.stored_reasoning())
+            for one in PENDING.ended(self._place(), session_id)
+        ]
+        sender = self._sending()
+        if sender is None:
+            return own
+        sender.start()
+        return own + sender.unsent(session_id)
+
+    def _repair(self, session_id: str, known: frozenset[str]) -> list[UnsentTurn]:
+        """Close what dead kernels have left open; their turns, for the case that it fails."""
+        turns: list[UnsentTurn] = []
+        left = left_behind(self._store, session_id, self._liveness, known | PENDING.runs())
+        for interaction_id, run in left:
+            interaction = self._interaction(session_id, run=run, interaction_id=interaction_id)
+            try:
+                finish_log(self._store, interaction)
+            except SessionWriteError as error:
+                log = read_log(self._store, session_id, interaction_id)
+                messages = messages_of(exact_events(log, lambda: True))
+                turns.append(UnsentTurn(interaction_id, run, messages))
+                warnings.warn(
+                    f"A run whose kernel has died could not be closed, and is at the next use "
+                    f"of the session. {error}",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+        return turns

@@ -1,4 +1,4 @@
-"""Takes in the events of one run and has them stored on a thread of its own.
+"""Takes in the events of one run and has them stored by threads of its own.
 
 Imports errors, events, messages, reasoning and its siblings.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
+from collections import deque
+from collections.abc import Callable
 
 from minimalagent_nb.errors import SessionError
 from minimalagent_nb.events import (
@@ -18,26 +21,43 @@ from minimalagent_nb.events import (
 )
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.messages import Message
+from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.sessions.batches import EventQueue
 from minimalagent_nb.sessions.interaction import Interaction
+from minimalagent_nb.sessions.outbox import Outbox
 from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.shorten import copy_of
+from minimalagent_nb.sessions.writer import Keeper, Writer
 
 __all__ = ["Recorder"]
+
+OUTBOX_SECONDS = 1.0
+"""How long the end of a run waits for the outbox, which takes milliseconds."""
+STORE_SECONDS = 5.0
+"""How long it waits for a store that has none: an embedded one takes milliseconds too."""
+_SILENT_SECONDS = 1.0
+"""A store that has not answered for so long is worth a word."""
 
 
 class Recorder:
     """The memory of one run.
 
-    `add` never waits for the store: a thread writes what is newest when it gets to
-    it, so that nothing piles up behind a slow store. Events come from one thread.
+    `add` never waits for the store. `finish` waits until the run is safe, which it is
+    as soon as it is in the outbox, and where there is none in the store itself; never
+    longer than a few seconds. What is not stored then is stored afterwards. Events come
+    from one thread.
 
     Args:
         interaction: writes the items.
-        real_time: whether the documented reasoning item is there from the start and
-            kept up to date while the run goes on; else nothing is written before
-            `finish`.
+        real_time: whether the log and the documented reasoning item are there from the
+            start and kept up to date while the run goes on; else nothing is written
+            before `finish`.
         redactor: takes out of every event what may not be stored.
-        refresh_seconds: the least time between two refreshes.
+        refresh_seconds: the least time between two refreshes of the documented item.
+        outbox: keeps what the store does not take in time; None for none.
+        destination: the store's name in it.
+        clock: seconds since the epoch.
+        on_stored: called with the run's name when all is stored, from another thread.
     """
 
     def __init__(
@@ -47,46 +67,72 @@ class Recorder:
         real_time: bool,
         redactor: Redactor | None = None,
         refresh_seconds: float = 1.0,
+        outbox: Outbox | None = None,
+        destination: str = "",
+        clock: Callable[[], float] = time.time,
+        on_stored: Callable[[str], None] = lambda run: None,
     ) -> None:
         self._interaction = interaction
-        self._refresh_seconds = refresh_seconds
-        self._real_time = real_time
         self._redactor = redactor or Redactor()
+        self._inbox: deque[Event] = deque()
         self._fold = ReasoningFold()
         self._messages: list[Message] = []
-        self._changed = threading.Condition()
-        self._dirty = False
-        self._finishing = False
-        self._stored = threading.Event()
-        self._live_error: Exception | None = None
-        self._warning: str | None = None
-        self._thread = threading.Thread(target=self._work, name="session-writer", daemon=True)
-        if real_time:
-            self._thread.start()
+        self._lock = threading.Lock()
+        self._queue = EventQueue(self._take_in)
+        self._on_stored = on_stored
+        self._told: str | None = None
+        self._quiet_end = False
+        self._outbox = outbox
+        self._keeper = None
+        if outbox is not None:
+            self._keeper = Keeper(
+                outbox, destination, interaction, self._queue, clock, real_time=real_time
+            )
+        self.finished = False
+        self._writer = Writer(
+            interaction,
+            self._queue,
+            self._state,
+            real_time=real_time,
+            refresh_seconds=refresh_seconds,
+            on_failure=self._fails_late,
+            on_stored=self._is_stored,
+        )
+
+    @property
+    def run(self) -> str:
+        """A name of the run that no other run has."""
+        return self._interaction.run
 
     @property
     def interaction_id(self) -> int:
         """The interaction's sort key in microseconds.
 
-        It is final after `finish`: until then another process may turn out to have
+        It is final when all is stored: until then another process may turn out to have
         taken the very same one.
         """
         return self._interaction.id
 
+    @property
+    def messages(self) -> list[Message]:
+        """What the run has added to the conversation so far."""
+        return self._state()[1]
+
+    def stored_reasoning(self) -> Reasoning:
+        """What the run has done so far, as it is read when it is stored."""
+        reasoning = self._state()[0]
+        reasoning.session_id = reasoning.session_id or self._interaction.session_id
+        reasoning.interaction_id = self._interaction.id
+        return reasoning
+
     def add(self, event: Event) -> None:
-        """Take in the next event of the run."""
-        # Here and nowhere else: all that is stored is made of these events.
-        event = self._redactor.event(event)
-        with self._changed:
-            self._fold.apply(event)
-            if isinstance(event, MessageAdded):
-                self._messages.append(event.message)
-            if _is_stored(event):
-                self._dirty = True
-                self._changed.notify_all()
+        """Take in the next event of the run; the whole of what deltas tell comes later."""
+        if not _is_delta(event):
+            self._inbox.append(event)
+            self._writer.wake()
 
     def finish(self) -> str | None:
-        """Store the turn, the reasoning and the session's entry, and wait until it is done.
+        """Have the turn, the reasoning and the session's entry stored, and wait until it is safe.
 
         Called after the run's last event was added. An interrupt ends the waiting,
         not the storing.
@@ -94,89 +140,106 @@ class Recorder:
         Returns:
             None, or one line that says what was not stored and why.
         """
-        with self._changed:
-            self._finishing = True
-            self._changed.notify_all()
-        if self._thread.ident is None:
-            self._thread.start()
-        self._stored.wait()
-        return self._warning
-
-    def _work(self) -> None:
-        """The thread: live views while the run goes on, then the rest."""
-        try:
-            if self._real_time:
-                self._keep_up()
-            self._warning = self._store()
-        finally:
-            self._stored.set()
-
-    def _keep_up(self) -> None:
-        """Claim the interaction's id, then store the newest view whenever there is one."""
-        self._put_view()
-        due = time.monotonic()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._dirty or self._finishing)
-                pause = due - time.monotonic()
-                self._changed.wait_for(lambda: self._finishing, timeout=max(pause, 0))
-                if self._finishing:
-                    return
-            self._put_view()
-            due = time.monotonic() + self._refresh_seconds
-
-    def _put_view(self) -> None:
-        with self._changed:
-            self._dirty = False
-            view = copy_of(self._fold.reasoning)
-        try:
-            self._interaction.put_view(view)
-        except Exception as error:  # noqa: BLE001 - values of tools may defeat any encoding;
-            # the run goes on, the next view may pass, and `finish` tells what happened.
-            self._live_error = error
-
-    def _store(self) -> str | None:
-        """Store all there is; the warning where that did not work."""
-        with self._changed:
-            reasoning, messages = copy_of(self._fold.reasoning), list(self._messages)
-        jobs = {
-            "the conversation": lambda: self._interaction.put_messages(messages),
-            "the reasoning": lambda: self._interaction.put_reasoning(reasoning),
-            "the list of sessions": lambda: self._interaction.put_entry(reasoning),
-        }
-        lost: list[str] = []
-        cause: Exception | None = None
-        postponed: Exception | None = None
-        for name, job in jobs.items():
-            # A store that failed would make the user wait for every further time-out.
-            if isinstance(cause, SessionError):
-                lost.append(name)
-                continue
-            try:
-                postponed = job() or postponed
-            except Exception as error:  # noqa: BLE001 - the answer must not be lost for any
-                # reason that its storage may have; the reason is told.
-                lost.append(name)
-                cause = cause or error
-        return self._told(lost, cause, postponed)
-
-    def _told(
-        self, lost: list[str], cause: Exception | None, postponed: Exception | None
-    ) -> str | None:
-        """One line about what went wrong, None where nothing did."""
-        if cause is not None:
-            text = f"Not stored of this run: {', '.join(lost)}. {cause or type(cause).__name__}"
-        elif postponed is not None:
-            text = f"This run is stored, but older turns were not renewed. {postponed}"
-        elif self._live_error is not None:
-            text = f"This run is stored, but not all of its live views were. {self._live_error}"
+        if not self.finished:
+            self.finished = True
+            if self._keeper is not None:
+                self._keeper.finish()
+            self._writer.finish()
+        if self._keeper is None:
+            self._writer.settled.wait(STORE_SECONDS)
         else:
+            self._keeper.safe.wait(OUTBOX_SECONDS)
+        self._told = self._told or self._warning()
+        self._quiet_end = self._told is None
+        return self._told
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all of a finished run is stored, at most so long; whether it is."""
+        return self._writer.stored.wait(seconds) and (
+            self._keeper is None or self._keeper.done.wait(seconds)
+        )
+
+    def hurry(self) -> None:
+        """Try again at once what has failed."""
+        self._writer.hurry()
+
+    def leave(self) -> None:
+        """The process ends: leave what is not stored to the next one."""
+        if self._keeper is not None:
+            self._keeper.leave()
+            self._keeper.done.wait(OUTBOX_SECONDS)
+        if not self._is_kept():
+            warnings.warn(self._unsent(self._writer.failure), RuntimeWarning, stacklevel=2)
+
+    def _take_in(self) -> None:
+        """Redact, fold and queue what has come; not on the run's own thread."""
+        with self._lock:
+            while self._inbox:
+                # Here and nowhere else: all that is stored is made of these events.
+                event = self._redactor.event(self._inbox.popleft())
+                self._fold.apply(event)
+                if isinstance(event, MessageAdded):
+                    self._messages.append(event.message)
+                self._queue.add(event)
+
+    def _state(self) -> tuple[Reasoning, list[Message]]:
+        self._take_in()
+        with self._lock:
+            return copy_of(self._fold.reasoning), list(self._messages)
+
+    def _is_stored(self) -> None:
+        if self._keeper is not None:
+            self._keeper.stored()
+        self._on_stored(self.run)
+        if self._quiet_end and self._writer.lost:
+            self._quiet_end = False
+            warnings.warn(self._warning() or "", RuntimeWarning, stacklevel=2)
+
+    def _fails_late(self, error: SessionError) -> None:
+        """A failure of the store; where the run's end knew of none, it is told now, once."""
+        if self._quiet_end:
+            self._quiet_end = False
+            warnings.warn(self._unsent(error), RuntimeWarning, stacklevel=2)
+
+    def _is_kept(self) -> bool:
+        return self._keeper is not None and self._keeper.kept and self._keeper.error is None
+
+    def _warning(self) -> str | None:
+        """One line about what went wrong, None where nothing did."""
+        writer = self._writer
+        if writer.lost:
+            cause = str(writer.cause or "") or type(writer.cause).__name__
+            return _line(f"Not stored of this run: {', '.join(writer.lost)}. {cause}")
+        if writer.stored.is_set():
+            if writer.postponed is None:
+                return None
+            return _line(
+                f"This run is stored, but older turns were not renewed. {writer.postponed}"
+            )
+        silent = writer.silence() > _SILENT_SECONDS
+        at_work = self._keeper is not None and self._keeper.error is None
+        if at_work and writer.failure is None and not (silent and self._is_kept()):
+            # A failure that comes later is told then.
             return None
-        return " ".join(text.split())
+        return self._unsent(writer.failure)
+
+    def _unsent(self, failure: SessionError | None) -> str:
+        why = failure or "The memory has not answered yet."
+        if self._is_kept() and self._outbox is not None:
+            place = self._outbox.description
+            return _line(f"This run is kept in {place} until it can be stored. {why}")
+        full = self._keeper.error if self._keeper is not None else None
+        return _line(
+            "This run is not stored yet; that is tried again until this process ends. "
+            f"{why} {full or ''}"
+        )
 
 
-def _is_stored(event: Event) -> bool:
-    """Whether the event, or that of a sub-agent which it holds, shows in the reasoning."""
+def _is_delta(event: Event) -> bool:
     while isinstance(event, SubAgentEvent):
         event = event.event
-    return not isinstance(event, (TextDelta, ThinkingDelta))
+    return isinstance(event, (TextDelta, ThinkingDelta))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

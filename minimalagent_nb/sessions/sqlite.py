@@ -103,7 +103,7 @@ class SQLiteStore:
         """The file's absolute path, or ``:memory:``."""
         return self._path
 
-    def put(self, item: Item, *, if_absent: bool = False) -> bool:
+    def put(self, item: Item, *, if_absent: bool = False, if_newer: str | None = None) -> bool:
         """Store the item; see `ItemStore.put`.
 
         Raises:
@@ -111,9 +111,12 @@ class SQLiteStore:
         """
         now = int(self._clock())
         sql, values = _PUT, [item.pk, item.sk, item.expires, _encode(item)]
-        if if_absent:
+        if if_absent or if_newer:
             sql += " WHERE items.expires IS NOT NULL AND items.expires <= ?"
             values.append(now)
+        if if_newer:
+            sql += " OR coalesce(json_extract(items.attributes, ?) < ?, 1)"
+            values += [f'$."{if_newer}"', item.attributes[if_newer]]
         with self._errors("written", SessionWriteError), self._lock:
             stored = self._open().execute(sql, values).rowcount > 0
             self._purge(now)
@@ -170,6 +173,18 @@ class SQLiteStore:
         """
         with self._errors("written", SessionWriteError), self._lock:
             self._open().execute("DELETE FROM items WHERE pk = ? AND sk = ?", (pk, sk))
+
+    def used_bytes(self) -> int:
+        """What the items take of the file; room that deleted ones have left does not count.
+
+        Raises:
+            SessionReadError: the file could not be read.
+        """
+        with self._errors("read", SessionReadError), self._lock:
+            names = ("page_count", "freelist_count", "page_size")
+            read = self._open().execute
+            pages, free, size = (int(read(f"PRAGMA {name}").fetchone()[0]) for name in names)
+        return (pages - free) * size
 
     def close(self) -> None:
         """Close the file; it is opened again if the store is used once more."""

@@ -20,10 +20,16 @@ from minimalagent_nb.events import (
     ToolCallEnded,
     ToolCallStarted,
 )
-from minimalagent_nb.sessions import DynamoDBStore, ItemStore, SessionLog, SQLiteStore
+from minimalagent_nb.sessions import DynamoDBStore, ItemStore, Recorder, SessionLog, SQLiteStore
 
 NOW = 4_000_000_017.25
 """In the future: DynamoDB Local deletes what has really expired."""
+
+
+@pytest.fixture(autouse=True)
+def own_outbox(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outbox of DynamoDB tables in a folder of the test."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
 
 
 class Clock:
@@ -134,7 +140,13 @@ def record(
     recorder = log.begin(session_id, real_time=real_time)
     for event in events_of(query, answer, messages):
         recorder.add(event)
+    return end(recorder)
+
+
+def end(recorder: Recorder) -> int:
+    """End a run, and wait until it is stored; its id."""
     assert recorder.finish() is None
+    assert recorder.wait(30)
     return recorder.interaction_id
 
 
@@ -154,13 +166,13 @@ class FaultyStore:
     def description(self) -> str:
         return "a faulty store"
 
-    def put(self, item: Any, *, if_absent: bool = False) -> bool:
+    def put(self, item: Any, **conditions: Any) -> bool:
         self.puts.append(item)
         self.held.set()
         assert self.open.wait(30)
         if self.write_error:
             raise self.write_error
-        return self.inner.put(item, if_absent=if_absent)
+        return self.inner.put(item, **conditions)
 
     def get(self, pk: str, sk: int) -> Any:
         if self.read_error:

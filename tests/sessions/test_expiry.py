@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.conversation import LATE
-from tests.sessions.conftest import Clock, FaultyStore, conversation, events_of, record
+from tests.sessions.conftest import Clock, FaultyStore, conversation, end, events_of, record
 
 TTL = 3600
 
@@ -122,7 +122,7 @@ def test_checkpoints_of_two_kernels_double_nothing(store, log, clock):
     thread.start()
     assert faulty.held.wait(10)
     for recorder in recorders:
-        assert recorder.finish() is None
+        end(recorder)
     faulty.open.set()
     thread.join()
     assert kinds(store).count("checkpoint") == 2
@@ -143,7 +143,7 @@ def test_a_turn_that_ends_after_a_checkpoint_is_not_lost(store, log, clock):
     assert kinds(store)[-1] == "checkpoint"
     for event in events_of("slow", "S"):
         recorder.add(event)
-    assert recorder.finish() is None
+    end(recorder)
     assert texts(log.load("s")) == ["one", "1", "slow", "S", "two", "2"]
 
 
@@ -156,7 +156,7 @@ def test_a_run_of_a_day_is_put_where_checkpoints_look(store, clock):
     record(SessionLog(store, ttl=ttl, clock=clock), "s", "two", "2")
     for event in events_of("slow", "S"):
         recorder.add(event)
-    assert recorder.finish() is None
+    end(recorder)
     assert texts(log.load("s")) == ["one", "1", "two", "2", "slow", "S"]
     assert len(list(log.history("s"))) == 3
 
@@ -184,9 +184,12 @@ def test_a_renewal_that_cannot_read_stores_the_turn_and_says_so(store, clock):
         recorder.add(event)
     faulty.read_error = SessionReadError("The network is down. Try again.")
     assert recorder.finish() == (
-        "Not stored of this run: the list of sessions. The network is down. Try again."
+        "This run is not stored yet; that is tried again until this process ends. "
+        "The network is down. Try again."
     )
     faulty.read_error = None
+    recorder.hurry()
+    assert recorder.wait(30)
     assert log.load("s") == conversation("one", "1", "two", "2")
     assert kinds(store) == ["turn", "turn"]
     record(log, "s", "three", "3")
@@ -203,21 +206,21 @@ def test_kernels_in_any_order_lose_and_double_nothing(steps):
     logs = [SessionLog(store, ttl=TTL, clock=clock) for _ in range(3)]
     running, ended = {}, []
 
-    def end(kernel):
+    def end_of(kernel):
         name = f"{kernel}-{len(ended)}"
         for event in events_of(name, "a"):
             running[kernel].add(event)
-        assert running.pop(kernel).finish() is None
+        end(running.pop(kernel))
         ended.append(name)
 
     for kernel, pause in steps:
         clock.now += pause
         if kernel in running:
-            end(kernel)
+            end_of(kernel)
         else:
             logs[kernel].load("s")
             running[kernel] = logs[kernel].begin("s", real_time=False)
     for kernel in list(running):
-        end(kernel)
+        end_of(kernel)
     assert sorted(texts(logs[0].load("s"))[::2]) == sorted(ended)
     store.close()

@@ -15,7 +15,7 @@ from minimalagent_nb.errors import (
 from minimalagent_nb.fold import fold
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import Item, SessionLog, check_session_id
-from tests.sessions.conftest import NOW, FaultyStore, conversation, events_of, record
+from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of, record
 
 SECOND = 1_000_000
 
@@ -59,7 +59,8 @@ def test_two_processes_with_the_same_id_both_keep_their_interaction(store, clock
     for number, recorder in enumerate(recorders):
         for event in events_of(f"q{number}", f"a{number}"):
             recorder.add(event)
-    assert [recorder.finish() for recorder in recorders] == [None, None]
+    for recorder in recorders:
+        end(recorder)
     assert recorders[0].interaction_id != recorders[1].interaction_id
     assert {item.query for item in logs[0].history("s")} == {"q0", "q1"}
     texts = {message["content"][0]["text"] for message in logs[0].load("s")}

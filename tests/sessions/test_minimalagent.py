@@ -13,7 +13,7 @@ from minimalagent.models import ToolData as TheirTool
 from minimalagent.session import SessionManager
 
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog
-from tests.sessions.conftest import conversation, record
+from tests.sessions.conftest import conversation, end, record
 from tests.widgets.rich_run import rich_run
 
 
@@ -53,7 +53,7 @@ def test_it_reads_a_run_with_approvals_prints_displays_and_sub_agents(log, their
     recorder = log.begin("s", real_time=False)
     for event in rich_run():
         recorder.add(event)
-    assert recorder.finish() is None
+    end(recorder)
     found = theirs.get_reasoning("s")
     assert [[tool.name for tool in step.tools] for step in found.steps] == [
         ["ask_biologist", "plot_masses"],
@@ -70,7 +70,7 @@ def test_it_reads_a_run_under_way(log, theirs):
     while not theirs.get_reasoning("s").session_id:
         assert time.monotonic() < deadline
     assert theirs.get_reasoning("s").session_id == "s"
-    recorder.finish()
+    end(recorder)
 
 
 def test_we_read_what_it_wrote(log, theirs):

@@ -32,6 +32,7 @@ for number in range(int(turns)):
     recorder.add(RunEnded(at=1.0, status="completed", response=answer))
     warning = recorder.finish()
     assert warning is None, warning
+assert log.flush(60)
 """
 
 

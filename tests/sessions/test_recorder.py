@@ -10,18 +10,21 @@ import pytest
 
 from minimalagent_nb.errors import SessionWriteError
 from minimalagent_nb.events import (
+    RunEnded,
     RunStarted,
     StepEnded,
     StepStarted,
+    SubAgentEvent,
     TextDelta,
     ToolCallEnded,
     ToolCallStarted,
 )
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions.batches import read_log
 from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
 from minimalagent_nb.sessions.recorder import Recorder
-from tests.sessions.conftest import NOW, FaultyStore, conversation, events_of
+from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_nothing_is_written_before_the_end_without_real_time(faulty, log):
     for event in events_of("q", "a"):
         recorder.add(event)
     assert faulty.puts == []
-    assert recorder.finish() is None
+    end(recorder)
     assert [item.pk.split("#")[0] for item in faulty.puts] == ["messages", "reasoning", "reasoning"]
     assert faulty.puts[1].pk == "reasoning#s"
 
@@ -81,25 +84,39 @@ def test_the_claim_can_be_read_while_the_run_goes_on(faulty, log):
     wait_for(lambda: log.reasoning("s").interaction_id is not None)
     assert log.reasoning("s").status == "running"
     assert log.reasoning("s").interaction_id == recorder.interaction_id
-    recorder.finish()
+    end(recorder)
 
 
-def test_steps_can_be_read_while_the_run_goes_on(faulty, clock):
-    log = SessionLog(faulty, clock=clock)
-    recorder = quick_recorder(faulty, clock)
+def test_steps_can_be_read_while_the_run_goes_on(faulty, log):
+    recorder = log.begin("s", real_time=True)
     recorder.add(RunStarted(at=NOW, run_id="r", query="the question"))
     for event in step(1):
         recorder.add(event)
-    wait_for(lambda: log.reasoning("s").steps and log.reasoning("s").steps[0].tools)
+    wait_for(lambda: log.reasoning("s").steps and log.reasoning("s").steps[0].tools[0].result)
     seen = log.reasoning("s")
     assert seen.query == "the question"
     assert seen.steps[0].tools[0].name == "tool1"
     assert seen.status == "running"
-    for event in step(2):
+    assert not seen.truncated
+    for event in step(2, 500_000):
         recorder.add(event)
     wait_for(lambda: log.reasoning("s").total_steps == 2)
-    recorder.finish()
+    # Exact, however large.
+    wait_for(lambda: log.reasoning("s").steps[1].tools[0].result == "x" * 500_000)
+    end(recorder)
     assert len(list(log.history("s"))) == 1
+
+
+def kinds(puts):
+    """What was put, in its order: the claim's marker, views, heartbeats, batches, the end."""
+    return [
+        "open"
+        if item.pk == "reasoning#s#open"
+        else ("batch" if item.sk else "heartbeat")
+        if item.pk.startswith("reasoning#s#")
+        else item.pk.split("#")[0] + ("#list" if "##" in item.pk else "")
+        for item in puts
+    ]
 
 
 def test_events_never_wait_for_the_store_and_do_not_pile_up(faulty, clock):
@@ -112,40 +129,55 @@ def test_events_never_wait_for_the_store_and_do_not_pile_up(faulty, clock):
             recorder.add(event)
     assert len(faulty.puts) == 1
     faulty.open.set()
-    wait_for(lambda: len(faulty.puts) == 2)
-    recorder.finish()
-    views = [item for item in faulty.puts if item.pk == "reasoning#s"]
-    # The claim, what came in while it waited (in one view), and the end.
-    assert len(views) == 3
-    assert json.loads(views[1].attributes["reasoning"])["total_steps"] == 200
+    wait_for(lambda: "batch" in kinds(faulty.puts))
+    end(recorder)
+    # All that came in while the claim waited is one batch.
+    assert kinds(faulty.puts).count("batch") == 1
+    assert SessionLog(faulty, clock=clock).reasoning("s").total_steps == 200
+
+
+def test_order_of_writes_of_a_run(faulty, log):
+    recorder = log.begin("s", real_time=True)
+    wait_for(lambda: kinds(faulty.puts) == ["open", "reasoning", "heartbeat"])
+    for event in events_of("q", "a"):
+        recorder.add(event)
+    end(recorder)
+    written = kinds(faulty.puts)
+    assert written[-4:] == ["messages", "reasoning", "reasoning#list", "heartbeat"]
+    assert set(written[3:-4]) <= {"batch", "reasoning"}
+    assert list(faulty.query("reasoning#s#open")) == []
 
 
 def test_refreshes_keep_their_distance(faulty, log):
     recorder = log.begin("s", real_time=True)
     recorder.add(RunStarted(at=NOW, run_id="r", query="q"))
     wait_for(lambda: log.reasoning("s").query == "q")
-    before = len(faulty.puts)
+    before = kinds(faulty.puts).count("reasoning")
     began = time.monotonic()
     for number in range(1, 101):
         for event in step(number):
             recorder.add(event)
+        time.sleep(0.005)
     spent = time.monotonic() - began
-    recorder.finish()
-    # One a second at most, then the reasoning and the entry in the list.
-    assert len(faulty.puts) - before <= spent + 3
+    end(recorder)
+    # One a second at most, then the reasoning whole.
+    assert kinds(faulty.puts).count("reasoning") - before <= spent + 2
 
 
-def test_deltas_are_not_worth_a_refresh(faulty, clock):
+def test_deltas_are_not_stored(faulty, clock):
+    log = SessionLog(faulty, clock=clock)
     recorder = quick_recorder(faulty, clock)
     recorder.add(RunStarted(at=NOW, run_id="r", query="q"))
-    wait_for(lambda: SessionLog(faulty, clock=clock).reasoning("s").query == "q")
-    before = len(faulty.puts)
+    wait_for(lambda: log.reasoning("s").query == "q")
     for _ in range(50):
-        recorder.add(TextDelta(at=NOW, step=1, text="x"))
+        delta = TextDelta(at=NOW, step=1, text="x")
+        recorder.add(delta)
+        recorder.add(SubAgentEvent(at=NOW, step=1, call_id="c", event=delta))
     recorder.add(StepStarted(at=NOW, step=1))
-    wait_for(lambda: len(faulty.puts) > before)
-    assert len(faulty.puts) == before + 1
-    recorder.finish()
+    recorder.add(RunEnded(at=NOW, status="completed", response="a"))
+    end(recorder)
+    stored = read_log(faulty, "s", recorder.interaction_id).events
+    assert [event.type for event in stored] == ["run_started", "step_started", "run_ended"]
 
 
 def test_a_live_view_stays_under_8_kilobytes(faulty, clock):
@@ -154,33 +186,47 @@ def test_a_live_view_stays_under_8_kilobytes(faulty, clock):
     for number in range(1, 41):
         for event in step(number, 50_000):
             recorder.add(event)
-    log = SessionLog(faulty, clock=clock)
-    wait_for(lambda: log.reasoning("s").total_steps == 40 and log.reasoning("s").steps[-1].tools)
-    view = log.reasoning("s")
-    assert view.truncated
-    assert not view.exceeded_size_limit
-    assert [tool.name for one in view.steps for tool in one.tools] == [
+
+    def view():
+        return Reasoning.from_dict(
+            json.loads(next(faulty.query("reasoning#s")).attributes["reasoning"])
+        )
+
+    wait_for(lambda: view().total_steps == 40 and view().steps[-1].tools[-1].result)
+    seen = view()
+    assert seen.truncated
+    assert not seen.exceeded_size_limit
+    assert [tool.name for one in seen.steps for tool in one.tools] == [
         f"tool{number}" for number in range(1, 41)
     ]
-    assert str(view.steps[-1].tools[0].result).startswith("xxxx")
-    for item in faulty.puts:
+    assert str(seen.steps[-1].tools[0].result).startswith("xxxx")
+    for item in [item for item in faulty.puts if item.pk == "reasoning#s"]:
         size = sum(len(str(value).encode()) for value in item.attributes.values())
         assert size + len(item.pk) + 60 < 8192
-    recorder.finish()
-    assert [len(one.tools[0].result) for one in log.reasoning("s").steps[-2:]] != [50_000, 50_000]
+    end(recorder)
+    # What the documented item cannot hold is in the log.
+    [stored] = SessionLog(faulty, clock=clock).history("s")
+    assert [len(one.tools[0].result) for one in stored.steps] == [50_000] * 40
 
 
-def test_a_failed_write_is_one_line_and_costs_nothing_else(faulty, log):
+def test_a_failed_write_is_one_line_and_is_tried_again(faulty, log):
     faulty.write_error = SessionWriteError("The disk is full.\nFree some space.")
     recorder = log.begin("s", real_time=False)
     for event in events_of("q", "a"):
         recorder.add(event)
     assert recorder.finish() == (
-        "Not stored of this run: the conversation, the reasoning, the list of sessions. "
+        "This run is not stored yet; that is tried again until this process ends. "
         "The disk is full. Free some space."
     )
-    # A store that failed is not asked again and again.
-    assert len(faulty.puts) == 1
+    # The same process sees it all the same.
+    assert log.load("s") == conversation("q", "a")
+    assert log.reasoning("s").final_response == "a"
+    assert not log.flush(0)
+    faulty.write_error = None
+    assert log.flush(30)
+    assert log.load("s") == conversation("q", "a")
+    assert [item.final_response for item in log.history("s")] == ["a"]
+    assert SessionLog(faulty.inner, clock=log._clock).load("s") == conversation("q", "a")
 
 
 def test_values_that_defeat_json_cost_only_themselves(faulty, log):
@@ -189,10 +235,10 @@ def test_values_that_defeat_json_cost_only_themselves(faulty, log):
         deep = {"x": deep}
     recorder = log.begin("s", real_time=True)
     messages = [{"role": "user", "content": [{"toolResult": deep}]}]
+    for event in events_of("q", "a", messages):
+        recorder.add(event)
     with pytest.warns(RuntimeWarning, match="could not be checked"):
-        for event in events_of("q", "a", messages):
-            recorder.add(event)
-    assert recorder.finish() is None
+        end(recorder)
     assert log.load("s") == conversation("[redacted: could not be checked]")
     assert log.reasoning("s").final_response == "a"
     # Such an object is taken apart bit by bit: at once it would exhaust the stack.
@@ -200,52 +246,32 @@ def test_values_that_defeat_json_cost_only_themselves(faulty, log):
         deep = deep.pop("x")
 
 
-def test_views_that_could_not_be_stored_are_told_once(faulty, clock):
+def test_a_store_that_failed_for_a_while_costs_nothing(faulty, log):
     faulty.write_error = SessionWriteError("Too many requests. Wait a moment.")
-    recorder = quick_recorder(faulty, clock)
+    recorder = log.begin("s", real_time=True)
     for event in events_of("q", "a"):
         recorder.add(event)
     wait_for(lambda: len(faulty.puts) >= 2)
-    faulty.open.clear()
-    faulty.held.clear()
-    recorder.add(StepStarted(at=NOW, step=9))
-    assert faulty.held.wait(10)
     faulty.write_error = None
-    faulty.open.set()
-    warning = recorder.finish()
-    assert warning == (
-        "This run is stored, but not all of its live views were. Too many requests. Wait a moment."
-    )
-    assert SessionLog(faulty, clock=clock).load("s") == conversation("q", "a")
-    assert recorder.finish() == warning
+    end(recorder)
+    assert log.load("s") == conversation("q", "a")
+    stored = read_log(faulty, "s", recorder.interaction_id)
+    assert stored.ended
+    assert len(stored.events) == len(events_of("q", "a"))
 
 
-def test_the_turn_is_written_before_the_head_and_the_thread_ends(faulty, log):
+def test_the_threads_of_a_run_end_with_it(faulty, log):
     before = set(threading.enumerate())
     recorder = log.begin("s", real_time=True)
-    wait_for(lambda: len(faulty.puts) == 1)
     for event in events_of("q", "a"):
         recorder.add(event)
-    assert recorder.finish() is None
-    last = [item.pk for item in faulty.puts[-3:]]
-    assert last[:2] == ["messages#s", "reasoning#s"]
-    assert json.loads(faulty.puts[-2].attributes["reasoning"])["status"] == "completed"
+    end(recorder)
     wait_for(lambda: set(threading.enumerate()) <= before)
 
 
 def test_a_run_that_added_nothing_leaves_its_reasoning_only(faulty, log):
     recorder = log.begin("s", real_time=False)
     recorder.add(RunStarted(at=NOW, run_id="r", query="q"))
-    assert recorder.finish() is None
+    end(recorder)
     assert log.load("s") == []
     assert log.reasoning("s").query == "q"
-
-
-def test_what_is_stored_is_a_copy(faulty, clock):
-    """The fold goes on while a view is written."""
-    reasoning = Reasoning(query="q")
-    interaction = Interaction(
-        faulty, "s", ids=InteractionIds(clock), ttl=None, clock=clock, extent=None
-    )
-    interaction.put_view(reasoning)
-    assert reasoning == Reasoning(query="q")
