@@ -37,7 +37,8 @@ MOST_CALLS = 128
 """Calls of one turn; further ones are refused."""
 
 _POLL = 0.5
-"""Seconds after which a waiting thread looks up, so that an interrupt is seen on Windows too."""
+"""Seconds after which a waiting thread looks up: on Windows, and where it comes just before the
+wait, an interrupt does not end one."""
 
 
 @dataclass(frozen=True)
@@ -144,17 +145,17 @@ class Execution:
 
         A call that was ended has no outcome after this.
         """
-        self._interrupt_all()
         until = time.monotonic() + self._site.grace
         try:
+            self._interrupt_all()
             while any(call.goes_on for call in self._open.values()):
                 left = until - time.monotonic()
                 if left <= 0:
                     break
-                self._wait(left)
+                self._wait(min(left, _POLL))
         except KeyboardInterrupt:
             # Whoever is this impatient has what they want: the run ends now.
-            pass
+            self._interrupt_all()
         events = self._sweep()
         for call in self._open.values():
             call.reports.close()

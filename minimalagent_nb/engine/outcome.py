@@ -107,12 +107,14 @@ class ResultBudget:
         """`value` within its share; the model is told where that cut it."""
         with self._lock:
             share = max(self._left // max(self._waiting, 1), _SMALLEST_SHARE)
-        output = render(value, min(self._each, share))
-        if output.truncated and share < self._each:
-            note = (
-                f"[the results of one turn share {self._together:,} characters: call fewer tools "
-                "at once, or ask for less, to see more of each]"
-            )
+        if share >= self._each:
+            return render(value, self._each)
+        note = (
+            f"[the results of one turn share {self._together:,} characters: call fewer tools "
+            "at once, or ask for less, to see more of each]"
+        )
+        output = render(value, max(share - len(note), _SMALLEST_SHARE))
+        if output.truncated:
             output.content.append({"text": note})
         return output
 

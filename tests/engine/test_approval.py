@@ -247,8 +247,7 @@ def test_an_interrupt_of_the_question_stops_the_run():
     agent = deleting("a", approver=Answers(KeyboardInterrupt()))
     events: list[Any] = []
     with pytest.raises(KeyboardInterrupt):
-        for event in agent.stream("?"):
-            events.append(event)
+        events.extend(agent.stream("?"))
     assert the_end(events).status == "stopped"
     assert events[-1].type == "run_ended"
     assert ran == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import random
@@ -188,10 +189,8 @@ def test_thousands_of_interrupts_never_strike_behind_a_shield():
                     half_done.pop()
 
         def run(guard: Interruptible = guard, work=work) -> None:
-            try:
+            with contextlib.suppress(ToolInterrupt):
                 guard.run(work)
-            except ToolInterrupt:
-                pass
 
         thread = threading.Thread(target=run)
         thread.start()

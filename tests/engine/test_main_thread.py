@@ -124,8 +124,7 @@ def test_the_users_interrupt_stops_the_run_as_anywhere():
 
     events: list[Any] = []
     with pytest.raises(KeyboardInterrupt):
-        for event in agent_of([interrupted, here]).stream("?"):
-            events.append(event)
+        events.extend(agent_of([interrupted, here]).stream("?"))
     assert [the_end(events, f"call-{n}").status for n in (1, 2)] == ["stopped", "stopped"]
     assert events[-1].status == "stopped"
 

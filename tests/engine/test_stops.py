@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from minimalagent_nb import Agent, RunStoppedError, tool
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.execution import CallSite, Execution
 from minimalagent_nb.models import ScriptedModel, call
-from minimalagent_nb.tools import ToolContext
+from minimalagent_nb.tools import Toolbox, ToolContext
 from tests.engine.calling import agent_of, events_of, executed, stopped_after, the_end, violations
 
 
@@ -257,31 +260,39 @@ def test_a_stop_in_an_async_run_ends_what_runs_in_threads():
     assert ended.wait(10)
 
 
-def test_a_second_interrupt_does_not_lose_the_end_of_the_run():
-    """The wait for the tools is cut short, and the events come all the same."""
+def test_a_second_interrupt_cuts_the_wait_short_and_loses_nothing():
     release = threading.Event()
 
     @tool
-    def stuck() -> None:
-        """Wait."""
+    def stuck(context: ToolContext) -> None:
+        """Have the user lose patience, and wait."""
+        context.cancel.wait(30)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         release.wait(30)
 
-    agent = agent_of([stuck])
-    stream = agent.stream("?")
-    for event in stream:
-        if event.type == "tool_call_started":
-            break
+    uses: Any = [{"toolUseId": "call-1", "name": "stuck", "input": {}}]
+    site = CallSite(CancelToken(), asyncio.new_event_loop, 20_000, grace=20)
+    execution = Execution(uses, Toolbox([stuck]), {}, site, 1, time.time)
+    batches = execution.batches()
+    next(batches)
     begun = time.monotonic()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            stream.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
-            for _ in stream:
-                pass
-    finally:
-        release.set()
-    assert time.monotonic() - begun < 20
+    assert execution.settle() == []
+    assert time.monotonic() - begun < 10
+    assert execution.goes_on("call-1")
+    release.set()
+    assert list(batches)[-1][-1].status == "success"  # type: ignore[union-attr]
 
 
+def stopped(agent: Agent, begun: threading.Event) -> list[Any]:
+    """The events of a run that is stopped when its tool has begun."""
+    stopper = stopped_after(agent, begun)
+    events = events_of(agent)
+    stopper.join()
+    begun.clear()
+    return events
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_callbacks_on_the_flag_that_fail_are_told_and_cost_nothing():
     begun = threading.Event()
 
@@ -297,12 +308,11 @@ def test_callbacks_on_the_flag_that_fail_are_told_and_cost_nothing():
         while True:
             pass
 
-    agent = agent_of([odd])
+    script = [[call("odd")], [call("odd")]]
+    agent = Agent(tools=[odd], show_reasoning=False, model=ScriptedModel(script))
     with pytest.warns(RuntimeWarning, match="odd callback"):
-        stopper = stopped_after(agent, begun)
-        end = the_end(events_of(agent))
-        stopper.join()
-    assert end.status == "stopped"
+        stopped(agent, begun)
+    assert the_end(stopped(agent, begun)).status == "stopped"
 
 
 def test_the_next_run_of_the_agent_is_not_touched():
