@@ -35,7 +35,7 @@ _PART = 100
 _VALUE = 64_000
 _TEXT = 64_000
 _BOUNDED_VALUES = {"inputs", "result"}
-_BOUNDED_TEXTS = {"by", "error", "name", "query", "reason", "response", "text", "thinking"}
+_TAGS = {"type", "call_id"}
 _DELTAS = ("thinking_delta", "text_delta")
 _OF_A_CALL = {
     "approval_requested",
@@ -305,7 +305,7 @@ def _bounded_op(op: Op) -> Op:
             op[key], cut = bounded(value, _VALUE)
             if cut:
                 op = {**op, "cut": True}
-        elif key in _BOUNDED_TEXTS and isinstance(value, str):
+        elif isinstance(value, str) and key not in _TAGS:
             op[key] = bounded_text(value, _TEXT)
         elif key == "fraction":
             op[key] = value if value is not None and 0 <= value <= 1 else None

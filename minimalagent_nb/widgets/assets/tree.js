@@ -883,8 +883,7 @@ class ProgressLine {
   /** @param {Tool["progress"]} progress */
   update(progress) {
     this.root.hidden = !progress;
-    if (!progress) return;
-    const { fraction, text } = progress;
+    const { fraction, text } = progress ?? { fraction: null, text: "" };
     this.bar.hidden = typeof fraction !== "number";
     const percent = `${Math.round(Math.min(Math.max(Number(fraction), 0), 1) * 100)}`;
     setText(this.text, this.bar.hidden ? text : `${percent} % ${text ?? ""}`.trim());
@@ -1074,7 +1073,7 @@ class AgentItem extends Item {
     // The call asked another time: the branch is of the newest run.
     if (this.parts && run.started !== this.run.started) this.clear();
     this.run = run;
-    setText(this.label, run.agent || "Sub-agent");
+    setText(this.label, run.agent.slice(0, 200) || "Sub-agent");
     setText(this.query, run.query.slice(0, SHORT_TEXT));
     const isLeft = run.status === "running" && isOver;
     setAttribute(this.root, "data-status", isLeft ? "left" : String(run.status));
