@@ -6,6 +6,7 @@ resolved them, and what would need a file, a request or a refresh is left alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -60,7 +61,8 @@ _clients: weakref.WeakSet[Any] = weakref.WeakSet()
 
 def remember_client(client: Any) -> None:
     """Count the credentials of this boto3 client, as they are at any time, among the secrets."""
-    _clients.add(client)
+    with contextlib.suppress(TypeError):  # a stand-in that cannot be referred to weakly
+        _clients.add(client)
 
 
 def known_secrets() -> tuple[tuple[str, str], ...]:

@@ -33,6 +33,7 @@ from minimalagent_nb.models.protocol import (
     ThinkingChunk,
 )
 from minimalagent_nb.models.waiting import unless_cancelled
+from minimalagent_nb.secrets import remember_client
 
 if TYPE_CHECKING:
     from minimalagent_nb.models.bedrock_errors import BrokenTurn
@@ -260,6 +261,7 @@ class Bedrock:
         with self._lock:
             if self._client is None:
                 self._client = self._make_client()
+            remember_client(self._client)
             return self._client
 
     def _make_client(self) -> Any:
