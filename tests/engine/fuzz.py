@@ -246,13 +246,15 @@ class Follower:
     def _check_calls(self) -> None:
         twice = {token: times for token, times in self._traces.ran.items() if times > 1}
         self.expect(not twice, f"Calls that ran more than once: {twice}.")
-        started = {e.call_id: e for e in self.events if e.type == "tool_call_started"}
+        started: dict[str, Any] = {}
         for event in self.events:
-            if event.type != "tool_call_ended" or event.status != "success":
-                continue
-            token = started[event.call_id].inputs.get("token")
-            if isinstance(token, str) and started[event.call_id].name in ("act", "act_async"):
-                self.expect(self._traces.ran[token] == 1, f"{token} succeeded without a run.")
+            if event.type == "tool_call_started":
+                started[event.call_id] = event
+            elif event.type == "tool_call_ended" and event.status == "success":
+                call = started[event.call_id]
+                token = call.inputs.get("token")
+                if isinstance(token, str) and call.name in ("act", "act_async"):
+                    self.expect(self._traces.ran[token] == 1, f"{token} succeeded without a run.")
 
     def _check_requests(self) -> None:
         if self._server is not None:

@@ -1,0 +1,1 @@
+"""What a run costs beside other agent libraries: ``python -m tests.benchmarks.engine``."""
