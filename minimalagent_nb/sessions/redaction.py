@@ -15,7 +15,7 @@ import re
 import threading
 import urllib.parse
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Union
 
@@ -76,12 +76,12 @@ class Redactor:
 
     def __init__(
         self,
-        rules: Rule | Iterable[Rule] | None = None,
+        rules: Rule | Sequence[Rule] | None = None,
         *,
         secrets: Callable[[], Iterable[tuple[str, str]]] = known_secrets,
     ) -> None:
-        several = [rules] if isinstance(rules, (str, re.Pattern)) or callable(rules) else rules
-        self._rules = [_as_function(rule) for rule in several or ()]
+        several = rules if isinstance(rules, (list, tuple)) else [] if rules is None else [rules]
+        self._rules = [_as_function(rule) for rule in several]
         self._secrets = secrets
         self._seen: dict[str, str] = {}
         self._lock = threading.Lock()

@@ -1,0 +1,460 @@
+"""What is never stored: secrets of the process, and what the user's rules find."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+import zlib
+
+import boto3
+import pytest
+from botocore.credentials import RefreshableCredentials
+
+from minimalagent_nb import Agent, tool
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.events import (
+    MessageAdded,
+    Notice,
+    RunStarted,
+    SubAgentEvent,
+    ToolCallEnded,
+    ToolCallOutput,
+    ToolCallStarted,
+)
+from minimalagent_nb.models import ScriptedModel, call, say
+from minimalagent_nb.secrets import known_secrets, remember_client
+from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions.redaction import REDACTED, UNCHECKED, Redactor
+from tests.sessions.conftest import conversation, events_of, make_store
+
+SECRET = "sk-proj-0a1B2c3D4e5F6g7H8i9J0k1L"
+MARK = "[redacted: OPENAI_API_KEY]"
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    return SECRET
+
+
+def only(**secrets):
+    """A redactor that knows these secrets and no others."""
+    return Redactor(secrets=lambda: secrets.items())
+
+
+# -- which values are secrets ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("OPENAI_API_KEY", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        *("PGPASSWORD", "DB_PASS", "MYSQL_PWD", "MY_CREDENTIALS", "apikey", "SIGNING_KEY_2"),
+    ],
+)
+def test_values_under_secret_names_count(monkeypatch, name):
+    monkeypatch.setenv(name, "q9w8e7r6t5")
+    assert (name, "q9w8e7r6t5") in known_secrets()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_KEY", "short"),
+        ("API_KEY", "Disabled"),
+        ("API_KEY", ""),
+        ("MAX_TOKENS", "100000000"),
+        ("KEYBOARD_LAYOUT", "us-international"),
+        ("TOKENIZERS_PARALLELISM", "tokenizers"),
+        ("SOME_ADDRESS", "q9w8e7r6t5"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", os.path.abspath(__file__)),
+    ],
+)
+def test_other_values_do_not(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert value not in [secret for _, secret in known_secrets()]
+
+
+def test_a_number_is_a_password_but_no_token(monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "123456789")
+    monkeypatch.setenv("TOKEN_LIMIT", "987654321")
+    values = [secret for _, secret in known_secrets()]
+    assert "123456789" in values
+    assert "987654321" not in values
+
+
+def test_passwords_in_urls_count(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://ann:q9w8e7r6t5@db.example.com/main")
+    assert Redactor().value("psql says q9w8e7r6t5") == "psql says [redacted: DATABASE_URL]"
+
+
+def test_credentials_of_clients_count(aws_environment):
+    session = boto3.Session("AKIAOFTHISCLIENT", "secret/of+this+client", "token-of-this-client")
+    client = session.client("dynamodb", region_name="us-west-2")
+    assert "secret/of+this+client" not in dict(map(reversed, known_secrets()))
+    remember_client(client)
+    text = "AKIAOFTHISCLIENT secret/of+this+client secret%2Fof%2Bthis%2Bclient token-of-this-client"
+    assert Redactor().value(text) == (
+        "[redacted: AWS access key id] [redacted: AWS secret access key] "
+        "[redacted: AWS secret access key] [redacted: AWS session token]"
+    )
+
+
+def test_credentials_are_never_refreshed_for_it(aws_environment):
+    def refresh():
+        raise AssertionError("the network was asked")
+
+    session = boto3.Session()
+    refreshable = RefreshableCredentials(
+        "AKIAREFRESHABLE", "secret-to-be-renewed", "t" * 30, None, refresh, "test"
+    )
+    session._session._credentials = refreshable
+    client = session.client("dynamodb", region_name="us-west-2")
+    remember_client(client)
+    # Long expired: its properties would ask for new ones.
+    refreshable._expiry_time = refreshable._time_fetcher()
+    assert "secret-to-be-renewed" in dict(map(reversed, known_secrets()))
+    refreshable._secret_key = "secret-renewed-now"
+    assert "secret-renewed-now" in dict(map(reversed, known_secrets()))
+
+
+def test_nothing_of_aws_is_loaded_for_it():
+    script = (
+        "import sys\nfrom minimalagent_nb.sessions.redaction import Redactor\n"
+        "Redactor().value('x')\n"
+        "print([name for name in sys.modules if name.startswith(('boto', 'urllib3'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# -- where they are found -------------------------------------------------------
+
+
+def test_every_notation_of_a_secret():
+    redactor = only(KEY="a\"b\\c/d e'f+é\n9")
+    texts = [json.dumps({"k": "a\"b\\c/d e'f+é\n9"}), repr("a\"b\\c/d e'f+é\n9")]
+    texts += ["x=a%22b%5Cc%2Fd%20e%27f%2B%C3%A9%0A9", "x=a%22b%5Cc%2Fd+e%27f%2B%C3%A9%0A9"]
+    for text in texts:
+        found = redactor.value(text)
+        assert found.count("[redacted: KEY]") == 1
+        assert len(found) < 30
+
+
+def test_keys_bytes_and_any_depth():
+    redactor = only(KEY=SECRET)
+    value = {SECRET: 1, "b": [SECRET.encode() + b"\xff", {"c": ("x", f"y {SECRET}")}]}
+    assert redactor.value(value) == {
+        "[redacted: KEY]": 1,
+        "b": [b"[redacted: KEY]\xff", {"c": ("x", "y [redacted: KEY]")}],
+    }
+
+
+def test_two_keys_that_become_one_are_both_kept():
+    assert only(K=SECRET).value({SECRET: 1, "[redacted: K]": 2}) == {
+        "[redacted: K]": 1,
+        "[redacted: K] (2)": 2,
+    }
+
+
+def test_what_needs_no_change_is_the_same_object():
+    redactor = only(KEY=SECRET)
+    value = {"a": [1, 2.5, None, True, "text", b"bytes"], "b": {"c": ()}}
+    assert redactor.value(value) is value
+    event = RunStarted(at=1.0, run_id="r", query="nothing", tools=("a", "b"))
+    assert redactor.event(event) is event
+    message = conversation("nothing")[0]
+    assert redactor.message(message) is message
+
+
+@pytest.mark.parametrize("cut", range(0, len(SECRET) + 1, 3))
+def test_of_a_secret_in_two_pieces_half_is_left_at_most(cut):
+    redactor = only(KEY=SECRET)
+    left = redactor.value(f"printed {SECRET[:cut]}") + redactor.value(f"{SECRET[cut:]} after")
+    pieces = re.findall(r"[\w-]+", left)
+    assert max((len(piece) for piece in pieces if piece in SECRET), default=0) <= len(SECRET) / 2
+    assert "[redacted: KEY]" in left
+
+
+def test_the_longer_of_two_secrets_is_named():
+    redactor = only(SHORT="abcdefgh", LONG="abcdefghijkl")
+    assert redactor.value("abcdefghijkl abcdefgh") == "[redacted: LONG] [redacted: SHORT]"
+
+
+def test_a_secret_is_known_as_soon_as_it_is_set_and_after_it_was_taken_back(monkeypatch):
+    redactor = Redactor()
+    assert redactor.value(SECRET) == SECRET
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    assert redactor.value(SECRET) == MARK
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert redactor.value(SECRET) == MARK
+
+
+def test_events_in_every_field(secret):
+    place = {"at": 1.0, "step": 1, "call_id": "c"}
+    redactor = Redactor()
+    started = ToolCallStarted(**place, name="f", inputs={"key": SECRET})
+    assert redactor.event(started).inputs == {"key": MARK}
+    ended = ToolCallEnded(**place, status="error", error=f"no {SECRET}", value=secret)
+    assert redactor.event(ended).error == f"no {MARK}"
+    printed = ToolCallOutput(**place, kind="stdout", text=f"{SECRET}\n")
+    assert redactor.event(SubAgentEvent(**place, event=printed)).event.text == f"{MARK}\n"
+    assert redactor.event(Notice(at=1.0, kind="memory", text=SECRET)).text == MARK
+
+
+# -- messages -------------------------------------------------------------------
+
+
+def reasoning_block(text, signature="c2lnbmF0dXJl"):
+    inner = {"text": text, **({"signature": signature} if signature else {})}
+    return {"reasoningContent": {"reasoningText": inner}}
+
+
+def test_signed_reasoning_is_left_as_it_is():
+    redactor = Redactor(r"[a-zA-Z0-9]{6,}", secrets=lambda: [])
+    hidden = {"reasoningContent": {"redactedContent": b"opaque123456"}}
+    message = {"role": "assistant", "content": [reasoning_block("a b c"), hidden]}
+    assert redactor.message(message) is message
+
+
+def test_signed_reasoning_with_something_to_take_out_is_left_out():
+    """Its signature would not fit any more, and the service refuse the conversation."""
+    redactor = only(KEY=SECRET)
+    blocks = [reasoning_block(f"the key is {SECRET}"), {"text": "hello"}]
+    assert redactor.message({"role": "assistant", "content": blocks}) == {
+        "role": "assistant",
+        "content": [{"text": "hello"}],
+    }
+    alone = redactor.message({"role": "assistant", "content": blocks[:1]})
+    assert alone["content"] == [{"text": REDACTED}]
+    unsigned = {"role": "assistant", "content": [reasoning_block(SECRET, signature="")]}
+    assert redactor.message(unsigned)["content"] == [reasoning_block("[redacted: KEY]", "")]
+
+
+def test_rules_leave_the_words_of_the_wire_alone():
+    redactor = Redactor(r"\w+", secrets=lambda: [])
+    content = [
+        {"text": "hello"},
+        {"toolUse": {"toolUseId": "id", "name": "f", "input": {"a": "b"}}},
+        {"toolResult": {"toolUseId": "id", "status": "success", "content": [{"json": {"a": 1}}]}},
+        {"document": {"format": "txt", "name": "mine", "source": {"bytes": b"x"}}},
+    ]
+    assert redactor.message({"role": "user", "content": content}) == {
+        "role": "user",
+        "content": [
+            {"text": REDACTED},
+            {"toolUse": {"toolUseId": "id", "name": "f", "input": {REDACTED: REDACTED}}},
+            {
+                "toolResult": {
+                    "toolUseId": "id",
+                    "status": "success",
+                    "content": [{"json": {REDACTED: 1}}],
+                }
+            },
+            {"document": {"format": "txt", "name": REDACTED, "source": {"bytes": b"x"}}},
+        ],
+    }
+
+
+def test_pictures_in_displays_are_no_text():
+    redactor = Redactor(r"\d+", secrets=lambda: [])
+    data = {"image/png": "aGVsbG8x", "text/plain": "42", "image/svg+xml": "<text>42</text>"}
+    event = ToolCallOutput(at=1.0, step=1, call_id="c", kind="display", data=data)
+    assert redactor.event(event).data == {
+        "image/png": "aGVsbG8x",
+        "text/plain": REDACTED,
+        "image/svg+xml": f"<text>{REDACTED}</text>",
+    }
+
+
+# -- rules ----------------------------------------------------------------------
+
+
+def test_rules_of_every_kind_one_after_the_other():
+    rules = [r"\d{4}", re.compile("BOB", re.IGNORECASE), str.upper]
+    assert Redactor(rules, secrets=lambda: []).value("bob has 1234") == "[REDACTED] HAS [REDACTED]"
+    assert Redactor(str.title, secrets=lambda: []).value("ann") == "Ann"
+
+
+@pytest.mark.parametrize("rule", ["(", "a*", 7, [r"\d", 7], re.compile(b"x"), ["a", ""]])
+def test_rules_that_cannot_be_used_are_refused(rule):
+    with pytest.raises(ConfigurationError, match="redact"):
+        SessionLog(SQLiteStore(":memory:"), redact=rule)
+
+
+@pytest.mark.parametrize("rule", [lambda text: 1 / 0, lambda text: None])
+def test_a_rule_that_fails_costs_the_text_and_one_warning(rule):
+    redactor = Redactor(rule, secrets=lambda: [])
+    with pytest.warns(RuntimeWarning, match="could not be checked") as warned:
+        values = [redactor.value({"a": ["text", 1]}), redactor.value("more")]
+    assert values == [{UNCHECKED: [UNCHECKED, 1]}, UNCHECKED]
+    assert len(warned) == 1
+
+
+def test_objects_that_have_no_text_are_replaced():
+    class Odd:
+        def __str__(self):
+            raise ValueError
+
+    with pytest.warns(RuntimeWarning):
+        assert only().value([Odd()]) == UNCHECKED
+    with pytest.warns(RuntimeWarning):
+        message = only().message({"role": "user", "content": [{"text": Odd()}]})
+    assert message == {"role": "user", "content": [{"text": UNCHECKED}]}
+
+
+# -- in the stores --------------------------------------------------------------
+
+
+def everything_in(item):
+    """All texts of an item, those of compressed and of encoded ones included."""
+    for value in (item.pk, *item.attributes.values()):
+        if isinstance(value, bytes):
+            yield from (value, zlib.decompress(value) if value[:1] == b"x" else b"")
+        yield str(value).encode()
+        for piece in re.findall(r"[A-Za-z0-9+/]{20,}={0,2}", str(value)):
+            if len(piece) % 4 == 0:
+                yield base64.b64decode(piece)
+
+
+def agent_that_leaks(store, **options):
+    """Its tool and its model say the secret in every way that is stored."""
+
+    @tool
+    def leak(key: str) -> dict:
+        """Say what was said."""
+        print("printed", key)
+        if key == "fail":
+            raise ValueError(f"no {SECRET}")
+        return {"key": key, key: [key]}
+
+    model = ScriptedModel(
+        [
+            [say(f"I call with {SECRET}", thinking=f"so {SECRET}"), call("leak", key=SECRET)],
+            call("leak", key="fail"),
+            f"It is {SECRET}.",
+        ]
+    )
+    return Agent(
+        tools=[leak], model=model, memory=store, show_reasoning=False, session_ttl=None, **options
+    )
+
+
+@pytest.mark.parametrize("real_time", [True, False])
+@pytest.mark.parametrize("engine", ["sqlite", "dynamodb", "moto"])
+def test_no_store_ever_holds_the_secret(engine, real_time, request, secret, tmp_path):
+    store = make_store(engine, request, clock=time.time)
+    taken = KeepingStore(store)
+    agent = agent_that_leaks(taken, real_time_reasoning=real_time)
+    result = agent.run(f"My key is {SECRET}", session_id="s")
+    assert result.response == f"It is {SECRET}.", "the reader sees the original"
+    assert agent.memory.flush()
+    taken.put_by_hand_is_seen()
+    texts = [text for item in taken.items for text in everything_in(item)]
+    assert any(MARK.encode() in text for text in texts)
+    assert [text for text in texts if SECRET.encode() in text] == []
+    stored = agent.get_reasoning("s")
+    assert stored.query == f"My key is {MARK}"
+    assert stored.steps[0].tools[0].result == {"key": MARK, MARK: [MARK]}
+    assert agent.list_sessions()[0].title == f"My key is {MARK}"
+    for file in tmp_path.rglob("*sqlite3*"):
+        assert SECRET.encode() not in file.read_bytes()
+    agent.memory.close()
+
+
+class KeepingStore:
+    """A store that remembers every item that was ever put; an `ItemStore`."""
+
+    def __init__(self, inner):
+        self.inner, self.items = inner, []
+        self.description = inner.description
+
+    def put(self, item, **options):
+        self.items.append(item)
+        return self.inner.put(item, **options)
+
+    def put_by_hand_is_seen(self):
+        """That what is looked for would be found."""
+        from minimalagent_nb.sessions import Item
+
+        leak = Item("p", 1, {"a": zlib.compress(SECRET.encode()), "b": SECRET})
+        found = [text for text in everything_in(leak) if SECRET.encode() in text]
+        assert len(found) == 2
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def test_what_the_user_names_is_not_stored_and_the_model_sees_it(tmp_path):
+    model = ScriptedModel(["Yes."])
+    agent = Agent(
+        model=model,
+        memory=f"sqlite:///{tmp_path / 's.sqlite3'}",
+        redact=[r"\b\d{3}-\d{2}\b", lambda text: text.replace("Ann", "someone")],
+        show_reasoning=False,
+    )
+    agent.run("Ann is 123-45", session_id="s")
+    assert model.requests[0].messages[-1]["content"] == [{"text": "Ann is 123-45"}]
+    assert agent.memory.load("s")[0] == conversation(f"someone is {REDACTED}")[0]
+    assert agent.get_reasoning("s").query == f"someone is {REDACTED}"
+
+
+def test_a_rule_that_fails_costs_no_run(tmp_path):
+    def rule(text):
+        raise KeyError(text)
+
+    agent = Agent(model=ScriptedModel(["Yes."]), memory="sqlite:///" + str(tmp_path / "s"),
+                  redact=rule, show_reasoning=False)  # fmt: skip
+    with pytest.warns(RuntimeWarning, match="KeyError"):
+        agent.run("hello", session_id="s")
+    assert agent.memory.load("s") == conversation(UNCHECKED, UNCHECKED)
+    assert b"hello" not in (tmp_path / "s").read_bytes() + (tmp_path / "s-wal").read_bytes()
+
+
+def test_redact_belongs_to_the_log_where_memory_is_one():
+    log = SessionLog(SQLiteStore(":memory:"), redact="x")
+    assert Agent(model=ScriptedModel(["a"]), memory=log).memory is log
+    with pytest.raises(ConfigurationError, match="belongs to the SessionLog"):
+        Agent(model=ScriptedModel(["a"]), memory=log, redact="x")
+
+
+def test_messages_of_a_run_are_redacted_but_not_those_that_the_run_goes_on_with(secret):
+    redactor = Redactor()
+    [event] = [e for e in events_of("q", SECRET) if isinstance(e, MessageAdded)][1:]
+    assert redactor.event(event).message["content"] == [{"text": MARK}]
+    assert event.message["content"] == [{"text": SECRET}]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_all_files_of_the_store_are_the_owners_alone(tmp_path, monkeypatch):
+    previous = os.umask(0)
+    try:
+        agent = Agent(model=ScriptedModel(["a"]), memory=f"sqlite:///{tmp_path / 'n' / 's.db'}",
+                      show_reasoning=False)  # fmt: skip
+        agent.run("q", session_id="s")
+        agent.memory.flush()
+        agent.export_session("s", tmp_path / "n" / "s.jsonl")
+    finally:
+        os.umask(previous)
+    files = sorted((tmp_path / "n").iterdir())
+    assert [file.name for file in files] == ["s.db", "s.db-shm", "s.db-wal", "s.jsonl"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE((tmp_path / "n").stat().st_mode) == 0o700
+
+
+# -- cost -----------------------------------------------------------------------
+
+
+def test_it_is_one_pass_over_the_text():
+    """Texts that are made of beginnings of the secret are the worst there are."""
+    redactor = only(KEY=SECRET, OTHER="sk-proj-other-and-longer-0123456789")
+    text = SECRET[:12] * 100_000
+    assert redactor.value(text) is text
