@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from minimalagent_nb._version import __version__
+from minimalagent_nb.cli.sessions_arguments import add_session_commands, add_table_commands
 from minimalagent_nb.errors import AgentError
 
 __all__ = ["main"]
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         help="also ask the model for one word (a service may charge for it)",
     )
     doctor.set_defaults(run=_doctor)
+    add_session_commands(commands)
+    add_table_commands(commands)
     return parser
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from minimalagent_nb._version import __version__
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
 
-__all__ = ["Finding", "examine", "run_doctor"]
+__all__ = ["Finding", "examine", "print_findings", "run_doctor"]
 
 State = Literal["ok", "note", "problem"]
 
@@ -33,11 +34,17 @@ class Finding:
 
 def run_doctor(*, ask: bool = False) -> int:
     """Print the findings; 1 where one of them is a problem, else 0."""
+    findings = examine(ask=ask)
+    print_findings(findings)
+    return 1 if any(finding.state == "problem" for finding in findings) else 0
+
+
+def print_findings(findings: Sequence[Any]) -> None:
+    """Print findings, this room's or those about a table, each with its advice."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console()
-    findings = examine(ask=ask)
     styles = {"ok": "green", "note": "yellow", "problem": "red"}
     for finding in findings:
         line = Text.assemble(
@@ -46,7 +53,6 @@ def run_doctor(*, ask: bool = False) -> int:
         console.print(line.append(finding.text), soft_wrap=True)
         for way in finding.advice.splitlines():
             console.print(Text(f"{'':<19}→ {way}", style="dim"), soft_wrap=True)
-    return 1 if any(finding.state == "problem" for finding in findings) else 0
 
 
 def examine(*, ask: bool = False) -> list[Finding]:

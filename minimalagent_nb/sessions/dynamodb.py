@@ -1,7 +1,7 @@
 """The documented DynamoDB table, used with data-plane permissions alone.
 
-Imports errors, items and the translation of errors; boto3 from outside, at the
-first use of a store. Region, credentials, endpoint (``AWS_ENDPOINT_URL_DYNAMODB``)
+Imports errors, secrets, items and the translation of errors; boto3 from outside, at
+the first use of a store. Region, credentials, endpoint (``AWS_ENDPOINT_URL_DYNAMODB``)
 and proxies are boto3's own matter.
 
 The table is created by the first write that misses it. Nothing describes it first:
@@ -21,10 +21,12 @@ from decimal import Decimal
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError, SessionReadError, SessionWriteError
+from minimalagent_nb.secrets import remember_client
+from minimalagent_nb.sessions.dynamodb_client import open_client
 from minimalagent_nb.sessions.dynamodb_errors import error_code, explain
 from minimalagent_nb.sessions.items import Attribute, Item
 
-__all__ = ["DEFAULT_REGION", "DEFAULT_TABLE", "DynamoDBStore"]
+__all__ = ["DEFAULT_REGION", "DEFAULT_TABLE", "DynamoDBStore", "check_table_name"]
 
 DEFAULT_TABLE = "minimalagent-session-table"
 DEFAULT_REGION = "us-west-2"
@@ -35,6 +37,20 @@ _KEYS = ("pk", "sk", "expiration_time")
 _CREATION_SECONDS = 120.0
 """How long to wait for a table that is being created."""
 _CREATION_POLL = 0.5
+
+
+def check_table_name(table_name: str) -> str:
+    """The name as it is.
+
+    Raises:
+        ConfigurationError: DynamoDB allows no such name.
+    """
+    if isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name):
+        return table_name
+    raise ConfigurationError(
+        f"{table_name!r:.300} is no DynamoDB table name: use 3 to 255 letters, digits, dots, "
+        "dashes and underscores."
+    )
 
 
 class DynamoDBStore:
@@ -63,12 +79,7 @@ class DynamoDBStore:
         create_table: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not isinstance(table_name, str) or not _TABLE_NAME.fullmatch(table_name):
-            raise ConfigurationError(
-                f"{table_name!r} is no DynamoDB table name: use 3 to 255 letters, digits, "
-                "dots, dashes and underscores."
-            )
-        self._table, self._region = table_name, region
+        self._table, self._region = check_table_name(table_name), region
         self._client, self._owns_client = client, client is None
         self._session, self._create, self._clock = session, create_table, clock
         self._lock = threading.Lock()
@@ -281,19 +292,8 @@ class DynamoDBStore:
         """The client, made at the first use."""
         with self._lock:
             if self._client is None:
-                import boto3
-                from botocore.config import Config
-
-                session = self._session or boto3.Session()
-                self._client = session.client(
-                    "dynamodb",
-                    region_name=self._region,
-                    config=Config(
-                        connect_timeout=5,
-                        read_timeout=10,
-                        retries={"mode": "standard", "total_max_attempts": 4},
-                    ),
-                )
+                self._client = open_client(self._region, self._session)
+            remember_client(self._client)
             return self._client
 
     @contextlib.contextmanager

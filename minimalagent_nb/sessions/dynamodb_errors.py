@@ -5,12 +5,14 @@ Imports botocore's exceptions, when an error has come.
 
 from __future__ import annotations
 
-__all__ = ["error_code", "explain"]
+__all__ = ["ITEM_ACTIONS", "NO_PERMISSION", "error_code", "explain"]
 
-ITEM_ACTIONS = "dynamodb:Query, dynamodb:GetItem, dynamodb:PutItem and dynamodb:DeleteItem"
-TABLE_ACTIONS = "dynamodb:CreateTable and dynamodb:UpdateTimeToLive"
+ITEM_ACTIONS = ("Query", "GetItem", "PutItem", "DeleteItem")
+"""All that is asked of a table that is there."""
+_ITEM_WORDS = "dynamodb:Query, dynamodb:GetItem, dynamodb:PutItem and dynamodb:DeleteItem"
+_TABLE_WORDS = "dynamodb:CreateTable and dynamodb:UpdateTimeToLive"
 
-_NO_PERMISSION = ("AccessDeniedException", "AccessDenied")
+NO_PERMISSION = ("AccessDeniedException", "AccessDenied")
 _BAD_CREDENTIALS = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -46,9 +48,9 @@ def _explain_answer(error: Exception, code: str, table: str, region: str) -> str
     """An answer of the service."""
     message = str(getattr(error, "response", {}).get("Error", {}).get("Message") or code)
     message = message.rstrip(". ")
-    if code in _NO_PERMISSION:
+    if code in NO_PERMISSION:
         return (
-            f"{message}. Allow {ITEM_ACTIONS} on the table {table} (and {TABLE_ACTIONS} if it "
+            f"{message}. Allow {_ITEM_WORDS} on the table {table} (and {_TABLE_WORDS} if it "
             "is to be created by itself)."
         )
     if code in _BAD_CREDENTIALS:

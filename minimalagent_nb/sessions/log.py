@@ -9,7 +9,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from minimalagent_nb.errors import ConfigurationError, SessionIdError, SessionWriteError
 from minimalagent_nb.events import Event
@@ -90,7 +90,7 @@ class SessionLog(SessionCarrier):
         store: ItemStore,
         *,
         ttl: int | None = None,
-        redact: Rule | Iterable[Rule] | None = None,
+        redact: Rule | Sequence[Rule] | None = None,
         clock: Callable[[], float] = time.time,
         lease: float = LEASE,
         outbox: Outbox | None = None,

@@ -1,0 +1,202 @@
+"""How sessions look in a terminal: lists that fit 80 columns, and the tree of a run.
+
+Imports events, reasoning and the printer; rich for the page.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from minimalagent_nb import events
+from minimalagent_nb.reasoning import Reasoning, ToolData
+from minimalagent_nb.sessions import SessionInfo
+from minimalagent_nb.sessions.codec import dumps
+from minimalagent_nb.widgets import TerminalPrinter, figures
+
+__all__ = [
+    "history_page",
+    "print_json",
+    "replayed",
+    "sessions_page",
+    "show_interaction",
+    "summary_of",
+]
+
+_STYLES = {"completed": "green", "failed": "red", "stopped": "yellow", "running": "blue"}
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON, as far as the stream's encoding allows readable."""
+    text = dumps(value)
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        import json
+
+        text = json.dumps(json.loads(text))
+    print(text)  # noqa: T201 - a command line prints
+
+
+def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
+    """Print a list of sessions."""
+    console = Console()
+    if not found:
+        console.print(f"No sessions in {place}.", markup=False, highlight=False, soft_wrap=True)
+        return
+    table = _table()
+    table.add_column("session", overflow="fold", ratio=3)
+    table.add_column("last used", no_wrap=True, width=16)
+    table.add_column("runs", justify="right", no_wrap=True, width=5)
+    table.add_column("began with", overflow="ellipsis", no_wrap=True, ratio=4)
+    for info in found:
+        used = _when(info.last_used)
+        table.add_row(info.session_id, used, str(info.interactions), _line(info.title))
+    console.print(table)
+    console.print(f"{len(found)} in {place}", style="dim", markup=False, soft_wrap=True)
+
+
+def history_page(runs: Sequence[Reasoning], first: int, session_id: str) -> None:
+    """Print a list of interactions, the first of which has the number `first`."""
+    console = Console()
+    table = _table()
+    table.add_column("N", justify="right", no_wrap=True)
+    table.add_column("when", no_wrap=True, width=16)
+    table.add_column("status", no_wrap=True, width=9)
+    table.add_column("steps", justify="right", no_wrap=True, width=5)
+    table.add_column("query", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("answer", overflow="ellipsis", no_wrap=True, ratio=1)
+    for number, run in enumerate(runs, first):
+        table.add_row(
+            str(number),
+            _when(_began(run)),
+            Text(run.status, _STYLES.get(run.status, "")),
+            str(run.total_steps),
+            _line(run.query or ""),
+            _line(run.error or run.final_response or ""),
+        )
+    console.print(table)
+    hint = f"minimalagent-nb show {session_id} --at N prints one of them"
+    console.print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def summary_of(run: Reasoning, number: int) -> dict[str, Any]:
+    """An interaction as a line of the history, in JSON."""
+    return {
+        "number": number,
+        "interaction_id": run.interaction_id,
+        "started": _began(run),
+        "status": run.status,
+        "total_steps": run.total_steps,
+        "query": run.query,
+        "final_response": run.final_response,
+        "error": run.error,
+        "usage": run.usage.to_dict(),
+    }
+
+
+def show_interaction(run: Reasoning) -> None:
+    """Print a stored run as the printer prints one that goes on."""
+    console = Console()
+    printer = TerminalPrinter(console)
+    for event in replayed(run):
+        printer.add(event)
+    if run.status == "running":
+        console.print("   Still running.", style="blue")
+    if run.truncated:
+        console.print("   The stored copy was shortened to fit.", style="dim")
+
+
+def replayed(run: Reasoning) -> Iterator[events.Event]:
+    """Events that amount to this run, in the order of its steps."""
+    at = run.started or 0.0
+    yield events.RunStarted(
+        at=at, run_id="", query=run.query or "", model=run.model, agent=run.agent
+    )
+    for step in run.steps:
+        at, number = float(step.timestamp or at), step.step_number
+        yield events.StepStarted(at=at, step=number)
+        yield events.StepEnded(
+            at=at,
+            step=number,
+            stop_reason="tool_use",
+            thinking=step.thinking or "",
+            text=step.text or "",
+            calls=max(len(step.tools), 1),
+            usage=step.usage,
+            duration=step.duration or 0.0,
+        )
+        for index, tool in enumerate(step.tools):
+            yield from _call(tool, number, f"{number}.{index}", at)
+    for notice in run.notices:
+        yield events.Notice(at=at, kind="stored", text=notice)
+    if run.final_thinking:
+        yield events.StepEnded(
+            at=at, step=run.total_steps + 1, stop_reason="", thinking=run.final_thinking
+        )
+    if run.status != "running":
+        yield events.RunEnded(
+            at=at,
+            status=run.status,  # type: ignore[arg-type]
+            response=run.final_response or "",
+            stop_reason=run.stop_reason,
+            error=run.error,
+            usage=run.usage,
+            duration=run.duration or 0.0,
+        )
+
+
+def _call(tool: ToolData, step: int, call_id: str, at: float) -> Iterator[events.Event]:
+    """The events of one tool call."""
+    place: dict[str, Any] = {"at": at, "step": step, "call_id": call_id}
+    yield events.ToolCallStarted(**place, name=tool.name, inputs=tool.inputs)
+    given = dict(tool.approval or {})
+    if given.get("decision") == "pending":
+        yield events.ApprovalRequested(**place)
+    elif given:
+        known = {key: given[key] for key in ("decision", "inputs", "reason", "by") if key in given}
+        yield events.ApprovalGiven(**place, **known)
+    for part in tool.output:
+        kind = part.get("kind", "stdout")
+        yield events.ToolCallOutput(
+            **place, kind=kind, text=part.get("text", ""), data=part.get("data")
+        )
+    if tool.reasoning is not None:
+        for event in replayed(tool.reasoning):
+            yield events.SubAgentEvent(**place, event=event)
+    if tool.status != "running":
+        yield events.ToolCallEnded(
+            **place,
+            status=tool.status,  # type: ignore[arg-type]
+            result=tool.result,
+            error=tool.error,
+            duration=tool.duration or 0.0,
+            truncated=tool.truncated,
+            left_behind=tool.left_behind,
+        )
+
+
+def _table() -> Table:
+    return Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="bold")
+
+
+def _line(text: str) -> Text:
+    """Any text as one harmless line."""
+    return Text(" ".join(figures.clean(text[:500]).split()))
+
+
+def _began(run: Reasoning) -> float | None:
+    if run.started is not None or run.interaction_id is None:
+        return run.started
+    return run.interaction_id / 1_000_000
+
+
+def _when(seconds: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
