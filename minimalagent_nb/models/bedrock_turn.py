@@ -114,7 +114,7 @@ class StreamedTurn:
         """
         if "metadata" in event:
             self._usage = _usage(_dict(event["metadata"]).get("usage"))
-        elif self.complete:
+        elif self._stop_reason is not None:
             return None
         elif "contentBlockDelta" in event:
             body = _dict(event["contentBlockDelta"])
@@ -123,12 +123,13 @@ class StreamedTurn:
             body = _dict(event["contentBlockStart"])
             use = _dict(body.get("start", {})).get("toolUse")
             if use is not None:
-                _texts(_dict(use), "toolUseId", "name")
+                for name in ("toolUseId", "name"):
+                    _text(_dict(use), name)
                 self._begin(_index(body), "toolUse").use = use
         elif "contentBlockStop" in event:
             self._open.pop(_index(_dict(event["contentBlockStop"])), None)
         elif "messageStop" in event:
-            (self._stop_reason,) = _texts(_dict(event["messageStop"]), "stopReason")
+            self._stop_reason = _text(_dict(event["messageStop"]), "stopReason")
         return None
 
     def _begin(self, index: int, kind: str) -> _Block:
@@ -142,25 +143,27 @@ class StreamedTurn:
 
     def _delta(self, index: int, delta: Mapping[str, Any]) -> TextChunk | ThinkingChunk | None:
         if "text" in delta:
-            (text,) = _texts(delta, "text")
+            text = _text(delta, "text")
             self._block(index, "text").pieces.append(text)
             return TextChunk(text)
         if "toolUse" in delta:
             block = self._open.get(index)
             if block is None or block.kind != "toolUse":
                 raise ValueError("a piece of a tool call came without its beginning")
-            block.pieces += _texts({"input": "", **_dict(delta["toolUse"])}, "input")
+            use = _dict(delta["toolUse"])
+            if "input" in use:
+                block.pieces.append(_text(use, "input"))
         elif "reasoningContent" in delta:
             return self._reasoning(index, _dict(delta["reasoningContent"]))
         return None
 
     def _reasoning(self, index: int, piece: Mapping[str, Any]) -> ThinkingChunk | None:
         if "text" in piece:
-            (text,) = _texts(piece, "text")
+            text = _text(piece, "text")
             self._block(index, "thinking").pieces.append(text)
             return ThinkingChunk(text)
         if "signature" in piece:
-            self._block(index, "thinking").signature += _texts(piece, "signature")
+            self._block(index, "thinking").signature.append(_text(piece, "signature"))
         elif "redactedContent" in piece:
             data = piece["redactedContent"]  # botocore's own reader has decoded it
             data = data if isinstance(data, bytes) else base64.b64decode(data, validate=True)
@@ -226,8 +229,8 @@ def _index(body: Mapping[str, Any]) -> int:
     return index
 
 
-def _texts(body: Mapping[str, Any], *names: str) -> list[str]:
-    texts = [body.get(name) for name in names]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"an event of the stream has no {' and no '.join(names)}")
-    return texts  # type: ignore[return-value]
+def _text(body: Mapping[str, Any], name: str) -> str:
+    text = body.get(name)
+    if not isinstance(text, str):
+        raise ValueError(f"an event of the stream has no {name}")
+    return text
