@@ -12,8 +12,11 @@ from minimalagent_nb.reasoning import Reasoning
 
 if TYPE_CHECKING:
     import os
+    import threading
+    from collections.abc import Iterator
     from typing import IO, Any
 
+    from minimalagent_nb.events import Event
     from minimalagent_nb.sessions import SessionInfo, SessionLog
 
 __all__ = ["MemoryFace"]
@@ -41,6 +44,45 @@ class MemoryFace:
             SessionReadError: the memory could not be read.
         """
         return list(self.memory.history(session_id)) if self.memory else []
+
+    def iter_reasoning_history(
+        self, session_id: str, *, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[Reasoning]:
+        """The same one by one, read as the iterator goes on: for long sessions.
+
+        Args:
+            limit: at most so many.
+
+        Raises:
+            SessionReadError: the memory could not be read.
+        """
+        if self.memory is None:
+            return iter(())
+        return self.memory.history(session_id, newest_first=newest_first, limit=limit)
+
+    def watch(
+        self,
+        session_id: str,
+        interaction_id: int | None = None,
+        *,
+        poll: float = 0.5,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """The events of a run with real-time reasoning as they are stored, by any process.
+
+        The last one is `RunEnded`, with the status ``failed`` where the run's kernel died.
+
+        Args:
+            interaction_id: the interaction, from its first event on; None for the run that
+                is under way, or else the next one.
+            poll: seconds between two looks at the memory.
+            stop: ends the watching when it is set.
+
+        Raises:
+            ConfigurationError: the agent has no memory.
+            SessionReadError: the memory could not be read, or has no log of the interaction.
+        """
+        return self._memory().watch(session_id, interaction_id, poll=poll, stop=stop)
 
     def list_sessions(self, limit: int | None = None) -> list[SessionInfo]:
         """The sessions of the memory, the one used last first.

@@ -151,6 +151,9 @@ class Liveness:
         newest = next(store.query(key, after=0, newest_first=True, limit=1), None)
         if beat is not None and beat.status != "running":
             return True, beat.lease
+        if newest is not None and "repair" in newest.attributes:
+            # Somebody has found it dead and is closing it: whoever asks may do the same.
+            return True, LEASE
         # The id of an interaction is the time at which it was begun, by the same clock.
         at = max(
             interaction_id / SECOND,

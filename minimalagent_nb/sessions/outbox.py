@@ -28,7 +28,7 @@ from minimalagent_nb.sessions.items import Attribute, Item
 if TYPE_CHECKING:
     from minimalagent_nb.sessions.sqlite import SQLiteStore
 
-__all__ = ["Outbox", "UnsentRun", "default_outbox_path"]
+__all__ = ["Outbox", "OutboxFullError", "UnsentRun", "default_outbox_path"]
 
 LIMIT_BYTES = 256_000_000
 """What the file may hold."""
@@ -39,6 +39,10 @@ def default_outbox_path() -> Path:
     from minimalagent_nb.sessions.sqlite import default_path
 
     return default_path().with_name("outbox.sqlite3")
+
+
+class OutboxFullError(SessionWriteError):
+    """The outbox takes nothing more; what is in it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,13 @@ class Outbox:
         """Keep these pieces of a run; those that are kept already stay as they are.
 
         Raises:
-            SessionWriteError: the file is full, or could not be written.
+            OutboxFullError: the file is full.
+            SessionWriteError: it could not be written.
         """
         store = self._opened()
         size = sum(len(chunk.data) * 3 // 2 + 200 for chunk in chunks)
         if store.used_bytes() + size > self._limit:
-            raise SessionWriteError(
+            raise OutboxFullError(
                 f"The outbox {store.path} is full: older runs wait in it to be sent. Mend the "
                 "way to their table, or move the file away to give them up."
             )

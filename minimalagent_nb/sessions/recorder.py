@@ -24,7 +24,7 @@ from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions.batches import EventQueue
 from minimalagent_nb.sessions.interaction import Interaction
-from minimalagent_nb.sessions.outbox import Outbox
+from minimalagent_nb.sessions.outbox import Outbox, OutboxFullError
 from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.shorten import copy_of
 from minimalagent_nb.sessions.writer import Keeper, Writer
@@ -43,9 +43,9 @@ class Recorder:
     """The memory of one run.
 
     `add` never waits for the store. `finish` waits until the run is safe, which it is
-    as soon as it is in the outbox, and where there is none in the store itself; never
-    longer than a few seconds. What is not stored then is stored afterwards. Events come
-    from one thread.
+    as soon as it is in the outbox, and where there is none that can be used in the store
+    itself; never longer than a few seconds. What is not stored then is stored afterwards.
+    Events come from one thread.
 
     Args:
         interaction: writes the items.
@@ -145,10 +145,10 @@ class Recorder:
             if self._keeper is not None:
                 self._keeper.finish()
             self._writer.finish()
-        if self._keeper is None:
-            self._writer.settled.wait(STORE_SECONDS)
-        else:
+        if self._keeper is not None:
             self._keeper.safe.wait(OUTBOX_SECONDS)
+        if not self._has_outbox():
+            self._writer.settled.wait(STORE_SECONDS)
         self._told = self._told or self._warning()
         self._quiet_end = self._told is None
         return self._told
@@ -201,6 +201,13 @@ class Recorder:
             self._quiet_end = False
             warnings.warn(self._unsent(error), RuntimeWarning, stacklevel=2)
 
+    def _has_outbox(self) -> bool:
+        """Whether there is one that can be used; a full one would have told of a failure."""
+        keeper = self._keeper
+        return keeper is not None and (
+            keeper.error is None or isinstance(keeper.error, OutboxFullError)
+        )
+
     def _is_kept(self) -> bool:
         return self._keeper is not None and self._keeper.kept and self._keeper.error is None
 
@@ -217,8 +224,7 @@ class Recorder:
                 f"This run is stored, but older turns were not renewed. {writer.postponed}"
             )
         silent = writer.silence() > _SILENT_SECONDS
-        at_work = self._keeper is not None and self._keeper.error is None
-        if at_work and writer.failure is None and not (silent and self._is_kept()):
+        if self._has_outbox() and writer.failure is None and not silent:
             # A failure that comes later is told then.
             return None
         return self._unsent(writer.failure)

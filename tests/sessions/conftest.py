@@ -164,7 +164,7 @@ class FaultyStore:
 
     @property
     def description(self) -> str:
-        return "a faulty store"
+        return f"the faulty store {id(self)}"
 
     def put(self, item: Any, **conditions: Any) -> bool:
         self.puts.append(item)
