@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -169,3 +171,39 @@ def test_the_private_loop_is_not_opened_again_by_a_call_that_comes_late() -> Non
     never_used.close()
     with pytest.raises(RuntimeError, match="closed"):
         never_used.get()
+
+
+PROFILED_AFTERWARDS = """
+import sys, threading
+from minimalagent_nb import Agent, RunStoppedError, tool
+from minimalagent_nb.models import ScriptedModel, call
+
+begun = threading.Event()
+
+@tool
+def busy() -> None:
+    "Work for ever."
+    begun.set()
+    while True:
+        pass
+
+agent = Agent(tools=[busy], model=ScriptedModel([call("busy")]), show_reasoning=False)
+threading.Thread(target=lambda: (begun.wait(), agent.stop()), daemon=True).start()
+try:
+    agent.run("?")
+except RunStoppedError:
+    sys.setprofile(lambda *_: None)
+    print((lambda: "over")())
+"""
+
+
+def test_a_debugger_or_profiler_works_after_a_tool_was_broken_off() -> None:
+    """In a process of its own: where CPython's flag stays up, nothing ever ends it."""
+    told = subprocess.run(
+        [sys.executable, "-c", PROFILED_AFTERWARDS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert told.stdout == "over\n"
