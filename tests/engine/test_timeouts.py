@@ -7,8 +7,10 @@ import threading
 import time
 
 from minimalagent_nb import Agent, tool
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.execution import CallSite, Execution
 from minimalagent_nb.models import ScriptedModel, call
-from minimalagent_nb.tools import ToolContext
+from minimalagent_nb.tools import Toolbox, ToolContext
 from tests.engine.calling import agent_of, events_of, executed, the_end
 
 
@@ -186,11 +188,15 @@ def test_the_time_of_a_call_begins_when_it_runs():
 
 def test_calls_that_time_out_make_room_for_those_that_wait():
     release = threading.Event()
+    ended_first: list[int] = []
 
     @tool(timeout=0.05)
     def stuck(n: int) -> int:
         """Wait."""
-        release.wait(30)
+        try:
+            release.wait(30)
+        finally:
+            ended_first.append(n)
         return n
 
     @tool
@@ -200,8 +206,35 @@ def test_calls_that_time_out_make_room_for_those_that_wait():
 
     calls = [*(call("stuck", n=n) for n in range(32)), call("last")]
     agent = Agent(tools=[stuck, last], show_reasoning=False, model=ScriptedModel([calls, "."]))
-    try:
-        events = events_of(agent)
-    finally:
-        release.set()
+    events = events_of(agent)
+    assert ended_first == []
+    release.set()
     assert the_end(events, "call-33").result == "here"
+
+
+def test_what_a_call_left_behind_returns_later_is_void():
+    release = threading.Event()
+    before = set(threading.enumerate())
+
+    @tool(timeout=0.01)
+    def stuck() -> str:
+        """Wait."""
+        release.wait(30)
+        return "too late"
+
+    def others(kind: type) -> list[threading.Thread]:
+        return [t for t in threading.enumerate() if t not in before and isinstance(t, kind)]
+
+    uses = [{"toolUseId": "call-1", "name": "stuck", "input": {}}]
+    site = CallSite(CancelToken(), asyncio.new_event_loop, 20_000, grace=0.01)
+    execution = Execution(uses, Toolbox([stuck]), {}, site, 1, time.time)  # type: ignore[arg-type]
+    batches = execution.batches()
+    next(batches)
+    while others(threading.Timer):  # until it was given up
+        time.sleep(0.01)
+    release.set()
+    for thread in others(threading.Thread):
+        thread.join(20)
+    (end,) = [event for batch in batches for event in batch]
+    assert (end.status, end.left_behind) == ("error", True)
+    assert end.value is None
