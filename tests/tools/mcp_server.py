@@ -10,9 +10,7 @@ import asyncio
 import base64
 import os
 import pathlib
-import struct
 import sys
-import zlib
 from typing import Any
 
 from mcp import types
@@ -25,21 +23,9 @@ except ImportError:  # mcp 1
     from mcp.server.fastmcp import Context, FastMCP  # type: ignore[no-redef]
     from mcp.server.fastmcp.exceptions import ToolError  # type: ignore[no-redef]
 
+from tests.tools.wire import png
+
 server = FastMCP("birds")
-
-
-def png(width: int = 2, height: int = 2) -> bytes:
-    """A grey image."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress((b"\0" + b"\x80" * width) * height)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
 
 
 @server.tool()

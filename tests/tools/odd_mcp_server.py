@@ -1,6 +1,6 @@
 """A server of tools that keeps to the protocol by hand, and does what proper ones do not.
 
-python odd_mcp_server.py paged|endless|silent|exits
+python odd_mcp_server.py paged|endless|silent|exits|stubborn
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CONTENTS: dict[str, Any] = {
     "two texts": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}],
     "broken image": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}],
     "nothing": [],
+    "process": [{"type": "text", "text": str(os.getpid())}],
 }
 
 
@@ -73,6 +74,8 @@ def main(mode: str) -> None:
             result = answer(request, mode)
             reply = {"jsonrpc": "2.0", "id": request["id"], "result": result}
             print(json.dumps(reply), flush=True)
+    if mode == "stubborn":
+        time.sleep(600)
 
 
 if __name__ == "__main__":

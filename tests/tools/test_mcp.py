@@ -23,8 +23,7 @@ from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import MCPServer, Tool, Toolbox, render
 from minimalagent_nb.tools.mcp_values import fitted_schema, value_of
 from tests.servers.converse_rules import violations
-from tests.tools.mcp_server import png
-from tests.tools.wire import refused
+from tests.tools.wire import png, refused
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROPER = (sys.executable, "-m", "tests.tools.mcp_server", "stdio")
@@ -264,10 +263,10 @@ def test_without_with_it_starts_at_first_use_and_ends_by_close() -> None:
 
 def test_it_ends_with_the_interpreter() -> None:
     script = (
-        "import sys\n"
-        "from tests.tools.test_mcp import proper, used\n"
-        "server = proper()\n"
-        "print(used(server, 'process'), flush=True)\n"
+        "from minimalagent_nb.tools import MCPServer\n"
+        "from tests.tools.test_mcp import ODD, used\n"
+        "server = MCPServer.stdio(*ODD, 'stubborn')\n"
+        "print(used(server, 'plain', what='process'), flush=True)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False

@@ -25,7 +25,7 @@ from minimalagent_nb import Agent, tool
 from minimalagent_nb.events import MessageAdded, ToolCallOutput
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import render
-from tests.tools.wire import refused
+from tests.tools.wire import png, refused
 
 
 def encoded(image: PillowImage.Image, kind: str = "PNG") -> bytes:
@@ -115,6 +115,12 @@ def test_an_image_that_claims_to_be_endless_is_only_bytes() -> None:
     data[16:24] = struct.pack(">II", 60_000, 60_000)
     output = render(bytes(data))
     assert "image" not in str(output.content)
+
+
+def test_a_small_file_of_very_many_pixels_is_not_decoded() -> None:
+    data = png(12_000, 12_000, depth=1)
+    assert len(data) < 100_000
+    assert render(data).content == [{"text": f"<{len(data):,} bytes>"}]
 
 
 def test_without_pillow_a_large_image_is_described() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from typing_extensions import TypedDict
 
 from minimalagent_nb import tool
@@ -139,6 +139,22 @@ def test_what_may_mean_several_things_is_refused_in_words(hint: Any, sent: Any, 
     with pytest.raises(ArgumentsError, match=says) as caught:
         arguments_of(hint).bind({"value": sent})
     assert str(caught.value).startswith("The arguments do not fit. value")
+
+
+class Nest(RootModel[list["Nest"]]):
+    """A list of such lists: a value could be put into one more for ever."""
+
+
+def test_mending_ends() -> None:
+    with pytest.raises(ArgumentsError, match="list"):
+        arguments_of(Nest).bind({"value": 5})
+
+
+def test_arguments_are_copies() -> None:
+    inputs = {"value": {"rows": [1]}}
+    _, kwargs = arguments_of(Any).bind(inputs)
+    kwargs["value"]["rows"].append(2)
+    assert inputs == {"value": {"rows": [1]}}
 
 
 JSON = st.recursive(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+import zlib
 from typing import Any
 
 from minimalagent_nb.messages import normalize, user_message
@@ -50,4 +52,18 @@ def characters(output: ToolOutput) -> int:
         len(part["text"]) if "text" in part else len(json.dumps(part["json"], ensure_ascii=False))
         for part in output.content
         if "image" not in part
+    )
+
+
+def png(width: int = 2, height: int = 2, depth: int = 8) -> bytes:
+    """The file of a grey image of `depth` bits a pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x80" * (width * depth // 8)) * height)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     )
