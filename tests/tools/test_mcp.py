@@ -273,7 +273,12 @@ def test_it_ends_with_the_interpreter() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert waited_for(lambda: not is_running(int(done.stdout)))
+    process = int(done.stdout)
+    try:
+        assert waited_for(lambda: not is_running(process))
+    finally:
+        if is_running(process):
+            os.kill(process, signal.SIGKILL)
 
 
 def test_it_ends_with_the_last_reference() -> None:
