@@ -57,7 +57,10 @@ def printed(text: str) -> str:
 
     One at the end of a line stays, because what follows may still write over that.
     """
-    return "\n".join(_printed_line(line) for line in text.replace("\r\n", "\n").split("\n"))
+    text = text.replace("\r\n", "\n")
+    if "\r" not in text:
+        return clean(text)
+    return "\n".join(_printed_line(line) for line in text.split("\n"))
 
 
 def _printed_line(line: str) -> str:

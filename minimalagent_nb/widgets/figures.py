@@ -125,7 +125,7 @@ def tool_word(tool: ToolData) -> str:
     approval = tool.approval if isinstance(tool.approval, Mapping) else {}
     if tool.status == "running" and approval.get("decision") == "pending":
         return "Waits for approval"
-    return TOOL_WORDS.get(tool.status, clean(str(tool.status))[:40])
+    return TOOL_WORDS.get(str(tool.status), clean(str(tool.status))[:40])
 
 
 def agent_word(tool: ToolData, run: Reasoning) -> str:

@@ -53,16 +53,21 @@ def static_html(reasoning: Reasoning) -> str:
     return written
 
 
-def least_size(run: Reasoning, limits: Limits) -> int:
-    """What the run needs at least within these limits, without writing it."""
+def least_size(run: Reasoning, limits: Limits, most: int = 2 * MAX_BYTES) -> int:
+    """What the run needs at least within these limits, without writing it.
+
+    The counting ends at `most`: sub-agents of sub-agents can be very many.
+    """
     size = min(len(run.final_response or ""), limits.answer)
     for step in run.steps[: limits.steps]:
         texts = (step.thinking or "", step.text or "")
-        size += sum(min(len(text), limits.thinking) for text in texts)
-        size += _FRAME_BYTES * (1 + min(len(step.tools), limits.tools))
-        for tool in step.tools[: limits.tools] if limits.depth else ():
-            if tool.reasoning and size < MAX_BYTES:
-                size += least_size(tool.reasoning, limits.inner())
+        size += sum(min(len(text), limits.thinking) for text in texts) + _FRAME_BYTES
+        for tool in step.tools[: limits.tools]:
+            size += _FRAME_BYTES
+            if size >= most:
+                return size
+            if tool.reasoning and limits.depth > 0:
+                size += least_size(tool.reasoning, limits.inner(), most - size)
     return size
 
 

@@ -20,6 +20,8 @@ __all__ = ["static_markdown", "static_text"]
 
 _MAX_CHARACTERS = 150_000
 _ANSWER = 64_000
+_CALLS = 1_000
+"""So many calls, those of sub-agents too, are written at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class _Size:
         return _Size(max(self.value // 2, 100), self.depth - 1, 10, 5, 5)
 
 
-_SIZES = (_Size(2_000, 4), _Size(500, 2), _Size(100, 0, parts=2))
+_SIZES = (_Size(2_000, 4), _Size(500, 2), _Size(100, 0), _Size(100, 0, 12, 4, 2))
 """The first with which the whole is small enough counts."""
 
 
@@ -60,10 +62,25 @@ def _fitting(write: Callable[[Reasoning, _Size], list[str]], run: Reasoning) -> 
     """The run written with values as long as the size of the whole allows."""
     written = ""
     for size in _SIZES:
+        if size.depth and _calls(run, size, _CALLS) >= _CALLS:
+            continue
         written = "\n".join(write(run, size)).strip()
         if len(written) <= _MAX_CHARACTERS:
             break
     return written
+
+
+def _calls(run: Reasoning, size: _Size, most: int) -> int:
+    """How many calls would be written; the counting ends at `most`."""
+    number = 0
+    for step in run.steps[: size.steps]:
+        for tool in step.tools[: size.tools]:
+            number += 1
+            if number < most and tool.reasoning and size.depth > 0:
+                number += _calls(tool.reasoning, size.inner(), most - number)
+            if number >= most:
+                return most
+    return number
 
 
 def _markdown(run: Reasoning, size: _Size) -> list[str]:

@@ -8,10 +8,10 @@ import re
 import pytest
 from rich.console import Console
 
-from minimalagent_nb.events import Event, Notice, StepEnded
+from minimalagent_nb.events import Event, Notice, StepEnded, SubAgentEvent
 from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import AnswerView, TerminalPrinter
-from tests.widgets import sample_run
+from tests.widgets import rich_run, sample_run
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 
 
@@ -127,3 +127,68 @@ def test_a_payload_is_printed_as_text(payload: str) -> None:
 def test_markup_of_rich_means_nothing() -> None:
     text = printed(hostile_run("[bold red]x[/] [link=https://evil.example]x[/link]"))
     assert text.count("[bold red]x[/] [link=https://evil.example]x[/link]") > 5
+
+
+def test_a_run_with_all_that_a_call_can_bring() -> None:
+    lines = printed(rich_run.rich_run(), width=80).splitlines()
+    assert max(len(line) for line in lines) <= 80
+    for line in (
+        "│  │  plot_masses 10 % reading the table",
+        "│  │  plot_masses: 344 rows, 8 columns",
+        "│  │  ┌─ biologist  How many birds of each species are there?",
+        "│  │  ├─ biologist · Step 1  1,350 tokens, 900 from cache · 100 ms",
+        '│  │  │  ├─ count_rows(by="species")',
+        "│  │  │  │  344 rows read",
+        "│  │  │  │  ┌─ statistician  Are 68 birds enough?",
+        "│  │  │  │     No: the power is only **0.42**.",
+        "│  │  plot_masses: [<Figure size 420x180 with 1 Axes>, 972 bytes]",
+        "│  │  delete_rows waits for approval",
+        "│  │  Denied by user: We still need the table.  drop_table",
+        "│  │  drop_table Denied  6.2 s",
+        "│  │  Left behind: it could not be ended and may still run.",
+        "│  14 messages before Monday were left out of the prompt to keep it within ",
+    ):
+        assert line in lines
+    assert 'where="year < 2008")' in "".join(lines).replace("│  │  ", "")
+    assert any("Completed · Cut off at the limit of output tokens" in line for line in lines)
+    assert sum("reading the table" in line or "drawing 3 bars" in line for line in lines) == 1
+
+
+def test_printed_lines_are_whole_and_bounded() -> None:
+    teller = rich_run.Storyteller()
+    events: list[Event] = [teller.begin(), *teller.turn(calls=1), teller.call("work", {})]
+    for piece in ("one", " line\ntwo", "\r 5%\r10%", "\n", "left"):
+        events += [teller.printed("call-1", piece)]
+    events += [teller.printed("call-1", "wrong\n", "stderr"), teller.returned("call-1", 1)]
+    lines = printed(events).splitlines()
+    assert [line for line in lines if line.startswith("│  │  ")] == [
+        *("│  │  one line", "│  │  10%", "│  │  left", "│  │  wrong", "│  │  work Done  200 ms"),
+        "│  │  1",
+    ]
+    much = [*events[:-2], teller.printed("call-1", "x" * 60 + "\n")] + [
+        teller.printed("call-1", "x" * 60 + "\n") for _ in range(5_000)
+    ]
+    text = printed([*much, teller.returned("call-1", 1)])
+    assert len(text) < 20_000
+    assert text.count("… more was printed than is shown here") == 1
+
+
+def test_progress_is_a_line_every_two_seconds() -> None:
+    teller = rich_run.Storyteller()
+    events: list[Event] = [teller.begin(), *teller.turn(calls=1), teller.call("work", {})]
+    events += [teller.progress("call-1", f"row {n}", n / 1_000) for n in range(1_000)]  # 10 s
+    assert 4 <= printed(events).count("work ") <= 6
+
+
+def test_fifty_sub_agents_in_one_another_leave_room_for_words() -> None:
+    events: list[Event] = []
+    for level in range(51):
+        teller = rich_run.Storyteller()
+        some = [teller.begin("question", agent=f"agent {level}"), *teller.turn("hm", calls=1)]
+        for event in [*some, teller.call("ask", {"level": level})]:
+            for _ in range(level):
+                event = SubAgentEvent(at=event.at, step=1, call_id="call-1", event=event)
+            events.append(event)
+    lines = printed(events, width=60).splitlines()
+    assert max(len(line) for line in lines) <= 60
+    assert any("agent 50 · Step 1" in line for line in lines)
