@@ -116,24 +116,22 @@ class Interruptible:
         raise ToolInterrupt
 
 
-class _TakenBack(BaseException):
-    """What strikes in the place of an interrupt that is not wanted any more."""
-
-
-def _send(thread: int, signal: type[BaseException] = ToolInterrupt) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(signal))
+def _send(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(ToolInterrupt)
+    )
 
 
 def _take_back() -> None:
     """Forget an interrupt that was sent to this thread and has not struck yet.
 
-    Another one takes its place and strikes at once. To clear it with NULL would leave
+    Another one takes its place and strikes here. To clear it with NULL would leave
     CPython's flag up that something is pending: until 3.12 that slows the interpreter, and
     on 3.11 a thread that is traced or profiled then never gets over its next call.
     """
     try:
-        _send(threading.get_ident(), _TakenBack)
+        _send(threading.get_ident())
         for _ in range(1_000):
             pass
-    except _TakenBack:
+    except ToolInterrupt:
         return
