@@ -78,7 +78,8 @@ def _agreed() -> bool:
 def _tools(shell: Any) -> dict[str, Any]:
     from minimalagent_nb.notebook.kernel import tools_in
 
-    return {function.__name__: function for function in tools_in(shell.user_ns)}
+    named = [(getattr(tool, "__name__", ""), tool) for tool in tools_in(shell.user_ns)]
+    return {name: tool for name, tool in named if name}
 
 
 def _is_code(cell: Any) -> bool:

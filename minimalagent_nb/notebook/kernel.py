@@ -34,11 +34,14 @@ def new_session_id(slug: str) -> str:
 
 
 def tools_in(namespace: Mapping[str, Any]) -> list[Any]:
-    """The decorated functions among a notebook's variables, in the order of their definition.
+    """The tools among a notebook's variables, in the order of their definition.
 
-    Names with a leading underscore are passed over: IPython keeps old outputs there.
+    These are decorated functions, agents made into tools, and servers of tools. Names
+    with a leading underscore are passed over: IPython keeps old outputs there.
     """
+    from minimalagent_nb.tools import Tool
+    from minimalagent_nb.tools.definition import ToolSource
     from minimalagent_nb.tools.toolbox import tool_of
 
     mine = [value for name, value in namespace.items() if not name.startswith("_")]
-    return [value for value in mine if tool_of(value) is not None]
+    return [v for v in mine if isinstance(v, (Tool, ToolSource)) or tool_of(v) is not None]

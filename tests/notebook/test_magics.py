@@ -371,3 +371,16 @@ def test_without_a_notebooks_name_no_strangers_session_is_offered(
         run(other, "%%agent\nhi")
         other.run_line_magic("unload_ext", "minimalagent_nb")
     assert "%agent session" not in capsys.readouterr().out
+
+
+def test_agents_and_servers_among_the_variables_are_tools_too(shell: Any) -> None:
+    model = prepare(shell, "['ok']")
+    run(shell, "adder = Agent(tools=[add], model=model, name='adder').as_tool()")
+    run(shell, "from minimalagent_nb.tools.definition import ToolSource")
+    run(
+        shell,
+        "class Server(ToolSource):\n    def tools(self):\n"
+        "        return [Agent(model=model, name='remote').as_tool()]\nserver = Server()",
+    )
+    run(shell, "%%agent\nGo.")
+    assert [spec.name for spec in model.requests[0].tools] == ["add", "adder", "remote"]
