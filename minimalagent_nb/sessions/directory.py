@@ -101,7 +101,7 @@ def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> list[
     """
     found: dict[str, SessionInfo] = {}
     for month in _months(now):
-        entries = [_info(item) for item in store.query(_key(month))]
+        entries = [_info(item) for item in store.query(_key(month), consistent=False)]
         for info in sorted(entries, key=lambda entry: entry.last_used, reverse=True):
             found.setdefault(info.session_id, info)
         if limit is not None and len(found) >= limit:

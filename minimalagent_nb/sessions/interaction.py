@@ -44,7 +44,7 @@ __all__ = ["PROCESS_IDS", "Interaction", "InteractionIds", "open_key", "reasonin
 
 LIVE_BYTES = 7_900
 """Greatest size of a live view's JSON: with the other attributes it stays under 8 KB."""
-_LIVE_VALUES = 2_900
+_LIVE_VALUES = 2_000
 """What a live view has for inputs and results, which would fill any size."""
 _LIVE_STEP = 110
 """What it has for each step beside."""

@@ -78,8 +78,9 @@ class ItemStore(Protocol):
         newest_first: bool = False,
         limit: int | None = None,
         names: tuple[str, ...] | None = None,
+        consistent: bool = True,
     ) -> Iterator[Item]:
-        """The items of a partition in the order of their sort keys, by consistent reads.
+        """The items of a partition in the order of their sort keys.
 
         Pages are fetched as the iterator goes on and to the end of the partition.
 
@@ -88,6 +89,8 @@ class ItemStore(Protocol):
             newest_first: the order turned round.
             limit: at most so many unexpired items.
             names: only these attributes, where the rest is not needed.
+            consistent: False where a write of the last second may be missed, for half
+                the price.
         """
         ...
 

@@ -140,8 +140,9 @@ class SQLiteStore:
         newest_first: bool = False,
         limit: int | None = None,
         names: tuple[str, ...] | None = None,
+        consistent: bool = True,
     ) -> Iterator[Item]:
-        """The items of a partition; see `ItemStore.query`.
+        """The items of a partition; see `ItemStore.query`. Reads are always consistent.
 
         Raises:
             SessionReadError: the file could not be read.

@@ -24,6 +24,8 @@ LINGER = 0.04
 """Seconds for which further events may join those that have come: they come in bursts."""
 LATE = 0.5
 """Seconds after which what the store has not acknowledged goes into the outbox."""
+LOOK = 0.1
+"""Seconds between two looks whether anything is late."""
 PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between attempts where the store fails; the last one from then on."""
 
@@ -80,9 +82,11 @@ class Writer:
 
     def wake(self) -> None:
         """There are new events."""
-        with self._changed:
-            self._dirty = True
-            self._changed.notify_all()
+        # Who sees it set comes before the writer clears it, and so before it looks for them.
+        if not self._dirty:
+            with self._changed:
+                self._dirty = True
+                self._changed.notify_all()
 
     def finish(self) -> None:
         """There will be no more."""
@@ -300,7 +304,7 @@ class Keeper:
 
     def _wait(self, finishing: bool) -> None:
         """Until there may be something to keep, or a sign of life is due."""
-        timeout = self._interaction.lease / BEATS_PER_LEASE if finishing else LATE
+        timeout = self._interaction.lease / BEATS_PER_LEASE if finishing else LOOK
         with self._changed:
             self._changed.wait_for(
                 lambda: self._stored or self._leaving or self._finishing != finishing, timeout
