@@ -148,6 +148,7 @@ class DynamoDBStore:
         newest_first: bool = False,
         limit: int | None = None,
         names: tuple[str, ...] | None = None,
+        consistent: bool = True,
     ) -> Iterator[Item]:
         """The items of a partition; see `ItemStore.query`.
 
@@ -160,7 +161,7 @@ class DynamoDBStore:
             return
         request = {
             **_key_condition(pk, after, before),
-            "ConsistentRead": True,
+            "ConsistentRead": consistent,
             "ScanIndexForward": not newest_first,
         }
         if names is not None:
