@@ -85,7 +85,7 @@ def test_every_setting_stands_in_the_table_with_its_default() -> None:
     settings = {f.name: f.default for f in dataclasses.fields(Settings) if f.name != "sources"}
     assert set(settings) <= set(rows)
     for name, default in settings.items():
-        if default not in (None, ""):
+        if default not in (None, "", ()):
             assert rows[name] == f"`{str(default).lower() if default is True else default}`"
 
 

@@ -17,7 +17,7 @@ from minimalagent_nb.errors import (
     SessionWriteError,
 )
 from minimalagent_nb.messages import Message
-from minimalagent_nb.sessions.directory import SessionInfo
+from minimalagent_nb.sessions.directory import SessionInfo, newest_entry
 from minimalagent_nb.sessions.interaction import open_key
 from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.partitions import exists
@@ -194,6 +194,7 @@ class SessionCarrier:
         new = []
         for number, session_id in enumerate(wanted, 1):
             now = self._clock()
+            known = newest_entry(self._store, session_id, now=now) is not None
             if apart:
                 copy_session(
                     source,
@@ -203,7 +204,8 @@ class SessionCarrier:
                     ttl=self._ttl,
                     changed=self._without_secrets,
                 )
-            if list_copied(self._store, session_id, now=now, ttl=self._ttl):
+            if not known:
+                list_copied(self._store, session_id, now=now, ttl=self._ttl)
                 new.append(session_id)
             progress(session_id, number, len(wanted))
         return new

@@ -12,7 +12,7 @@ from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError, SessionError
 from minimalagent_nb.sessions.codec import loads
-from minimalagent_nb.sessions.conversation import messages_key
+from minimalagent_nb.sessions.conversation import SECOND, messages_key
 from minimalagent_nb.sessions.directory import list_session, newest_entry, unlist_session
 from minimalagent_nb.sessions.interaction import reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
@@ -118,22 +118,18 @@ def remove_copied(store: ItemStore, session_id: str, copied: Iterable[Item], now
     unlist_session(store, session_id, now=now)
 
 
-def list_copied(store: ItemStore, session_id: str, *, now: float, ttl: int | None) -> bool:
-    """List a session that another program wrote; False where it is listed, or not there.
+def list_copied(store: ItemStore, session_id: str, *, now: float, ttl: int | None) -> None:
+    """List a session that another program wrote, where it is not listed.
 
     Raises:
         SessionReadError, SessionWriteError: the store failed.
     """
-    if newest_entry(store, session_id, now=now) is not None:
-        return False
     heads = list(store.query(reasoning_key(session_id), names=("reasoning",)))
     turns = heads or list(store.query(messages_key(session_id), names=()))
-    if not turns:
-        return False
-    first = _parsed(heads[0]) if heads else {}
-    last_used = min(turns[-1].sk / 1_000_000, now)
-    _list(store, session_id, str(first.get("query") or ""), len(turns), last_used, ttl)
-    return True
+    if not turns or newest_entry(store, session_id, now=now) is not None:
+        return
+    title = str(_parsed(heads[0]).get("query") or "") if heads else ""
+    _list(store, session_id, title, len(turns), min(turns[-1].sk / SECOND, now), ttl)
 
 
 def fork_session(

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -29,9 +30,11 @@ from minimalagent_nb.events import (
 )
 from minimalagent_nb.models import ScriptedModel, call, say
 from minimalagent_nb.secrets import known_secrets, remember_client
-from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions import DynamoDBStore, SessionLog, SQLiteStore
+from minimalagent_nb.sessions.outbox import Outbox
 from minimalagent_nb.sessions.redaction import REDACTED, UNCHECKED, Redactor
-from tests.sessions.conftest import conversation, events_of, make_store
+from tests.servers.dynamodb_local import free_port
+from tests.sessions.conftest import client_for, conversation, events_of, make_store
 
 SECRET = "sk-proj-0a1B2c3D4e5F6g7H8i9J0k1L"
 MARK = "[redacted: OPENAI_API_KEY]"
@@ -391,6 +394,29 @@ class KeepingStore:
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
+
+
+def test_the_outbox_holds_no_secret_and_is_the_owners_alone(secret, tmp_path, table_name):
+    """Where the table cannot be reached, what waits for it is as it would be stored there."""
+    client = client_for(f"http://127.0.0.1:{free_port()}")
+    store = DynamoDBStore(table_name, client=client)
+    waiting = Outbox(tmp_path / "outbox.sqlite3")
+    log = SessionLog(store, outbox=waiting)
+    recorder = log.begin("s", real_time=True)
+    for event in events_of(f"My key is {SECRET}", SECRET):
+        recorder.add(event)
+    assert "outbox" in recorder.finish()
+    rows = sqlite3.connect(tmp_path / "outbox.sqlite3").execute("SELECT attributes FROM items")
+    values = [value for (text,) in rows for value in json.loads(text).values()]
+    data = [base64.b64decode(one["base64"]) for one in values if isinstance(one, dict)]
+    texts = [zlib.decompress(one) for one in data]
+    assert any(MARK.encode() in text for text in texts)
+    assert not any(SECRET.encode() in text for text in [*texts, str(values).encode()])
+    files = list(tmp_path.glob("outbox*"))
+    assert len(files) >= 2
+    assert not any(SECRET.encode() in file.read_bytes() for file in files)
+    if os.name != "nt":
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_what_the_user_names_is_not_stored_and_the_model_sees_it(tmp_path):

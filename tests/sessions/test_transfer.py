@@ -24,7 +24,7 @@ from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStor
 from minimalagent_nb.sessions.dynamodb_scan import sessions_in_table
 from minimalagent_nb.sessions.partitions import partitions_of
 from tests.servers.dynamodb_faults import FaultyDynamoDB, Refusal
-from tests.sessions.conftest import client_for, conversation, make_store, record
+from tests.sessions.conftest import client_for, conversation, events_of, make_store, record
 
 LARGE = "漢字" * 200_000  # 1.2 MB in UTF-8: a turn in parts
 
@@ -90,8 +90,6 @@ def test_a_fork_goes_by_the_order_of_the_turns(log):
     """Two kernels: the one that began first ended last."""
     slow = log.begin("s", real_time=True)
     quick = record(log, "s", "quick", "1", real_time=True, load=False)
-    from tests.sessions.conftest import events_of
-
     for event in events_of("slow", "2"):
         slow.add(event)
     slow.finish()
@@ -328,6 +326,28 @@ def test_an_export_that_fails_leaves_the_earlier_file(log, tmp_path):
     assert (tmp_path / "s.jsonl").read_bytes() == before
     assert os.listdir(tmp_path).count("s.jsonl") == 1
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+def test_a_run_under_way_goes_along_and_is_closed_where_nobody_goes_on_with_it(log, other, clock):
+    record(log, "s", "done", "1", real_time=True)
+    recorder = log.begin("s", real_time=True)
+    events = events_of("under way", "2")
+    for event in events[:6]:
+        recorder.add(event)
+    while (newest := log.reasoning("s")).query != "under way" or not newest.steps:
+        pass
+    file = io.BytesIO()
+    log.export_to("s", file)
+    for event in events[6:]:
+        recorder.add(event)
+    recorder.finish()
+    assert log.flush()
+    file.seek(0)
+    other.import_from(file)
+    clock.now += 3600
+    assert [message["role"] for message in other.load("s")] == ["user", "assistant"] * 2
+    assert [run.status for run in other.history("s")] == ["completed", "failed"]
+    assert [run.status for run in log.history("s")] == ["completed", "completed"]
 
 
 # -- from one store to another --------------------------------------------------
