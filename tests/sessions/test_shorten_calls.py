@@ -6,7 +6,6 @@ import copy
 
 import pytest
 
-from minimalagent_nb.events import SubAgentEvent, TextDelta, ThinkingDelta
 from minimalagent_nb.fold import fold
 from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.sessions.codec import byte_size, dumps, loads
@@ -167,20 +166,3 @@ def test_both_stores_give_back_what_was_written(store, log):
     denied = found.steps[1].tools[1]
     assert (denied.status, denied.approval["reason"]) == ("denied", "We still need the table.")
     assert found.steps[1].tools[2].left_behind
-
-
-def inside(event, times):
-    for _ in range(times):
-        event = SubAgentEvent(at=event.at, step=1, call_id="c", event=event)
-    return event
-
-
-@pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize("kind", [TextDelta, ThinkingDelta])
-def test_what_a_sub_agent_writes_is_no_reason_to_store(log, kind, times):
-    recorder = log.begin("s", real_time=False)
-    recorder.add(inside(kind(at=1.0, step=1, text="x"), times))
-    assert not recorder._dirty
-    recorder.add(inside(rich_run()[0], times))
-    assert recorder._dirty
-    recorder.finish()
