@@ -344,7 +344,7 @@ def test_a_run_under_way_goes_along_and_is_closed_where_nobody_goes_on_with_it(l
     assert log.flush()
     file.seek(0)
     other.import_from(file)
-    clock.now += 3600
+    clock.now += 3 * 3600
     assert [message["role"] for message in other.load("s")] == ["user", "assistant"] * 2
     assert [run.status for run in other.history("s")] == ["completed", "failed"]
     assert [run.status for run in log.history("s")] == ["completed", "completed"]
