@@ -89,6 +89,7 @@ class Follower:
             show_reasoning=False,
             log_level="CRITICAL",
             context_tokens=plan.context_tokens,
+            approver=plan.approver,
             on_event=[self.events.append, self._interrupt],
         )
 
@@ -116,6 +117,7 @@ class Follower:
                 self._check_run(run, events, outcome, conversation)
         self._traces.release.set()
         self._check_calls()
+        self._check_approvals()
         self._check_requests()
         self._check_threads(before)
         return self.problems
@@ -255,6 +257,14 @@ class Follower:
                 token = call.inputs.get("token")
                 if isinstance(token, str) and call.name in ("act", "act_async"):
                     self.expect(self._traces.ran[token] == 1, f"{token} succeeded without a run.")
+
+    def _check_approvals(self) -> None:
+        right = {"always": "approved", "never": "denied"}[self.plan.approver]
+        given = {event.decision for event in self.events if event.type == "approval_given"}
+        self.expect(given <= {right}, f"Approvals were {given}, not {right}.")
+        if self.plan.approver == "never":
+            careful = self._traces.careful
+            self.expect(not careful, f"Calls that were denied ran: {careful}.")
 
     def _check_requests(self) -> None:
         if self._server is not None:

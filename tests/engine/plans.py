@@ -73,7 +73,7 @@ BREAKS = [
 STRAY = "stray"
 """What stands in a block that nobody knows; it is kept as text, but it does not stream."""
 KINDS = ["ok", "raise", "exit", "interrupt", "hang", "print", "odd", "nan", "none", "large"]
-TOOLS = ["act", "act_async", "each", "each_async", "hurry", "ask", "wrapped"]
+TOOLS = ["act", "act_async", "each", "each_async", "hurry", "ask", "wrapped", "careful", "here"]
 
 
 # -- what tools do -----------------------------------------------------------
@@ -91,6 +91,7 @@ class Traces:
     """What the tools of a plan left behind: how often each call ran."""
 
     ran: Counter[str] = field(default_factory=Counter)
+    careful: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
 
     def behave(self, token: str, kind: str) -> Any:
@@ -145,6 +146,17 @@ class Traces:
                 self.release.wait(0.03)
             return result
 
+        @tool(approve=True)
+        def careful(token: str, kind: str = "ok") -> Any:
+            """Act when allowed."""
+            self.careful.append(token)
+            return self.behave(token, kind)
+
+        @tool(main_thread=True)
+        def here(token: str, kind: str = "ok") -> Any:
+            """Act on the thread of the caller."""
+            return self.behave(token, kind)
+
         @tool
         def wrapped(token: str, kind: str = "ok") -> Any:
             """Hand out a coroutine."""
@@ -152,7 +164,8 @@ class Traces:
 
         inner = ScriptedModel(lambda request: "An inner answer.")
         asked = Agent(tools=[act], model=inner, show_reasoning=False, name="ask")
-        return [act, act_async, each, each_async, hurry, wrapped, asked.as_tool()]
+        own = [act, act_async, each, each_async, hurry, wrapped, careful, here]
+        return [*own, asked.as_tool()]
 
 
 # -- what the model says -----------------------------------------------------
@@ -340,6 +353,7 @@ class Plan:
     session: bool
     real_time: bool
     context_tokens: int | None
+    approver: str
 
     def __str__(self) -> str:
         runs = "; ".join(f"{run.mode} {run.stop or ''}".strip() for run in self.runs)
@@ -373,4 +387,5 @@ def make_plan(seed: int, *, http: bool = False) -> Plan:
         session=random.random() < 0.6,
         real_time=random.random() < 0.3,
         context_tokens=random.choice([None, None, None, 2_000]),
+        approver=random.choice(["always", "always", "never"]),
     )
