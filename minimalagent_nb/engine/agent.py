@@ -222,7 +222,7 @@ class Agent(MemoryFace):
                 session, after the last one where the run failed.
         """
         recorded = self.begin(input_text, session_id, output_type=output_type, context=context)
-        return self._streamed(recorded)
+        return self.events(recorded)
 
     async def astream(
         self,
@@ -356,12 +356,13 @@ class Agent(MemoryFace):
         finally:
             self._running.discard(recorded.run.cancel)
 
-    def _streamed(self, recorded: RecordedRun) -> Iterator[Event]:
+    def events(self, recorded: RecordedRun) -> Iterator[Event]:
+        """The events of a run that was begun; `stop` ends it meanwhile."""
         with self._tracked(recorded):
             yield from recorded.events()
 
     def _in_thread(self, recorded: RecordedRun, **options: Any) -> Any:
-        return in_thread(self._streamed(recorded), recorded.run.cancel, **options)
+        return in_thread(self.events(recorded), recorded.run.cancel, **options)
 
     def _view(self, given: View | None) -> View:
         return given or (default_view() if self.show_reasoning else None) or LogView(self.logger)

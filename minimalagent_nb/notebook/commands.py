@@ -21,6 +21,7 @@ from minimalagent_nb.notebook.state import Workbench
 
 if TYPE_CHECKING:
     from minimalagent_nb.config import Settings
+    from minimalagent_nb.notebook.runs import AgentRun
     from minimalagent_nb.reasoning import Reasoning
     from minimalagent_nb.sessions import SessionLog
 
@@ -67,6 +68,7 @@ COMMANDS = {
         Command("show", "[N]", "interaction number N of the session, by default the newest"),
         Command("export", "FILE", "the session as .ipynb (runs again), .md, .html or .jsonl"),
         Command("fix", "", "explain the last error, and put the mended cell below"),
+        Command("stop", "", "end the runs of this kernel that are under way"),
         Command("reset", "", "begin a new session"),
         Command("config", "", "the settings, and where each comes from"),
         Command("help", "", "this page"),
@@ -129,6 +131,7 @@ class Commands:
             ["memory", memory],
             ["session", bench.session_id],
             ["tools", tools or "none yet: put @tool above a function"],
+            *(["running", _run_line(run)] for run in bench.runs.active),
         ]
         return Table("minimalagent_nb", ["", ""], rows, note=note)
 
@@ -270,6 +273,11 @@ class Commands:
         self._shell.set_next_input(mending.code)
         return mending
 
+    def _stop(self) -> Table:
+        stopped = self._bench.runs.stop()
+        note = "What was done is kept." if stopped else "No run is under way in the background."
+        return Table("", ["", ""], [["stopped", _run_line(run)] for run in stopped], note)
+
     def _reset(self) -> Table:
         return Table("", ["", ""], [["new session", self._bench.start_session()]])
 
@@ -306,6 +314,12 @@ pyproject.toml"
         if newest.query is None:
             raise ConfigurationError("No run yet in this session: write %%agent over a prompt.")
         return newest
+
+
+def _run_line(run: AgentRun) -> str:
+    question = " ".join(run.question.split())
+    steps = run.reasoning.total_steps if run.reasoning is not None else 0
+    return f"{question[:60]} (session {run.session_id}, step {max(steps, 1)})"
 
 
 def _source(function: Any) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import (
     Magics,
@@ -18,14 +21,39 @@ from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, ConfigurationError, RunStoppedError
 from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.completion import Completion
+from minimalagent_nb.notebook.interrupts import blocking
 from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
+from minimalagent_nb.notebook.runs import AgentRun, attend
 from minimalagent_nb.notebook.sent import blocks_of, gather, page
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.tool_cell import define_tool
 
+if TYPE_CHECKING:
+    import asyncio
+
+    from minimalagent_nb.engine import Agent, RunResult
+
 __all__ = ["AgentMagics"]
+
+_INTERRUPTED = (
+    "The run was interrupted. What was done is kept: %agent reasoning shows it, and the next "
+    "prompt goes on from there."
+)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What a cell asks, and of whom."""
+
+    agent: Agent
+    prompt: str
+    session_id: str
+    output_type: Any
+    context: list[Any]
+    options: Options
+    quiet: bool
 
 
 def _setting(trait: Any, about: str) -> Any:
@@ -65,7 +93,9 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.bench = Workbench(shell.user_ns)
-        # What was called so before, by kind and name of magic: unloading puts it back.
+        # The input transformer, and what was called so before, by kind and name of magic:
+        # unloading takes the one out and puts the other back.
+        self.mender: Any = None
         self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
         self.commands = Commands(shell, self.bench, self._settings, self._choose_model)
@@ -75,20 +105,44 @@ class AgentMagics(Magics):
     @line_cell_magic
     def agent(self, line: str, cell: str | None = None) -> None:
         """Ask the agent, or command it; ``%agent help`` lists what there is."""
-        if cell is None:
-            first, _, rest = line.strip().partition(" ")
-            if first == "ask":
-                line = rest
-            elif not line.startswith("-") and (command := find_command(line)) is not None:
-                self._command(*command)
-                return
-        options, rest = parse_options(line)
-        if options.help:
-            print(usage())  # noqa: T201 - the user asked for it
+        question = self._read(line, cell)
+        if question is None:
             return
-        # What stands behind the options belongs to the prompt.
-        prompt = "\n".join(part for part in (rest, cell) if part)
-        self._ask(prompt.strip("\n"), options)
+        memory, options = question.agent.memory, question.options
+        self.bench.runs.make_way(memory, question.session_id)
+        with self._kept():
+            if options.background:
+                run = self._started(question, None)
+                run.wait_for_beginning()
+                self._hand_out(run, options)
+                return
+            result = question.agent.run(
+                question.prompt,
+                session_id=question.session_id,
+                output_type=question.output_type,
+                context=question.context,
+                view=self._view(question),
+            )
+            self._keep(result, options)
+
+    async def awaited(self, line: str, cell: str | None = None) -> None:
+        """Like `agent`, with the kernel free: what the input transformer makes of a cell."""
+        import asyncio
+
+        with blocking():
+            question = self._read(line, cell)
+        if question is None:
+            return
+        memory, options = question.agent.memory, question.options
+        await self.bench.runs.amake_way(memory, question.session_id)
+        with self._kept():
+            run = self._started(question, asyncio.get_running_loop())
+            await attend(run, begun=options.background)
+            if options.background:
+                run.raise_if_not_begun()
+                self._hand_out(run, options)
+            else:
+                self._keep(run.outcome(), options)
 
     @no_var_expand
     @cell_magic
@@ -101,8 +155,24 @@ class AgentMagics(Magics):
         if shown is not None:
             display(shown)
 
-    def _ask(self, prompt: str, options: Options) -> None:
-        """Run the agent on the prompt; the result goes into the namespace."""
+    def _read(self, line: str, cell: str | None) -> _Question | None:
+        """What is asked; None for a command, a page of help or a preview, which is answered."""
+        if cell is None:
+            first, _, rest = line.strip().partition(" ")
+            if first == "ask":
+                line = rest
+            elif not line.startswith("-") and (command := find_command(line)) is not None:
+                self._command(*command)
+                return None
+        options, rest = parse_options(line)
+        if options.help:
+            print(usage())  # noqa: T201 - the user asked for it
+            return None
+        # What stands behind the options belongs to the prompt.
+        prompt = "\n".join(part for part in (rest, cell) if part)
+        return self._question(prompt.strip("\n"), options)
+
+    def _question(self, prompt: str, options: Options) -> _Question | None:
         settings = self._settings(options)
         if not options.raw:
             prompt = expand(
@@ -114,40 +184,73 @@ class AgentMagics(Magics):
         agent = self.bench.agent(settings, options)
         if options.session is None and options.agent is None:
             self._offer_to_resume(settings)
-        elif options.agent is None:
+        elif options.agent is None and not options.background:
+            # One in the background leaves the notebook in its own conversation.
             self.bench.start_session(options.session)
         session = options.session or self.bench.session_id
-        quiet = options.quiet or not settings.show_reasoning
         parts = gather(self.shell, options, settings.context_budget)
-        wanted = self._type(options.type)
+        context, wanted = blocks_of(parts), self._type(options.type)
         if options.dry_run:
-            context = blocks_of(parts)
             recorded = agent.begin(prompt, session, context=context, output_type=wanted)
             print(page(recorded.run.preview(), parts, agent.model.name))  # noqa: T201 - asked for
-            return
-        try:
-            result = agent.run(
-                prompt,
-                session_id=session,
-                output_type=wanted,
-                context=blocks_of(parts),
-                view=self._view(quiet),
+            return None
+        quiet = options.quiet or not settings.show_reasoning
+        return _Question(agent, prompt, session, wanted, context, options, quiet)
+
+    def _started(self, question: _Question, loop: asyncio.AbstractEventLoop | None) -> AgentRun:
+        """The run, in a thread of its own.
+
+        Args:
+            loop: where async tools and those for the main thread run.
+
+        Raises:
+            ConfigurationError: it has tools for the main thread, and there is no loop.
+        """
+        agent = question.agent
+        bound = [tool.name for tool in agent.tools if tool.main_thread or (loop and tool.is_async)]
+        if bound and loop is None:
+            raise ConfigurationError(
+                f"--background needs a Jupyter kernel for {', '.join(bound)}, which must run on "
+                "the main thread. Leave --background out, or choose tools with --tools."
             )
+        run = AgentRun(
+            agent,
+            lambda: agent.begin(
+                question.prompt, question.session_id, loop, question.output_type, question.context
+            ),
+            self._view(question, in_kernel=loop is not None),
+            session_id=question.session_id,
+            question=question.prompt,
+            needs_loop=bound,
+        )
+        self.bench.runs.start(run, agent.memory)
+        return run
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """What was done is kept when it fails, and an interrupt says one line like any failure."""
+        try:
+            yield
         except KeyboardInterrupt as interrupt:
             self.bench.last_reasoning = getattr(interrupt, "reasoning", None)
-            stopped = RunStoppedError(
-                "The run was interrupted. What was done is kept: %agent reasoning shows it, and "
-                "the next prompt goes on from there."
-            )
+            stopped = RunStoppedError(_INTERRUPTED)
             stopped.reasoning = self.bench.last_reasoning
             raise stopped from None
         except AgentError as error:
             self.bench.last_reasoning = error.reasoning or self.bench.last_reasoning
             raise
+
+    def _keep(self, result: RunResult, options: Options) -> None:
         self.bench.last_reasoning = result.reasoning
         self.shell.user_ns["_agent"] = result
         if options.output is not None:
             self.shell.user_ns[options.output] = result
+
+    def _hand_out(self, run: AgentRun, options: Options) -> None:
+        self.bench.last_reasoning = run.reasoning
+        self.shell.user_ns["_background"] = run
+        if options.output is not None:
+            self.shell.user_ns[options.output] = run
 
     def _type(self, expression: str | None) -> Any:
         """The type that an expression of the user's names, in the notebook's namespace.
@@ -176,10 +279,14 @@ class AgentMagics(Magics):
 %agent session {earlier}"
             display(Table("", (), (), note))
 
-    def _view(self, quiet: bool) -> Any:
+    def _view(self, question: _Question, *, in_kernel: bool = True) -> Any:
         from minimalagent_nb.widgets import AnswerView, make_view
 
-        return AnswerView() if quiet else make_view()
+        background = question.options.background
+        if background and not in_kernel:
+            # A terminal has no place for what comes while something else is typed.
+            return AnswerView(shown=False)
+        return AnswerView(later=background) if question.quiet else make_view()
 
     def _settings(self, options: Options | None = None) -> Settings:
         names = self.trait_names(config=True)

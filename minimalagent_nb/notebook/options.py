@@ -34,6 +34,7 @@ class Options:
     cells: str | None = None
     last: bool = False
     error: bool = False
+    background: bool = False
     dry_run: bool = False
     quiet: bool = False
     raw: bool = False
@@ -84,6 +85,12 @@ OPTIONS = (
     _Option("cells", ("--cells",), "3-7,9", "send these cells and what came out", _cells),
     _Option("last", ("--last",), "", "send the cell that ran last, and what came out"),
     _Option("error", ("--error",), "", "send the last traceback, and its cell"),
+    _Option(
+        "background",
+        ("--background", "-b"),
+        "",
+        "return at once: the run goes on, its handle is in _background",
+    ),
     _Option("dry_run", ("--dry-run",), "", "show what would be sent, and send nothing"),
     _Option("quiet", ("--quiet", "-q"), "", "show the answer only, without the tree"),
     _Option("raw", ("--raw",), "", "leave {name} in the prompt as it stands"),

@@ -12,6 +12,7 @@ from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.notebook.kernel import new_session_id, notebook_slug, tools_in
 from minimalagent_nb.notebook.options import Options
+from minimalagent_nb.notebook.runs import Runs
 
 if TYPE_CHECKING:
     from minimalagent_nb.engine import Agent
@@ -34,6 +35,7 @@ class Workbench:
         session_id: the conversation that runs go on with.
         last_reasoning: of the newest run in this kernel, failed and stopped ones too.
         notebook_tools: tools over the notebook itself, empty until they are asked for.
+        runs: those under way beside the kernel's own thread.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -42,6 +44,7 @@ class Workbench:
         self.slug = notebook_slug(namespace)
         self.session_id = new_session_id(self.slug or "notebook")
         self.last_reasoning: Reasoning | None = None
+        self.runs = Runs()
         self._models: dict[tuple[str, str], Model] = {}
         self._logs: dict[tuple[Any, ...], SessionLog | None] = {}
 
@@ -139,7 +142,8 @@ class Workbench:
         return self.session_id
 
     def close(self) -> None:
-        """Close the session logs that were opened here."""
+        """Stop the runs, and close the session logs that were opened here."""
+        self.runs.end()
         for log in self._logs.values():
             if log is not None:
                 log.close()

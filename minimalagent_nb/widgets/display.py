@@ -64,6 +64,11 @@ class RunDisplay:
         if self.tree.snapshots <= 1:
             self.tree.close()
 
+    def show_again(self) -> None:
+        """Send the static form once more: a reader may take only what comes during its cell."""
+        if self._finished:
+            self._show(dict(run_bundle(self.reasoning)), update=True)
+
     def __enter__(self) -> RunDisplay:
         self.start()
         return self

@@ -6,6 +6,7 @@ Imports its siblings; IPython's display functions, late.
 from __future__ import annotations
 
 import sys
+import uuid
 from typing import Any
 
 from minimalagent_nb.events import Event
@@ -29,13 +30,23 @@ def make_view() -> View:
 
 
 class AnswerView:
-    """Shows nothing of a run but its answer, when it is there, and what the reader must know."""
+    """Shows nothing of a run but its answer, when it is there, and what the reader must know.
 
-    def __init__(self) -> None:
+    Args:
+        later: keep a place for the answer in the cell that is running, because other cells
+            may run when it comes; a failure is told there too.
+        shown: False for nothing at all.
+    """
+
+    def __init__(self, *, later: bool = False, shown: bool = True) -> None:
         self._fold = ReasoningFold()
+        self._shown = shown
+        self._place = f"minimalagent-{uuid.uuid4().hex}" if later else None
 
     def start(self) -> None:
-        """Nothing to prepare."""
+        """Mark the place of a later answer."""
+        if self._place is not None:
+            self._display("An agent is running.")
 
     def add(self, event: Event) -> None:
         """Take in the next event of the run."""
@@ -44,7 +55,10 @@ class AnswerView:
     def finish(self) -> None:
         """Show the notices and the answer; a run that failed shows its error itself."""
         reasoning = self._fold.reasoning
-        if reasoning.status != "completed":
+        if not self._shown or (reasoning.status != "completed" and self._place is None):
+            return
+        if self._place is not None:
+            self.show_again()
             return
         for notice in reasoning.notices:
             # Such as a conversation that could not be stored: apart from the answer, so
@@ -54,6 +68,20 @@ class AnswerView:
         if not _in_kernel():
             print(answer)  # noqa: T201 - a terminal shows text
             return
+        self._display(answer)
+
+    def show_again(self) -> None:
+        """Send a later answer to its place, once more where it is there already."""
+        if self._place is None:
+            return
+        reasoning = self._fold.reasoning
+        answer = reasoning.final_response or ""
+        if reasoning.status != "completed":
+            answer = f"The run {reasoning.status}. {reasoning.error or ''}".strip()
+        notes = [f"Note: {notice}" for notice in reasoning.notices]
+        self._display(clean("\n\n".join([*notes, answer])), update=True)
+
+    def _display(self, answer: str, *, update: bool = False) -> None:
         from IPython.display import display
 
         nodes = markdown_nodes(answer)
@@ -63,7 +91,7 @@ class AnswerView:
             "text/markdown": markdown_source(nodes),
             "text/plain": answer,
         }
-        display(bundle, raw=True)
+        display(bundle, raw=True, display_id=self._place, update=update)
 
 
 def _in_kernel() -> bool:

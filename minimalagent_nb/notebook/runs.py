@@ -1,0 +1,363 @@
+"""Runs that leave the kernel's thread free: each in a thread of its own, behind a handle.
+
+Imports the engine's guarded view, the interrupts of this room and the ground floor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import contextvars
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as _FutureTimeoutError  # another one until 3.11
+from typing import TYPE_CHECKING, Any
+
+from minimalagent_nb.errors import ConfigurationError, RunStoppedError
+from minimalagent_nb.notebook.interrupts import told_of_interrupts
+
+if TYPE_CHECKING:
+    from minimalagent_nb.engine import Agent, RunResult
+    from minimalagent_nb.engine.recording import RecordedRun
+    from minimalagent_nb.reasoning import Reasoning
+    from minimalagent_nb.view import View
+
+__all__ = ["AgentRun", "Runs", "attend"]
+
+PATIENCE = 3.0
+"""Seconds that a run has to end once it was told to; what does not look up is left to itself."""
+
+EXIT_SECONDS = 2.0
+"""The same for all runs together, when the kernel ends: Jupyter kills it after five."""
+
+
+class AgentRun:
+    """A run under way; ``%%agent --background`` hands it out.
+
+    ``await`` it, or take its `result`. The run goes on whether or not anybody waits; what
+    goes wrong is shown in its tree and raised to whoever asks.
+
+    Args:
+        agent: whose run it is.
+        begin: makes the run, as `Agent.begin` does; called in the run's thread.
+        view: shows it.
+        session_id: the conversation that it goes on with.
+        question: what was asked.
+        needs_loop: names of tools that run on the event loop of the kernel.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        begin: Callable[[], RecordedRun],
+        view: View,
+        *,
+        session_id: str,
+        question: str,
+        needs_loop: Sequence[str] = (),
+    ) -> None:
+        self.session_id = session_id
+        self.question = question
+        self.stopping = False
+        self._agent, self._begin, self._view = agent, begin, view
+        self._needs_loop = tuple(needs_loop)
+        self._lock = threading.Lock()
+        self._recorded: RecordedRun | None = None
+        self._result: RunResult | None = None
+        self._error: BaseException | None = None
+        self._asked = False
+        # Signals only: whoever waits for them asks for the outcome afterwards.
+        self._begun: Future[None] = Future()
+        self._over: Future[None] = Future()
+
+    # -- for the user --------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is over."""
+        return self._over.done()
+
+    @property
+    def reasoning(self) -> Reasoning | None:
+        """What was done so far; None where the run never began."""
+        return self._recorded.reasoning if self._recorded is not None else None
+
+    def stop(self) -> None:
+        """Have the run end, from any thread; what was done is kept."""
+        with self._lock:
+            self.stopping = True
+            recorded = self._recorded
+        if recorded is not None:
+            recorded.run.cancel.cancel()
+        else:
+            # The memory is still being read: nothing was begun, and nobody has to wait for it.
+            self._end(error=RunStoppedError("The run was stopped before it began. Ask again."))
+
+    def result(self, timeout: float | None = None) -> RunResult:
+        """Wait for the run's end, at most `timeout` seconds, and give what it gave.
+
+        Raises:
+            AgentError: the run failed or was stopped.
+            TimeoutError: it is still under way.
+            ConfigurationError: waiting here would keep the run from going on.
+        """
+        if not self.done and self._needs_loop and _on_a_loop():
+            raise ConfigurationError(
+                f"The run calls {', '.join(self._needs_loop)} on the kernel's event loop, which "
+                "this wait would block. Wait for it with: await followed by the handle's name."
+            )
+        if not self.wait(timeout):
+            raise TimeoutError(
+                f"The run is still under way after {timeout} s. Wait longer, or end it: .stop()"
+            )
+        return self.outcome()
+
+    def __await__(self) -> Generator[Any, None, RunResult]:
+        # A cell that is interrupted while it waits leaves the run alone.
+        return self._awaited().__await__()
+
+    def __repr__(self) -> str:
+        reasoning = self.reasoning
+        status = reasoning.status if reasoning is not None else "beginning"
+        if self.done and self._error is not None:
+            status = "stopped" if isinstance(self._error, RunStoppedError) else "failed"
+        return f"<AgentRun {status}, session {self.session_id}>"
+
+    def __del__(self) -> None:
+        unheard = getattr(self, "_error", None)
+        if unheard is not None and not self._asked and not isinstance(unheard, RunStoppedError):
+            warnings.warn(
+                f"A run in the background failed, and nobody asked for its result: {unheard}",
+                RuntimeWarning,
+                stacklevel=1,
+            )
+
+    # -- for this room -------------------------------------------------------
+
+    def start(self, after: Callable[[AgentRun], None]) -> None:
+        """Begin, in a thread that belongs to this cell: what is printed there goes here.
+
+        Args:
+            after: called when it is over.
+        """
+        self._over.add_done_callback(lambda _: after(self))
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=(self._work,), name="minimalagent-run", daemon=True
+        ).start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for its end, at most so many seconds; whether it is over."""
+        return _waited(self._over, timeout)
+
+    def outcome(self) -> RunResult:
+        """The result of a run that is over; `result` waits for it.
+
+        Raises:
+            AgentError: the run failed or was stopped.
+        """
+        self._asked = True
+        # Who executes a notebook without a page takes only what comes while a cell runs.
+        show_again = getattr(self._view, "show_again", None)
+        if show_again is not None:
+            show_again()
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None  # noqa: S101 - one of the two is there
+        return self._result
+
+    def wait_for_beginning(self) -> None:
+        """Wait until the memory was read and the run goes on by itself.
+
+        Raises:
+            AgentError: it cannot begin.
+        """
+        _waited(self._begun, None)
+        self.raise_if_not_begun()
+
+    def raise_if_not_begun(self) -> None:
+        """Say why the run came to nothing, if it did.
+
+        Raises:
+            AgentError: it never began.
+        """
+        if self._recorded is None and self._error is not None:
+            self._asked = True
+            raise self._error
+
+    def signal(self, *, begun: bool) -> asyncio.Future[None]:
+        """A future of the running event loop: that the run goes on by itself, or is over."""
+        return asyncio.wrap_future(self._begun if begun else self._over)
+
+    async def _awaited(self) -> RunResult:
+        await asyncio.shield(self.signal(begun=False))
+        return self.outcome()
+
+    def _work(self) -> None:
+        try:
+            self._end(result=self._consumed(self._begin()))
+        except KeyboardInterrupt as interrupt:
+            # A tool on the main thread was interrupted, and with it the run.
+            error = RunStoppedError("The run was interrupted. What was done is kept: ask again.")
+            error.reasoning = getattr(interrupt, "reasoning", None)
+            self._end(error=error)
+        except BaseException as error:  # noqa: BLE001 - raised again to whoever asks
+            self._end(error=error)
+
+    def _consumed(self, recorded: RecordedRun) -> RunResult:
+        """The run consumed to its end and shown."""
+        from minimalagent_nb.engine.recording import GuardedView
+
+        with self._lock:
+            self._recorded = None if self.done else recorded
+        if self._recorded is None:
+            raise RunStoppedError("The run was stopped before it began. Ask again.")
+        view = GuardedView(self._view)
+        view.start()
+        self._begun.set_result(None)
+        try:
+            for event in self._agent.events(recorded):
+                view.add(event)
+        finally:
+            view.finish()
+        return self._agent.result(recorded)
+
+    def _end(self, *, result: RunResult | None = None, error: BaseException | None = None) -> None:
+        """The run is over; the first outcome is the one."""
+        with self._lock:
+            if self._result is not None or self._error is not None:
+                return
+            self._result, self._error = result, error
+        if not self._begun.done():
+            self._begun.set_result(None)
+        self._over.set_result(None)
+
+
+async def attend(run: AgentRun, *, begun: bool) -> None:
+    """Wait for the run's end, or that it goes on by itself; an interrupt of the cell stops it.
+
+    The interrupt comes as a signal or, where the kernel takes that itself, as a
+    cancellation. Further ones are for naught: the run ends as fast as it can.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; `reasoning` on it holds what was done.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs is one's
+    signal, stopped = run.signal(begun=begun), 0.0
+    with told_of_interrupts(lambda: loop.call_soon_threadsafe(task.cancel)):
+        while not signal.done():
+            left = max(stopped + PATIENCE - time.monotonic(), 0) if stopped else None
+            if left == 0:
+                break
+            try:
+                await asyncio.wait({signal}, timeout=left)
+            except asyncio.CancelledError:
+                run.stop()
+                stopped = stopped or time.monotonic()
+                if begun:
+                    signal = run.signal(begun=False)
+    if stopped:
+        interrupt = KeyboardInterrupt()
+        interrupt.reasoning = run.reasoning  # type: ignore[attr-defined]
+        raise interrupt
+
+
+class Runs:
+    """The runs of a kernel that are under way in threads of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._active: dict[AgentRun, Any] = {}
+        atexit.register(self.end)
+
+    @property
+    def active(self) -> list[AgentRun]:
+        """Those that are not over, the oldest first."""
+        with self._lock:
+            return list(self._active)
+
+    def start(self, run: AgentRun, memory: object) -> None:
+        """Start it; `memory` is the one that its session lies in.
+
+        Raises:
+            ConfigurationError: another run of this session is under way.
+        """
+        with self._lock:
+            self._refuse_second(memory, run.session_id)
+            self._active[run] = memory
+        run.start(self._forget)
+
+    def rival(self, memory: object, session_id: str) -> AgentRun | None:
+        """The run that goes on with the same conversation, if there is one."""
+        if memory is None:
+            return None
+        for run, other in list(self._active.items()):
+            if other is memory and run.session_id == session_id:
+                return run
+        return None
+
+    def make_way(self, memory: object, session_id: str) -> None:
+        """Wait for a run of this session that was told to stop.
+
+        Raises:
+            ConfigurationError: there is one that goes on.
+        """
+        rival = self.rival(memory, session_id)
+        if rival is not None and rival.stopping:
+            rival.wait(PATIENCE)
+        self._refuse_second(memory, session_id)
+
+    async def amake_way(self, memory: object, session_id: str) -> None:
+        """Like `make_way`, without blocking."""
+        rival = self.rival(memory, session_id)
+        if rival is not None and rival.stopping:
+            await asyncio.wait({rival.signal(begun=False)}, timeout=PATIENCE)
+        self._refuse_second(memory, session_id)
+
+    def stop(self) -> list[AgentRun]:
+        """Have all of them end; which they were."""
+        stopped = self.active
+        for run in stopped:
+            run.stop()
+        return stopped
+
+    def end(self) -> None:
+        """Stop all and wait for a moment: the kernel ends, or the extension is unloaded."""
+        deadline = time.monotonic() + EXIT_SECONDS
+        for run in self.stop():
+            run.wait(max(deadline - time.monotonic(), 0))
+        atexit.unregister(self.end)
+
+    def _forget(self, run: AgentRun) -> None:
+        with self._lock:
+            self._active.pop(run, None)
+
+    def _refuse_second(self, memory: object, session_id: str) -> None:
+        rival = self.rival(memory, session_id)
+        if rival is None:
+            return
+        does = "was stopped and has not ended yet" if rival.stopping else "is under way"
+        raise ConfigurationError(
+            f"A run of the session {session_id} {does}. Wait for it (await _background), end it "
+            "with %agent stop, or ask in another conversation: --session NAME."
+        )
+
+
+def _waited(signal: Future[None], timeout: float | None) -> bool:
+    with contextlib.suppress(TimeoutError, _FutureTimeoutError):
+        signal.result(timeout)
+        return True
+    return False
+
+
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
