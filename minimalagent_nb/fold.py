@@ -109,8 +109,8 @@ class ReasoningFold:
             self._calls[event.call_id].approval = {"decision": "pending"}
 
     def _on_approval_given(self, event: Any) -> None:
-        said = {"by": event.by, "reason": event.reason, "inputs": event.inputs}
-        given = {key: value for key, value in said.items() if value}
+        said = {"by": event.by or None, "reason": event.reason or None, "inputs": event.inputs}
+        given = {key: value for key, value in said.items() if value is not None}
         if event.call_id in self._calls:
             self._calls[event.call_id].approval = {"decision": event.decision, **given}
 

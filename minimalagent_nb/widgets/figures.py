@@ -164,10 +164,12 @@ def progress_text(progress: Any) -> str:
 
 
 def answer_usage(run: Reasoning) -> Usage:
-    """The tokens of the turn that answered: what the run's steps do not account for."""
+    """The tokens of the turn that answered: what steps and sub-agents do not account for."""
     counts = run.usage.to_dict()
-    for step in run.steps:
-        for name, number in step.usage.to_dict().items():
+    others = [step.usage for step in run.steps]
+    others += [t.reasoning.usage for step in run.steps for t in step.tools if t.reasoning]
+    for usage in others:
+        for name, number in usage.to_dict().items():
             counts[name] = max(counts[name] - number, 0)
     return Usage.from_dict(counts)
 

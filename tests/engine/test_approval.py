@@ -285,3 +285,19 @@ def test_a_main_thread_tool_waits_for_its_approval_too():
     events = events_of(agent_of([here], approver=Answers(Approval("approved"))))
     assert the_end(events).result == threading.get_ident()
     assert the_end(events_of(agent_of([here], approver="never"))).status == "denied"
+
+
+def test_arguments_edited_to_none_at_all_are_kept() -> None:
+    from minimalagent_nb.events import ApprovalGiven, RunStarted, StepStarted, ToolCallStarted
+    from minimalagent_nb.fold import fold
+
+    place = {"at": 1.0, "step": 1, "call_id": "c"}
+    reasoning = fold(
+        [
+            RunStarted(at=0.0, run_id="r", query="?"),
+            StepStarted(at=0.5, step=1),
+            ToolCallStarted(name="t", inputs={"a": 1}, **place),
+            ApprovalGiven(decision="edited", inputs={}, **place),
+        ]
+    )
+    assert reasoning.steps[0].tools[0].approval == {"decision": "edited", "inputs": {}}

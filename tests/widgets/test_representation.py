@@ -43,3 +43,16 @@ def test_a_result_is_one_line_that_opens() -> None:
     assert data["text/html"].startswith("<details><summary>RunResult")
     assert "<details open" not in data["text/html"].partition("</summary>")[0]
     assert "<script>" not in data["text/html"]
+
+
+def test_the_answers_tokens_are_without_those_of_sub_agents() -> None:
+    from minimalagent_nb.models import call
+    from minimalagent_nb.widgets.figures import answer_usage
+
+    sub = agent_of(["A long answer of the sub-agent, which costs tokens of its own."], name="sub")
+    outer = agent_of([call("sub", request="?"), "Ok."], [sub.as_tool()])
+    run = outer.run("Ask.").reasoning
+    branch = run.steps[0].tools[0].reasoning
+    assert branch is not None
+    expected = run.usage.output_tokens - run.steps[0].usage.output_tokens
+    assert answer_usage(run).output_tokens == expected - branch.usage.output_tokens > 0
