@@ -89,6 +89,7 @@ def known_secrets() -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=1024)
 def _secrets_in(name: str, value: str) -> tuple[str, ...]:
     """The secrets in one environment variable."""
+    value = value.strip()
     inside = tuple(v for v in _URL_PASSWORD.findall(value) if _counts(v))
     return (*inside, value) if _NAMES.search(name) and _is_secret(name, value) else inside
 
@@ -103,7 +104,7 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _counts(value: str) -> bool:
-    return len(value.strip()) >= SHORTEST and value.strip().lower() not in _WORDS
+    return len(value) >= SHORTEST and value.lower() not in _WORDS
 
 
 def _resolved_credentials() -> list[Any]:

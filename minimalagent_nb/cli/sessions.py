@@ -19,7 +19,7 @@ from minimalagent_nb.cli.sessions_page import (
     summary_of,
 )
 from minimalagent_nb.config import Settings, resolve_settings
-from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.errors import ConfigurationError, SessionReadError
 from minimalagent_nb.sessions import SessionLog, open_log
 from minimalagent_nb.widgets.figures import count
 
@@ -199,7 +199,11 @@ def _chosen(log: SessionLog, session_id: str, at: int) -> Any:
 
 
 def _is_there(log: SessionLog, session_id: str) -> bool:
-    return bool(log.load(session_id)) or any(True for _ in log.history(session_id, limit=1))
+    try:
+        return bool(log.load(session_id)) or any(True for _ in log.history(session_id, limit=1))
+    except SessionReadError:
+        # One that cannot be read can be deleted all the same.
+        return True
 
 
 def _no_session(session_id: str, log: SessionLog) -> ConfigurationError:

@@ -136,32 +136,14 @@ class SessionCarrier:
         Raises:
             ConfigurationError: both are the same store, a session is not there, or the
                 other store has another session of its id.
-            SessionError: some sessions could not be copied, as they are in use: it says
-                which; the others were.
+            SessionError: some sessions could not be copied, as they are in use, damaged, or
+                others of their ids are there: it says which; the others were.
             SessionReadError, SessionWriteError: a store failed; do it again then.
         """
         check_apart(self._store, other._store, now=other._clock())
         given = [_checked(one) for one in session_ids] if session_ids is not None else None
         wanted = [info.session_id for info in self.sessions()] if given is None else given
-        done: list[str] = []
-        failed: list[str] = []
-        for session_id in wanted:
-            try:
-                self._carry(session_id, other, remove)
-            except (SessionReadError, SessionWriteError):
-                raise
-            except (ConfigurationError, SessionError) as error:
-                if len(wanted) == 1:
-                    raise
-                failed.append(str(error))
-                continue
-            done.append(session_id)
-            progress(session_id, len(done), len(wanted))
-        if failed:
-            raise SessionError(
-                f"{len(done)} of {len(wanted)} sessions were copied. " + " ".join(failed)
-            )
-        return done
+        return self._each(wanted, lambda one: self._carry(one, other, remove), other, progress)
 
     def take_over(
         self,
@@ -182,17 +164,18 @@ class SessionCarrier:
             The ids of the sessions that were not listed before.
 
         Raises:
-            ConfigurationError: there is another session of one of the ids.
+            SessionError: some could not be taken over, as other sessions of their ids are
+                there: it says which; the others were.
             SessionReadError, SessionWriteError: a store failed; do it again then.
         """
-        wanted = list(session_ids)
         try:
             check_apart(source, self._store, now=self._clock())
             apart = True
         except ConfigurationError:
             apart = False
         new = []
-        for number, session_id in enumerate(wanted, 1):
+
+        def take(session_id: str) -> None:
             now = self._clock()
             known = newest_entry(self._store, session_id, now=now) is not None
             if apart:
@@ -207,8 +190,41 @@ class SessionCarrier:
             if not known:
                 list_copied(self._store, session_id, now=now, ttl=self._ttl)
                 new.append(session_id)
-            progress(session_id, number, len(wanted))
+
+        self._each(list(session_ids), take, self, progress)
         return new
+
+    def _each(
+        self,
+        wanted: Sequence[str],
+        act: Callable[[str], None],
+        other: SessionCarrier,
+        progress: Progress,
+    ) -> list[str]:
+        """Do it for each session; what is wrong with one of them does not stop the others."""
+        done: list[str] = []
+        failed: list[str] = []
+        for session_id in wanted:
+            try:
+                act(session_id)
+            except SessionWriteError:
+                raise
+            except (ConfigurationError, SessionError) as error:
+                if len(wanted) == 1:
+                    raise
+                if isinstance(error, SessionReadError):
+                    # One session may be damaged. A store that is down is down for all.
+                    self.sessions()
+                    other.sessions()
+                failed.append(str(error))
+                continue
+            done.append(session_id)
+            progress(session_id, len(done), len(wanted))
+        if failed:
+            raise SessionError(
+                f"{len(done)} of {len(wanted)} sessions were copied. " + " ".join(failed)
+            )
+        return done
 
     def _carry(self, session_id: str, other: SessionCarrier, remove: bool) -> None:
         if not exists(self._store, session_id):

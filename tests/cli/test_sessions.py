@@ -19,7 +19,7 @@ from minimalagent_nb.events import RunEnded
 from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.sessions import DynamoDBStore, SessionLog, SQLiteStore
+from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStore
 from tests.sessions.conftest import conversation, record
 
 
@@ -210,6 +210,17 @@ def test_pipes(log, tmp_path):
     assert "漢字" in json.loads(listed.stdout)[1 + 1]["title"]
 
 
+def test_a_reader_that_has_enough(log):
+    record(log, "long", "q", "x" * 3_000_000)
+    log.flush()
+    command = [sys.executable, "-m", "minimalagent_nb.cli", "export", "long"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 def test_moving_to_dynamodb_and_back(log, dynamodb, table_name, tmp_path, capsys):
     said = log.load("words")
     done = as_json(capsys, "move", "words", "--to", "dynamodb", "--table", table_name)
@@ -273,6 +284,18 @@ def test_deleting_without_being_asked(log, capsys):
     assert log.load("words"), "one that is not there leaves the others"
     done = as_json(capsys, "delete", "words", "other", "-y")
     assert done["sessions"] == ["words", "other"]
+    assert as_json(capsys, "sessions") == []
+
+
+def test_a_damaged_session_can_be_deleted_and_the_others_move(log, tmp_path, capsys):
+    store = SQLiteStore(tmp_path / "s.sqlite3")
+    store.put(Item("messages#words", 5, {"version": 1, "parts": 1, "messages": "[]"}))
+    code, _, err = run(capsys, "move", "--to", f"sqlite:///{tmp_path / 't.sqlite3'}")
+    assert code == 1
+    assert "1 of 2 sessions were copied." in err
+    assert "0 of its 1 parts are there" in err
+    assert [one["session_id"] for one in as_json(capsys, "sessions")] == ["words"]
+    assert run(capsys, "delete", "words", "--yes")[0] == 0
     assert as_json(capsys, "sessions") == []
 
 
