@@ -232,7 +232,7 @@ class SessionCarrier:
                 f"There is no session {session_id} in {self._store.description}."
             )
         self._settle(session_id)
-        if any(True for _ in self._store.query(open_key(session_id), limit=1, names=())):
+        if any(True for _ in self._store.query(open_key(session_id), after=0, limit=1)):
             raise SessionError(
                 f"A run is under way in the session {session_id}: copy it when it has ended."
             )

@@ -5,7 +5,8 @@ store; the writer calls it on a thread of its own.
 
 An interaction with a log stands in the session's list of open ones,
 ``reasoning#{sid}#open``, from before it is claimed until all of it is stored: so that
-a load finds the logs of dead kernels by one query that is nearly always empty.
+a load finds the logs of dead kernels by one query of nearly nothing. The item with the
+sort key 0 there names the newest one that was closed.
 """
 
 from __future__ import annotations
@@ -239,7 +240,11 @@ class Interaction:
         """
         if self._logged:
             self._put_heartbeat(FINAL, "ended")
-            self._store.delete(open_key(self.session_id), self.id)
+            key, attributes = open_key(self.session_id), dict[str, Attribute](version=FORMAT)
+            # For who waits for the next run, should it be over before the next look.
+            attributes["rank"] = self.id
+            self._store.put(Item(key, 0, attributes, self._later()), if_newer="rank")
+            self._store.delete(key, self.id)
 
     def put_messages(
         self, messages: Sequence[Message], rank: int = FINAL

@@ -113,7 +113,7 @@ def left_behind(
     Raises:
         SessionReadError: the store could not be read.
     """
-    for marker in list(store.query(open_key(session_id))):
+    for marker in list(store.query(open_key(session_id), after=0)):
         run = str(marker.attributes.get("run", ""))
         if run not in known and liveness.is_dead(store, session_id, marker.sk):
             yield marker.sk, run

@@ -41,10 +41,9 @@ def watch_log(
     Raises:
         SessionReadError: the store could not be read, or has no log of the interaction.
     """
-    while interaction_id is None:
-        opened = next(store.query(open_key(session_id), newest_first=True, limit=1), None)
-        interaction_id = opened.sk if opened else None
-        if interaction_id is None and not pause():
+    if interaction_id is None:
+        interaction_id = _next_run(store, session_id, pause)
+        if interaction_id is None:
             return
     reader, events = LogReader(), list[Event]()
     slot, looked = 0, monotonic()
@@ -70,6 +69,24 @@ def watch_log(
                 return
         if not pause():
             return
+
+
+def _next_run(store: ItemStore, session_id: str, pause: Callable[[], bool]) -> int | None:
+    """The run that is under way, or the next one, also one that was over before it was seen."""
+    closed_before: int | None = None
+    while True:
+        opened, closed = None, 0
+        for item in store.query(open_key(session_id)):
+            if item.sk:
+                opened = item.sk
+            else:
+                closed = int(item.attributes.get("rank", 0))
+        if closed_before is None:
+            closed_before = closed
+        if opened or closed > closed_before:
+            return opened or closed
+        if not pause():
+            return None
 
 
 def _fed(store: ItemStore, session_id: str, reader: LogReader, chunk: Chunk) -> list[Event]:

@@ -117,9 +117,9 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a store of the user's own may raise anything
             self.lost, self.cause = ["what came last"], error
         finally:
+            self._on_stored()
             self.stored.set()
             self.settled.set()
-            self._on_stored()
 
     def _wait(self) -> None:
         """Until there is something to do."""

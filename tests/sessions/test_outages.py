@@ -96,7 +96,7 @@ def test_what_a_dead_store_did_not_take_is_sent_by_the_next_kernel(
     assert recorder.wait(60)
     assert elsewhere.load("s") == conversation("q", "a")
     assert len(list(elsewhere.history("s"))) == 1
-    assert list(faulty.query("reasoning#s#open")) == []
+    assert list(faulty.query("reasoning#s#open", after=0)) == []
 
 
 def test_sending_twice_is_harmless(faulty, clock, outbox, log):
@@ -121,7 +121,7 @@ def test_sending_twice_is_harmless(faulty, clock, outbox, log):
 
 def test_a_kernel_that_dies_in_an_outage_leaves_what_it_had_done(faulty, clock, outbox, log):
     recorder = log.begin("s", real_time=True)
-    wait_for(lambda: list(faulty.query("reasoning#s#open")))
+    wait_for(lambda: list(faulty.query("reasoning#s#open", after=0)))
     faulty.write_error = DOWN
     for event in events_of("q", "a")[:6]:
         recorder.add(event)

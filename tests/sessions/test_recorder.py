@@ -143,9 +143,9 @@ def test_order_of_writes_of_a_run(faulty, log):
         recorder.add(event)
     end(recorder)
     written = kinds(faulty.puts)
-    assert written[-4:] == ["messages", "reasoning", "reasoning#list", "heartbeat"]
-    assert set(written[3:-4]) <= {"batch", "reasoning"}
-    assert list(faulty.query("reasoning#s#open")) == []
+    assert written[-5:] == ["messages", "reasoning", "reasoning#list", "heartbeat", "open"]
+    assert set(written[3:-5]) <= {"batch", "reasoning"}
+    assert list(faulty.query("reasoning#s#open", after=0)) == []
 
 
 def test_refreshes_keep_their_distance(faulty, log):
@@ -188,10 +188,10 @@ def test_a_live_view_stays_under_8_kilobytes(faulty, clock):
             recorder.add(event)
 
     def view():
-        return Reasoning.from_dict(
-            json.loads(next(faulty.query("reasoning#s")).attributes["reasoning"])
-        )
+        [head] = faulty.query("reasoning#s")
+        return Reasoning.from_dict(json.loads(head.attributes["reasoning"]))
 
+    wait_for(lambda: list(faulty.query("reasoning#s")))
     wait_for(lambda: view().total_steps == 40 and view().steps[-1].tools[-1].result)
     seen = view()
     assert seen.truncated

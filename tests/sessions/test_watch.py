@@ -31,10 +31,19 @@ def store(request, clock):
 
 def watching(log, seen, **options):
     """A thread that watches the session, and the place where its events go."""
+    first_look = threading.Event()
+
+    class Stop(threading.Event):
+        def wait(self, seconds=None):
+            first_look.set()
+            return super().wait(seconds)
+
+    options.setdefault("stop", Stop())
     thread = threading.Thread(
         target=lambda: seen.extend(log.watch("s", poll=0.01, **options)), daemon=True
     )
     thread.start()
+    assert type(options["stop"]) is not Stop or first_look.wait(30)
     return thread
 
 
@@ -51,6 +60,20 @@ def test_a_run_is_watched_from_its_first_event_to_its_last(store, clock):
     # One that is over is shown again by its id.
     again = list(SessionLog(store, clock=clock).watch("s", recorder.interaction_id, poll=0.01))
     assert again == seen
+
+
+def test_a_run_that_is_over_before_the_next_look_is_watched_all_the_same(store, clock):
+    log = SessionLog(store, clock=clock)
+    record(log, "s", "before", "1", real_time=True)
+
+    class Once(threading.Event):
+        def wait(self, seconds=None):
+            if not self.is_set():
+                record(SessionLog(store, clock=clock), "s", "q", "a", real_time=True)
+                self.set()
+            return False
+
+    assert list(log.watch("s", stop=Once())) == events_of("q", "a")
 
 
 def test_events_come_while_the_run_goes_on(store, clock):
