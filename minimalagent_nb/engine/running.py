@@ -232,6 +232,9 @@ class RunningCall:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises, the model is told;
+            if isinstance(error, KeyboardInterrupt) and _is_main_thread():
+                # The user's own, as only the main thread gets it.
+                self._ending, self.interrupt_of_user = True, error
             # a SystemExit that came through would end the loop, and with it all that runs there.
             return self._failure(error)
 
@@ -345,6 +348,10 @@ class RunningCall:
             self._place.budget.ended(outcome.content)
             self.outcome = outcome
         self._place.wake()
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _timer(seconds: float, act: Callable[[], None]) -> threading.Timer:
