@@ -7,15 +7,16 @@ the `ItemStore` protocol.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from minimalagent_nb.sessions.codec import dumps, loads
 from minimalagent_nb.sessions.conversation import PARTS_OUTLIVE, messages_key
 from minimalagent_nb.sessions.directory import entry_for, is_entry_of
-from minimalagent_nb.sessions.interaction import reasoning_key
+from minimalagent_nb.sessions.interaction import open_key, reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
 
-__all__ = ["belongs", "exists", "for_session", "kept_until", "partitions_of"]
+__all__ = ["belongs", "exists", "for_session", "items_in", "kept_until", "partitions_of"]
 
 _KEY = re.compile(r"(messages|reasoning)#([A-Za-z0-9_-]{1,128})(#(?:[0-9]{1,20}|open))?")
 
@@ -31,8 +32,8 @@ def partitions_of(store: ItemStore, session_id: str) -> list[str]:
     """
     messages, reasoning = messages_key(session_id), reasoning_key(session_id)
     turns = list(store.query(messages, names=("parts",)))
-    under_way = f"{reasoning}#open"
-    logged = {item.sk for pk in (reasoning, under_way) for item in store.query(pk, names=())}
+    under_way = open_key(session_id)
+    logged = {item.sk for pk in (reasoning, under_way) for item in items_in(store, pk, names=())}
     return [
         *(f"{messages}#{turn.sk}" for turn in turns if "parts" in turn.attributes),
         *(f"{reasoning}#{interaction}" for interaction in sorted(logged)),
@@ -40,6 +41,18 @@ def partitions_of(store: ItemStore, session_id: str) -> list[str]:
         messages,
         reasoning,
     ]
+
+
+def items_in(store: ItemStore, pk: str, *, names: tuple[str, ...] | None = None) -> Iterator[Item]:
+    """The items of a partition that are copied with a session.
+
+    In the list of open interactions the sort key 0 is none of them: it tells those who
+    watch this store which one was closed last.
+
+    Raises:
+        SessionReadError: the store could not be read.
+    """
+    return store.query(pk, after=0 if pk.endswith("#open") else None, names=names)
 
 
 def exists(store: ItemStore, session_id: str) -> bool:

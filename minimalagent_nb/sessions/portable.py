@@ -27,6 +27,7 @@ from minimalagent_nb.sessions.partitions import (
     belongs,
     exists,
     for_session,
+    items_in,
     kept_until,
     partitions_of,
 )
@@ -99,7 +100,7 @@ def import_session(
 
 def _items_of(store: ItemStore, session_id: str, now: float) -> Iterator[Item]:
     for pk in partitions_of(store, session_id):
-        yield from store.query(pk)
+        yield from items_in(store, pk)
     entry = newest_entry(store, session_id, now=now)
     if entry is not None:
         yield entry
@@ -116,7 +117,7 @@ def _check_free(store: ItemStore, new: str, old: str, checked: IO[bytes]) -> Non
     there = {
         (item.pk, item.sk): item.attributes
         for pk in partitions_of(store, new)
-        for item in store.query(pk)
+        for item in items_in(store, pk)
     }
     missing = any(key not in there and store.get(*key) is None for key in wanted)
     if not missing or any(wanted.get(key) != attributes for key, attributes in there.items()):

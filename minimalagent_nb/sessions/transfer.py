@@ -14,9 +14,15 @@ from minimalagent_nb.errors import ConfigurationError, SessionError
 from minimalagent_nb.sessions.codec import loads
 from minimalagent_nb.sessions.conversation import SECOND, messages_key
 from minimalagent_nb.sessions.directory import list_session, newest_entry, unlist_session
-from minimalagent_nb.sessions.interaction import reasoning_key
+from minimalagent_nb.sessions.interaction import open_key, reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
-from minimalagent_nb.sessions.partitions import exists, for_session, kept_until, partitions_of
+from minimalagent_nb.sessions.partitions import (
+    exists,
+    for_session,
+    items_in,
+    kept_until,
+    partitions_of,
+)
 
 __all__ = [
     "check_apart",
@@ -78,7 +84,7 @@ def copy_session(
     _check_same_session(source, target, session_id, changed)
     keys = partitions_of(source, session_id)
     for pk in keys:
-        for item in source.query(pk):
+        for item in items_in(source, pk):
             put_same(target, kept_until(changed(item), now, ttl), session_id)
     entry = newest_entry(source, session_id, now=now)
     if entry is not None:
@@ -115,6 +121,7 @@ def remove_copied(store: ItemStore, session_id: str, copied: Iterable[Item], now
             f"The session {session_id} was used while it was moved: what is new stays in "
             f"{store.description}. Move it again."
         )
+    store.delete(open_key(session_id), 0)
     unlist_session(store, session_id, now=now)
 
 
@@ -267,8 +274,8 @@ def _compared(
     """The keys of all items, when the target holds what the source does."""
     copied = []
     for pk in keys:
-        copies = target.query(pk)
-        for item in source.query(pk):
+        copies = items_in(target, pk)
+        for item in items_in(source, pk):
             copy = next((one for one in copies if one.sk >= item.sk), None)
             if copy is None or not _is_same(changed(item), copy):
                 raise SessionError(

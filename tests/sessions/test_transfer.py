@@ -22,7 +22,7 @@ from minimalagent_nb.errors import (
 from minimalagent_nb.models import ScriptedModel
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStore
 from minimalagent_nb.sessions.dynamodb_scan import sessions_in_table
-from minimalagent_nb.sessions.partitions import partitions_of
+from minimalagent_nb.sessions.partitions import items_in, partitions_of
 from tests.servers.dynamodb_faults import FaultyDynamoDB, Refusal
 from tests.sessions.conftest import client_for, conversation, events_of, make_store, record
 
@@ -34,7 +34,7 @@ def all_items(store, session_id):
     return {
         (item.pk, item.sk): dict(item.attributes)
         for pk in partitions_of(store, session_id)
-        for item in store.query(pk)
+        for item in items_in(store, pk)
     }
 
 
@@ -375,6 +375,7 @@ def test_sessions_move_from_store_to_store(request, clock, engines):
     assert {name: target.load(name) for name in "ab"} == conversations
     assert target.sessions() == listed
     assert source.sessions() == []
+    assert list(source._store.query("reasoning#a#open")) == []
     assert all_items(source._store, "a") == all_items(source._store, "b") == {}
     clock.now += 999
     assert target.load("b") == conversations["b"]
