@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 
 import pytest
@@ -224,3 +225,39 @@ def test_kernels_in_any_order_lose_and_double_nothing(steps):
         end_of(kernel)
     assert sorted(texts(logs[0].load("s"))[::2]) == sorted(ended)
     store.close()
+
+
+def test_expired_sessions_leave_the_file_as_a_whole(tmp_path, clock):
+    path = tmp_path / "s.sqlite3"
+    log = SessionLog(SQLiteStore(path, clock=clock), ttl=TTL, clock=clock)
+    taken = record(log, "old", "x" * 800_000, real_time=True)
+    log.close()
+    rows = "SELECT DISTINCT pk FROM items WHERE pk LIKE '%#old%'"
+    assert {row[0] for row in sqlite3.connect(path).execute(rows)} == {
+        "messages#old",
+        f"messages#old#{taken}",
+        "reasoning#old",
+        f"reasoning#old#{taken}",
+        "reasoning#old#open",
+    }
+    clock.now += TTL + 86_400 + 1
+    # A process that knows nothing of that session.
+    other = SessionLog(SQLiteStore(path, clock=clock), ttl=TTL, clock=clock)
+    record(other, "new")
+    other.close()
+    assert sqlite3.connect(path).execute(rows).fetchall() == []
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM items").fetchone()[0] > 0
+    titles = sqlite3.connect(path).execute("SELECT pk FROM items WHERE pk LIKE '%##%'").fetchall()
+    assert len(titles) == 1
+
+
+def test_a_log_outlives_its_session_by_a_day_and_slides_with_it(store, log, clock):
+    taken = record(log, "s", real_time=True)
+    clock.now += TTL - 1
+    assert log.reasoning("s").interaction_id == taken
+    clock.now += 2
+    assert list(log.history("s")) == []
+    assert log.load("s") == []
+    assert len(list(store.query(f"reasoning#s#{taken}"))) > 1
+    clock.now += 86_400
+    assert list(store.query(f"reasoning#s#{taken}")) == []

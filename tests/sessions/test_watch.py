@@ -312,3 +312,46 @@ def test_a_run_of_another_process_is_watched_event_by_event(tmp_path):
     assert process.wait(30) == 0
     assert seen == events_of("q", "a")
     log.close()
+
+
+def test_an_agent_watches_and_reads_what_another_does(tmp_path):
+    from minimalagent_nb import Agent, tool
+    from minimalagent_nb.errors import ConfigurationError
+    from minimalagent_nb.models import ScriptedModel, call
+
+    memory = f"sqlite:///{tmp_path}/s.sqlite3"
+    other = Agent(memory=memory, show_reasoning=False, model=ScriptedModel([]))
+    seen_by_the_tool = []
+
+    @tool
+    def look() -> str:
+        """Look at this very run from elsewhere."""
+        for event in other.watch("s", poll=0.01):
+            if event.type == "tool_call_started":
+                break
+        seen_by_the_tool.append(other.get_reasoning("s"))
+        return "seen"
+
+    agent = Agent(
+        tools=[look],
+        memory=memory,
+        real_time_reasoning=True,
+        show_reasoning=False,
+        model=ScriptedModel([call("look"), "It was seen.", "Again."]),
+    )
+    result = agent.run("Look.", session_id="s")
+    assert result.response == "It was seen."
+    [during] = seen_by_the_tool
+    assert (during.status, during.query) == ("running", "Look.")
+    assert [one.name for one in during.steps[0].tools] == ["look"]
+    watched = list(other.watch("s", result.reasoning.interaction_id, poll=0.01))
+    assert (watched[0].type, watched[-1].type) == ("run_started", "run_ended")
+    assert fold(watched).final_response == "It was seen."
+    agent.run("And again.", session_id="s")
+    newest_first = other.iter_reasoning_history("s", newest_first=True)
+    assert [one.final_response for one in newest_first] == ["Again.", "It was seen."]
+    assert [one.query for one in other.iter_reasoning_history("s", limit=1)] == ["Look."]
+    forgetful = Agent(show_reasoning=False, model=ScriptedModel([]))
+    assert list(forgetful.iter_reasoning_history("s")) == []
+    with pytest.raises(ConfigurationError, match="no memory"):
+        forgetful.watch("s")
