@@ -54,6 +54,7 @@ ROOMS = (
 # What each room may import from outside the standard library.
 OUTSIDE = {
     "config": {"tomli"},
+    "tracing": {"opentelemetry"},
     "tools": {"pydantic", "docstring_parser"},
     "models": set(),
     "sessions": {"platformdirs"},

@@ -83,6 +83,7 @@ class Agent(MemoryFace):
         model_options: settings of the model's service by the service's own names.
         thinking: tokens that the model may think for in each turn, where it can.
         on_event: called with every event of every run, before it is shown; one or several.
+            One with a method ``for_run`` gives a function for each run by it.
         context_tokens: tokens that a request may have, by default what the model can
             read. Nearing them, old tool results and then old turns are left out of what
             the model is sent; the session keeps everything.

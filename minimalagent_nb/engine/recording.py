@@ -33,7 +33,8 @@ class RecordedRun:
         begin_record: opens the record in the memory, None where there is none; called
             when the first event is asked for, so that a stream that nobody reads
             leaves no trace.
-        hooks: called with every event once it is folded and handed to the memory.
+        hooks: called with every event once it is folded and handed to the memory; of one
+            that has a method ``for_run``, what that returns.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class RecordedRun:
         self._begin_record = begin_record
         self._recorder: Recorder | None = None
         self._fold = ReasoningFold()
-        self._hooks = list(hooks)
+        self._hooks = [getattr(hook, "for_run", lambda hook=hook: hook)() for hook in hooks]
 
     @property
     def reasoning(self) -> Reasoning:
