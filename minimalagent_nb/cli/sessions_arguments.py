@@ -46,7 +46,9 @@ def add_session_commands(commands: Any) -> None:
     )
 
     move = _command(
-        commands, "move", "move sessions to another memory; --table and --region are its own"
+        commands,
+        "move",
+        "move sessions to another memory (--table, --region: where it is dynamodb)",
     )
     move.add_argument("session", metavar="SID", nargs="*", help="by default all that are listed")
     move.add_argument(
