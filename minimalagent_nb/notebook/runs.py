@@ -31,6 +31,9 @@ __all__ = ["AgentRun", "Runs", "attend"]
 PATIENCE = 3.0
 """Seconds that a run has to end once it was told to; what does not look up is left to itself."""
 
+LOOK_UP = 0.3
+"""Seconds after which a wait looks whether it should go on."""
+
 EXIT_SECONDS = 2.0
 """The same for all runs together, when the kernel ends: Jupyter kills it after five."""
 
@@ -103,17 +106,17 @@ class AgentRun:
         Raises:
             AgentError: the run failed or was stopped.
             TimeoutError: it is still under way.
-            ConfigurationError: waiting here would keep the run from going on.
+            ConfigurationError: the run calls a tool that this very wait keeps from running.
         """
-        if not self.done and self._needs_loop and _on_a_loop():
-            raise ConfigurationError(
-                f"The run calls {', '.join(self._needs_loop)} on the kernel's event loop, which "
-                "this wait would block. Wait for it with: await followed by the handle's name."
-            )
-        if not self.wait(timeout):
-            raise TimeoutError(
-                f"The run is still under way after {timeout} s. Wait longer, or end it: .stop()"
-            )
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.done:
+            left = LOOK_UP if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(
+                    f"The run is still under way after {timeout} s. Wait longer, or end it: .stop()"
+                )
+            if not self.wait(min(left, LOOK_UP)):
+                self._refuse_to_block()
         return self.outcome()
 
     def __await__(self) -> Generator[Any, None, RunResult]:
@@ -194,8 +197,24 @@ class AgentRun:
         return asyncio.wrap_future(self._begun if begun else self._over)
 
     async def _awaited(self) -> RunResult:
-        await asyncio.shield(self.signal(begun=False))
+        signal = self.signal(begun=False)
+        while not signal.done():
+            # An interrupt does not wake a loop that sleeps: ipykernel hands it on by call_soon.
+            await asyncio.wait({signal}, timeout=LOOK_UP)
         return self.outcome()
+
+    def _refuse_to_block(self) -> None:
+        """Nobody waits on a loop for a tool that waits for that loop."""
+        reasoning = self.reasoning
+        if reasoning is None or not reasoning.steps or not _on_a_loop():
+            return
+        running = [used.name for used in reasoning.steps[-1].tools if used.status == "running"]
+        blocked = [name for name in running if name in self._needs_loop]
+        if blocked:
+            raise ConfigurationError(
+                f"The run calls {', '.join(blocked)} on the kernel's event loop, which this wait "
+                "blocks. Wait with await and the handle's name instead."
+            )
 
     def _work(self) -> None:
         try:
