@@ -19,6 +19,7 @@ __all__ = [
     "entry_for",
     "is_entry_of",
     "list_session",
+    "listed_session",
     "listed_sessions",
     "newest_entry",
     "unlist_session",
@@ -38,8 +39,8 @@ class SessionInfo:
         session_id: its id.
         title: the beginning of its first query, on one line.
         last_used: seconds since the epoch.
-        interactions: how many it has had; two kernels that end an interaction at
-            the same moment may count as one.
+        interactions: how many it has had; those that several kernels end at the same
+            moment may count once too often or not at all.
     """
 
     session_id: str
@@ -142,6 +143,16 @@ def newest_entry(store: ItemStore, session_id: str, *, now: float) -> Item | Non
     """
     entries = (store.get(_key(month), _sort_key(session_id)) for month in _months(now))
     return next((entry for entry in entries if entry), None)
+
+
+def listed_session(store: ItemStore, session_id: str, *, now: float) -> SessionInfo | None:
+    """The session as it is listed, None where it is not.
+
+    Raises:
+        SessionReadError: the store failed.
+    """
+    entry = newest_entry(store, session_id, now=now)
+    return _info(entry) if entry else None
 
 
 def _info(item: Item) -> SessionInfo:

@@ -30,6 +30,7 @@ def read_history(
     *,
     newest_first: bool,
     limit: int | None,
+    before: int | None = None,
 ) -> Iterator[Reasoning]:
     """The interactions of a session, those among them that the store does not have yet.
 
@@ -37,7 +38,8 @@ def read_history(
         SessionReadError: the store could not be read.
     """
     pk = reasoning_key(session_id)
-    items = store.query(pk, newest_first=newest_first, limit=limit)
+    items = store.query(pk, before=before, newest_first=newest_first, limit=limit)
+    unsent = [one for one in unsent if before is None or one.interaction_id < before]
     newer = {one.run: one for one in unsent}
 
     def stored() -> Iterator[tuple[int, Reasoning]]:

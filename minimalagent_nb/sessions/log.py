@@ -24,7 +24,12 @@ from minimalagent_nb.sessions.conversation import (
     parts_key,
     read_conversation,
 )
-from minimalagent_nb.sessions.directory import SessionInfo, listed_sessions, unlist_session
+from minimalagent_nb.sessions.directory import (
+    SessionInfo,
+    listed_session,
+    listed_sessions,
+    unlist_session,
+)
 from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
 from minimalagent_nb.sessions.history import read_history, reasoning_of
 from minimalagent_nb.sessions.interaction import (
@@ -41,7 +46,7 @@ from minimalagent_nb.sessions.recorder import Recorder
 from minimalagent_nb.sessions.redaction import Redactor, Rule
 from minimalagent_nb.sessions.repair import exact_events, finish_log, left_behind
 from minimalagent_nb.sessions.sending import Sender, Unsent
-from minimalagent_nb.sessions.watch import watch_log
+from minimalagent_nb.sessions.watch import NextRun, RunWatch, watch_log
 
 __all__ = ["SessionInfo", "SessionLog", "check_session_id"]
 
@@ -171,9 +176,16 @@ class SessionLog(SessionCarrier):
         return next(self.history(session_id, newest_first=True, limit=1), Reasoning())
 
     def history(
-        self, session_id: str, *, newest_first: bool = False, limit: int | None = None
+        self,
+        session_id: str,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        before: int | None = None,
     ) -> Iterator[Reasoning]:
         """The interactions of a session, oldest first, read as the iterator goes on.
+
+        With `before`, only those whose ids are less.
 
         An item that makes no sense comes as a failed interaction that says so, and
         does not hide the others.
@@ -190,6 +202,7 @@ class SessionLog(SessionCarrier):
             self._unsent(session_id),
             newest_first=newest_first,
             limit=limit,
+            before=before,
         )
 
     def interaction(self, session_id: str, interaction_id: int) -> Reasoning | None:
@@ -240,6 +253,14 @@ class SessionLog(SessionCarrier):
             pause=lambda: not stopped.wait(poll),
         )
 
+    def run_watch(self, session_id: str, interaction_id: int) -> RunWatch:
+        """The log of one interaction, for who waits between two looks in a way of its own."""
+        return RunWatch(self._store, check_session_id(session_id), interaction_id, self._liveness)
+
+    def next_run(self, session_id: str) -> NextRun:
+        """The search for the session's next run, likewise."""
+        return NextRun(self._store, check_session_id(session_id))
+
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that has ended is in the store, at most so long; whether it is.
 
@@ -257,6 +278,17 @@ class SessionLog(SessionCarrier):
         """
         PENDING.wait(READ_SECONDS, self._place())
         return listed_sessions(self._store, now=self._clock(), limit=limit)
+
+    def session(self, session_id: str) -> SessionInfo | None:
+        """One session of that list, None where it is not there.
+
+        Raises:
+            SessionIdError: the id is not allowed.
+            SessionReadError: the store could not be read.
+        """
+        check_session_id(session_id)
+        PENDING.wait(READ_SECONDS, self._place())
+        return listed_session(self._store, session_id, now=self._clock())
 
     def delete(self, session_id: str) -> None:
         """Remove a session with all that belongs to it; one that is not there is no error.

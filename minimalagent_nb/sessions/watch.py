@@ -17,7 +17,7 @@ from minimalagent_nb.sessions.interaction import open_key, reasoning_key
 from minimalagent_nb.sessions.items import ItemStore
 from minimalagent_nb.sessions.repair import closing_events
 
-__all__ = ["watch_log"]
+__all__ = ["NextRun", "RunWatch", "watch_log"]
 
 LOOK_SECONDS = 3.0
 """How often a log in which nothing comes is checked for a sign of life."""
@@ -30,7 +30,6 @@ def watch_log(
     *,
     liveness: Liveness,
     pause: Callable[[], bool],
-    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
     """The events of an interaction; see `SessionLog.watch`.
 
@@ -42,51 +41,91 @@ def watch_log(
         SessionReadError: the store could not be read, or has no log of the interaction.
     """
     if interaction_id is None:
-        interaction_id = _next_run(store, session_id, pause)
-        if interaction_id is None:
-            return
-    reader, events = LogReader(), list[Event]()
-    slot, looked = 0, monotonic()
-    key = log_key(session_id, interaction_id)
-    while True:
-        before = slot
-        for item in store.query(key, after=slot * SECOND):
-            slot = item.sk // SECOND
-            batch = _fed(store, session_id, reader, Chunk.from_item(item))
-            for event in batch:
-                events.append(event)
-                yield event
-                if isinstance(event, RunEnded):
-                    return
-        now = monotonic()
-        if slot > before:
-            looked = now
-        elif now - looked >= LOOK_SECONDS or not slot:
-            looked = now
-            _check(store, session_id, interaction_id, slot)
-            if liveness.seems_dead(store, session_id, interaction_id):
-                yield from closing_events(events)
+        search = NextRun(store, session_id)
+        while (interaction_id := search.look()) is None:
+            if not pause():
                 return
-        if not pause():
+    watch = RunWatch(store, session_id, interaction_id, liveness)
+    while True:
+        yield from watch.look()
+        if watch.is_over or not pause():
             return
 
 
-def _next_run(store: ItemStore, session_id: str, pause: Callable[[], bool]) -> int | None:
-    """The run that is under way, or the next one, also one that was over before it was seen."""
-    closed_before: int | None = None
-    while True:
+class RunWatch:
+    """The log of one interaction, read as it grows.
+
+    Attributes:
+        is_over: whether the last event was given: nothing more comes then.
+    """
+
+    def __init__(
+        self,
+        store: ItemStore,
+        session_id: str,
+        interaction_id: int,
+        liveness: Liveness,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.is_over = False
+        self._store, self._session_id, self._id = store, session_id, interaction_id
+        self._liveness, self._monotonic = liveness, monotonic
+        self._reader, self._events = LogReader(), list[Event]()
+        self._slot, self._looked = 0, monotonic()
+
+    def look(self) -> Iterator[Event]:
+        """What was stored since the last look, by one small read; to be consumed.
+
+        Raises:
+            SessionReadError: the store could not be read, or has no log of the interaction.
+        """
+        before, key = self._slot, log_key(self._session_id, self._id)
+        for item in self._store.query(key, after=before * SECOND):
+            self._slot = item.sk // SECOND
+            batch = _fed(self._store, self._session_id, self._reader, Chunk.from_item(item))
+            for event in batch:
+                self._events.append(event)
+                self.is_over = isinstance(event, RunEnded)
+                yield event
+                if self.is_over:
+                    return
+        now = self._monotonic()
+        if self._slot > before:
+            self._looked = now
+        elif now - self._looked >= LOOK_SECONDS or not self._slot:
+            self._looked = now
+            _check(self._store, self._session_id, self._id, self._slot)
+            if self._liveness.seems_dead(self._store, self._session_id, self._id):
+                self.is_over = True
+                yield from closing_events(self._events)
+
+
+class NextRun:
+    """The search for a session's run that is under way, or else for the next one."""
+
+    def __init__(self, store: ItemStore, session_id: str) -> None:
+        self._store, self._session_id = store, session_id
+        self._closed_before: int | None = None
+
+    def look(self) -> int | None:
+        """The run's interaction id, also where it was over before it was seen; None for none.
+
+        Raises:
+            SessionReadError: the store could not be read.
+        """
         opened, closed = None, 0
-        for item in store.query(open_key(session_id)):
+        for item in self._store.query(open_key(self._session_id)):
             if item.sk:
                 opened = item.sk
             else:
                 closed = int(item.attributes.get("rank", 0))
-        if closed_before is None:
-            closed_before = closed
-        if opened or closed > closed_before:
-            return opened or closed
-        if not pause():
-            return None
+        if self._closed_before is None:
+            self._closed_before = closed
+        if opened is None and closed > self._closed_before:
+            opened = closed
+        self._closed_before = max(self._closed_before, closed)
+        return opened
 
 
 def _fed(store: ItemStore, session_id: str, reader: LogReader, chunk: Chunk) -> list[Event]:
