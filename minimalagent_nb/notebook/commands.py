@@ -69,6 +69,7 @@ COMMANDS = {
         Command("export", "FILE", "the session as .ipynb (runs again), .md, .html or .jsonl"),
         Command("fix", "", "explain the last error, and put the mended cell below"),
         Command("stop", "", "end the runs of this kernel that are under way"),
+        Command("fork", "[NAME]", "go on in a copy of the session; the session itself stays"),
         Command("reset", "", "begin a new session"),
         Command("config", "", "the settings, and where each comes from"),
         Command("help", "", "this page"),
@@ -277,6 +278,12 @@ class Commands:
         stopped = self._bench.runs.stop()
         note = "What was done is kept." if stopped else "No run is under way in the background."
         return Table("", ["", ""], [["stopped", _run_line(run)] for run in stopped], note)
+
+    def _fork(self, name: str | None = None) -> Table:
+        before = self._bench.session_id
+        copy = self._log().fork(before, to=name)
+        self._bench.start_session(copy)
+        return Table("", ["", ""], [["session", copy], ["a copy of", before]])
 
     def _reset(self) -> Table:
         return Table("", ["", ""], [["new session", self._bench.start_session()]])

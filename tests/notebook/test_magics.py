@@ -384,3 +384,19 @@ def test_agents_and_servers_among_the_variables_are_tools_too(shell: Any) -> Non
     )
     run(shell, "%%agent\nGo.")
     assert [spec.name for spec in model.requests[0].tools] == ["add", "adder", "remote"]
+
+
+def test_a_fork_goes_on_in_a_copy(shell: Any, capsys: Any) -> None:
+    model = prepare(shell, "['One.', 'Two.', 'Three.']")
+    run(shell, "%%agent --session trunk\nFirst.")
+    run(shell, "%agent fork branch")
+    run(shell, "%%agent\nSecond.")
+    assert [m["content"][0]["text"] for m in model.requests[1].messages] == [
+        "First.",
+        "One.",
+        "Second.",
+    ]
+    run(shell, "%agent session trunk")
+    run(shell, "%%agent\nOther.")
+    assert "Second." not in str(model.requests[2].messages)
+    run(shell, "%agent fork trunk", fails="trunk")
