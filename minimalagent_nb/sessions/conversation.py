@@ -26,6 +26,7 @@ __all__ = [
     "Conversation",
     "FINAL",
     "PARTS_OUTLIVE",
+    "REPAIRED",
     "Extent",
     "UnsentTurn",
     "messages_key",
@@ -45,7 +46,9 @@ LATE = 24 * 3600 * SECOND
 PARTS_OUTLIVE = 24 * 3600
 """Seconds for which parts and the batches of a log stay when their item has expired."""
 FINAL = 1_000_000_000_000
-"""Rank of what a run stored at its end; views and what a repair made of it have less."""
+"""Rank of what a run stored at its end; what a repair made of its log has less."""
+REPAIRED = 1_000_000
+"""Least rank of that; views of a run under way have less."""
 
 
 @dataclass(frozen=True, slots=True)

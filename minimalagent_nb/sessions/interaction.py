@@ -27,6 +27,7 @@ from minimalagent_nb.sessions.conversation import (
     ITEM_BYTES,
     LATE,
     PARTS_OUTLIVE,
+    REPAIRED,
     SECOND,
     Conversation,
     Extent,
@@ -298,10 +299,13 @@ class Interaction:
             expires=self._expires(),
             run=self.run,
             title=reasoning.query or "",
-            count=lambda: sum(
-                1 for _ in self._store.query(reasoning_key(self.session_id), names=())
-            ),
+            count=self._count,
         )
+
+    def _count(self) -> int:
+        """How many interactions of the session have ended; those under way count themselves."""
+        heads = self._store.query(reasoning_key(self.session_id), names=("rank",))
+        return sum(int(head.attributes.get("rank", FINAL)) >= REPAIRED for head in heads)
 
     def _view(self, reasoning: Reasoning) -> Item:
         whole = self._named(reasoning)

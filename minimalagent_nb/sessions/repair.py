@@ -22,7 +22,7 @@ from minimalagent_nb.messages import ContentBlock, Message, ToolUse, closing_mes
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions.batches import EventLog, messages_of, read_log, sealed
 from minimalagent_nb.sessions.codec import loads
-from minimalagent_nb.sessions.conversation import FINAL
+from minimalagent_nb.sessions.conversation import FINAL, REPAIRED
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.interaction import Interaction, open_key, reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
@@ -40,8 +40,6 @@ __all__ = [
 DIED = "The kernel that ran this died before it was done."
 _NO_RESULT = f"{DIED} This call gave no result, and its tool may have run."
 _CLOSING = f"({DIED} Ask again to go on.)"
-_REPAIRED = 1_000_000
-"""Rank of what a repair makes; the number of the writer's chunks that it knew is added."""
 
 
 def closing_events(events: Sequence[Event]) -> list[Event]:
@@ -140,7 +138,8 @@ def finish_log(store: ItemStore, interaction: Interaction) -> list[Message]:
     while True:
         log = read_log(store, session_id, interaction_id)
         events = list(log.events)
-        rank = _REPAIRED + len(log.chunks) if log.repaired or not log.ended else FINAL
+        # The more of the log a repair knew, the more its outcome counts.
+        rank = REPAIRED + len(log.chunks) if log.repaired or not log.ended else FINAL
         if log.ended or not events:
             break
         closing = closing_events(events)
