@@ -13,9 +13,10 @@ validator when there is a client.
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from minimalagent_nb.messages import Message
@@ -35,12 +36,13 @@ class Prepared(list[Message]):
     """The messages of one call, with the JSON of them and of the call's other members.
 
     It goes into the call in the place of the messages, and as a list of them it is what
-    every other handler of the client's events sees.
+    every other handler of the client's events sees. Whoever looks into it gets copies: what
+    is changed there is sent, and the conversation stays as it is.
 
     Attributes:
         messages_json: the messages, as the body has them.
-        members: what else was given to the call, as the same objects.
-        members_json: the name of each with its JSON, as the body has it.
+        members_json: the name of each other member with its JSON, as the body has it.
+        members: these as values of this call alone.
         raw: the raw response, once there is one.
     """
 
@@ -48,14 +50,58 @@ class Prepared(list[Message]):
         self,
         messages: Sequence[Message],
         messages_json: bytes,
-        members: Mapping[str, Any],
         members_json: Mapping[str, bytes],
     ) -> None:
         super().__init__(messages)
         self.messages_json = messages_json
-        self.members = members
         self.members_json = members_json
+        self.members = {name: json.loads(value) for name, value in members_json.items()}
         self.raw: Any = None
+        self._messages = list(messages)
+        self._lent = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether these are other messages by now than those of the JSON."""
+        return not list.__eq__(self, self._messages)  # fast: copies are made for lookers only
+
+    def unchanged_members(self, params: Mapping[str, Any]) -> set[str]:
+        """The names of the members that `params` has as the JSON has them."""
+        return {
+            name
+            for name, value in self.members_json.items()
+            if name in params and params[name] == json.loads(value)
+        }
+
+    def _lend(self) -> None:
+        if not self._lent:
+            self._lent = True
+            self[:] = copy.deepcopy(self._messages)
+
+    def __iter__(self) -> Iterator[Message]:
+        self._lend()
+        return super().__iter__()
+
+    def __reversed__(self) -> Iterator[Message]:
+        self._lend()
+        return super().__reversed__()
+
+    def __getitem__(self, index: Any) -> Any:
+        self._lend()
+        return super().__getitem__(index)
+
+    def pop(self, index: Any = -1) -> Message:
+        """As of any list."""
+        self._lend()
+        return super().pop(index)
+
+    def copy(self) -> list[Message]:
+        """A plain list: its owner may change it, and no JSON goes with it."""
+        return list(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """The same for the module ``copy`` and for pickle."""
+        return list, (list(self),)
 
 
 class Transcript:
@@ -97,14 +143,13 @@ class Transcript:
 
     def to_json(self, extra: Mapping[int, bytes]) -> bytes:
         """The messages as a JSON array; `extra` is more content for those at an index."""
-        pieces, start = [b"["], 0
+        cuts = [self._ends[index] - len(b"]}") for index in sorted(extra)]
         with memoryview(self._json) as view:
-            for index in sorted(extra):
-                cut = self._ends[index] - len(b"]}")
-                pieces += [bytes(view[start:cut]), b",", extra[index]]
-                start = cut
-            pieces += [bytes(view[start:]), b"]"]
-        return b"".join(pieces)
+            pieces: list[bytes | memoryview] = [b"["]
+            for start, cut, index in zip([0, *cuts], cuts, sorted(extra), strict=False):
+                pieces += [view[start:cut], b",", extra[index]]
+            pieces += [view[cuts[-1] if cuts else 0 :], b"]"]
+            return b"".join(pieces)
 
 
 class RunBody:
@@ -120,7 +165,6 @@ class RunBody:
         self._family = family
         self._transcript = Transcript()
         self._given: dict[str, Any] | None = None
-        self._members: dict[str, Any] = {}
         self._members_json: dict[str, bytes] = {}
         # Sub-agents may share the token of their run, and with it this.
         self._lock = threading.Lock()
@@ -148,15 +192,24 @@ class RunBody:
                 messages, lambda index: before + self._transcript.size(index), self._family
             )
             messages_json = self._transcript.to_json(dict.fromkeys(points, _POINT))
-            return Prepared(messages, messages_json, self._members, self._members_json)
+            return Prepared(_with_points(messages, points), messages_json, self._members_json)
 
     def _take_members(self, members: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
-        with_points = cached_members(members, self._family)
         encoded = {}
-        for name, value in with_points.items():
+        for name, value in cached_members(members, self._family).items():
             _check(value, shapes.get(name), name)
-            encoded[name] = f'"{name}":{_JSON.encode(value)}'.encode()
-        self._given, self._members, self._members_json = dict(members), with_points, encoded
+            encoded[name] = _JSON.encode(value).encode()
+        # A copy, for the options of a run may be changed in their place between its turns.
+        self._given, self._members_json = copy.deepcopy(dict(members)), encoded
+
+
+def _with_points(messages: Sequence[Message], points: Sequence[int]) -> list[Message]:
+    """The messages with the cachePoints that their JSON has."""
+    shown = list(messages)
+    for index in points:
+        content: list[Any] = [*shown[index]["content"], POINT]
+        shown[index] = {"role": shown[index]["role"], "content": content}
+    return shown
 
 
 def _check(value: Any, shape: Any, name: str) -> None:
@@ -212,9 +265,10 @@ def watch(client: Any) -> None:
     events = client.meta.events
     for operation in _OPERATIONS:
         name = f"bedrock-runtime.{operation}"
-        # Last, so that a handler of the client's owner sees and may change everything.
+        # Last and first, so that a handler of the client's owner sees and may change
+        # everything: the messages before this, the whole body after it.
         events.register_last(f"before-parameter-build.{name}", _set_aside, f"{_KEY}-1-{operation}")
-        events.register(f"before-call.{name}", _put_in, f"{_KEY}-2-{operation}")
+        events.register_first(f"before-call.{name}", _put_in, f"{_KEY}-2-{operation}")
         events.register(f"after-call.{name}", _remember, f"{_KEY}-3-{operation}")
 
 
@@ -222,25 +276,30 @@ def _set_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> Non
     """Leave to botocore only what the prepared JSON does not say."""
     prepared = params.get("messages")
     if isinstance(prepared, Prepared):
-        ours = {name for name, value in prepared.members.items() if params.get(name) is value}
-        for name in ("messages", *ours):
+        ours = prepared.unchanged_members(params)
+        pieces = {name: prepared.members_json[name] for name in sorted(ours)}
+        if prepared.changed:
+            params["messages"] = list(prepared)
+        else:
+            pieces = {"messages": prepared.messages_json, **pieces}
+        for name in pieces:
             del params[name]
-        context[_KEY] = (prepared, ours)
+        context[_KEY] = (prepared, pieces)
 
 
 def _put_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    prepared, ours = context.get(_KEY, (None, ()))
-    if prepared is not None:
+    _prepared, members = context.get(_KEY, (None, {}))
+    if members:
+        pieces: list[bytes] = []
+        for name, value in members.items():
+            pieces += [b",", f'"{name}":'.encode(), value]
         theirs = bytes(params.get("body") or b"").strip()[1:-1]
-        pieces = [b'{"messages":', prepared.messages_json]
-        for piece in (*(prepared.members_json[name] for name in sorted(ours)), theirs):
-            if piece:
-                pieces += [b",", piece]
-        params["body"] = b"".join([*pieces, b"}"])
+        pieces += [b",", theirs] if theirs else []
+        params["body"] = b"".join([b"{", *pieces[1:], b"}"])
         params["headers"].setdefault("Content-Type", "application/json")
 
 
 def _remember(http_response: Any, context: dict[str, Any], **_: Any) -> None:
-    prepared, _ours = context.get(_KEY, (None, ()))
+    prepared, _members = context.get(_KEY, (None, {}))
     if prepared is not None:
         prepared.raw = http_response.raw

@@ -14,6 +14,7 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - a class
 from typing import Any
 from zlib import crc32
 
@@ -58,7 +59,10 @@ def _event(message: bytes, of_headers: int) -> dict[str, Any]:
     payload = message[end:-4].decode()
     if headers.get(":message-type") != "event":
         raise _failure(headers, payload)
-    return {str(headers.get(":event-type")): json.loads(payload or "{}")}
+    try:
+        return {str(headers.get(":event-type")): json.loads(payload or "{}")}
+    except RecursionError:
+        raise ValueError("an event of the stream is nested too deeply") from None
 
 
 @functools.lru_cache(maxsize=64)
@@ -66,7 +70,10 @@ def _headers(data: bytes) -> Mapping[str, Any]:
     """The headers of a message; a stream has only a few kinds of them."""
     from botocore.eventstream import EventStreamHeaderParser
 
-    headers: dict[str, Any] = EventStreamHeaderParser().parse(data)
+    try:
+        headers: dict[str, Any] = EventStreamHeaderParser().parse(data)
+    except (KeyError, StructError) as error:  # a type that is unknown, a length that is wrong
+        raise ValueError("the headers of an event cannot be read") from error
     return headers
 
 
@@ -75,7 +82,8 @@ def _failure(headers: Mapping[str, Any], payload: str) -> Exception:
     from botocore.exceptions import EventStreamError
 
     said = headers.get(":error-message", "")
-    with contextlib.suppress(ValueError, AttributeError):  # what is no JSON object says nothing
+    # What is no JSON object says nothing.
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         said = said or json.loads(payload).get("message", "")
     code = headers.get(":exception-type") or headers.get(":error-code", "")
     return EventStreamError({"Error": {"Code": code, "Message": said}}, "ConverseStream")

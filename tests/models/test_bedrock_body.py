@@ -302,7 +302,7 @@ def test_two_models_on_one_client_send_one_body(converse_server, aws_session):
 
 def test_the_stand_in_is_a_list_of_the_messages():
     messages = [user_message("Hi.")]
-    prepared = Prepared(messages, b"[]", {}, {})
+    prepared = Prepared(messages, b"[]", {})
     assert prepared == messages
     assert isinstance(prepared, list)
 

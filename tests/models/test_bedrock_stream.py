@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import struct
+import zlib
 from typing import Any
 
 import boto3
@@ -16,6 +19,7 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.errors import ModelStreamError
 from minimalagent_nb.events import Usage
 from minimalagent_nb.models import ModelReply, RetryChunk, TextChunk, ThinkingChunk
+from minimalagent_nb.models.bedrock_errors import STREAM_ERRORS
 from minimalagent_nb.models.bedrock_stream import read_events
 from minimalagent_nb.models.bedrock_turn import StreamedTurn
 from tests.models.conftest import ADD, ask, chunks
@@ -138,6 +142,40 @@ def test_one_flipped_bit_is_noticed(at):
 def test_botocore_notices_it_too(botocores_reader):
     with pytest.raises(ChecksumMismatch):
         botocores_reader(Wire(flipped(DATA, len(DATA) - 2), 50))
+
+
+def framed(headers: bytes, payload: bytes) -> bytes:
+    """A message of the format, with sound checksums, whatever is in it."""
+    prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
+    return message + struct.pack("!I", zlib.crc32(message))
+
+
+EVENT = b"\x0d:message-type\x07\x00\x05event"
+ODD_HEADERS = [b"\x01a\x63", b"\x05a", b"\x01a\x08\x00", b"\xff", EVENT + EVENT]
+
+
+@given(
+    headers=st.binary(max_size=20) | st.sampled_from([EVENT, *ODD_HEADERS]),
+    payload=st.binary(max_size=20),
+)
+@settings(max_examples=500, deadline=None)
+def test_whatever_a_message_holds_is_an_event_or_an_error_of_streams(headers, payload):
+    with contextlib.suppress(*STREAM_ERRORS):
+        assert len(list(read_events([framed(headers, payload)]))) == 1
+
+
+@pytest.mark.parametrize("headers", ODD_HEADERS)
+def test_headers_that_cannot_be_read_are_an_error_of_streams(headers):
+    with pytest.raises(STREAM_ERRORS):
+        list(read_events([framed(headers, b"{}")]))
+
+
+@pytest.mark.parametrize("headers", [EVENT, b""])
+def test_json_that_is_nested_too_deeply_is_an_error_of_streams(headers):
+    data = framed(headers, b"[" * 100_000)
+    with pytest.raises(STREAM_ERRORS):
+        list(read_events([data]))
 
 
 def test_a_message_that_is_cut_off_is_no_event():
