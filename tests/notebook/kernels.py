@@ -3,7 +3,7 @@
 The older one is put into a folder that goes before what is installed. A whole other
 environment is tried by naming its interpreter, which needs the package's dependencies:
 
-    MINIMALAGENT_NB_KERNEL_PYTHON=/path/python pytest tests/notebook/test_kernel_interrupts.py
+    TEST_KERNEL_PYTHON=/path/python pytest tests/notebook/test_kernel_interrupts.py
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jupyter_client.manager import KernelManager
 ROOT = Path(__file__).parents[2]
 INSTALLED = "installed"
 OLDER = "6.31.0"
-OTHER = os.environ.get("MINIMALAGENT_NB_KERNEL_PYTHON")
+OTHER = os.environ.get("TEST_KERNEL_PYTHON")
 KINDS = ["other"] if OTHER else [INSTALLED, OLDER]
 SECONDS = 60
 """A kernel that says nothing for so long says nothing at all."""

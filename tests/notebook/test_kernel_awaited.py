@@ -81,7 +81,7 @@ def script(kernel: Kernel) -> None:
 def test_a_cell_that_only_asks_leaves_the_kernel_free(
     kernel: Kernel, cell: str, is_free: bool
 ) -> None:
-    reply, messages = kernel.run(cell)
+    reply, _ = kernel.run(cell)
     assert reply["status"] == "ok", reply
     assert kernel.value(FREE) is is_free
     assert kernel.value("_agent.reasoning.query").lower().startswith("are you free")
@@ -107,7 +107,7 @@ def test_tools_run_where_they_belong(kernel: Kernel) -> None:
 
 def test_prints_of_tools_stay_with_their_call(kernel: Kernel) -> None:
     kernel.run('model = ScriptedModel([call("add", a=1, b=2), "It is {{result}}."])')
-    reply, messages = kernel.run("%%agent --output mine\nAdd.")
+    _, messages = kernel.run("%%agent --output mine\nAdd.")
     assert printed(messages) == ""
     assert "adding 1 2" in shown(messages, "update_display_data")[-1]["text/plain"]
     assert kernel.value("[mine is _agent, mine.response]") == [True, "It is 3."]
@@ -116,7 +116,7 @@ def test_prints_of_tools_stay_with_their_call(kernel: Kernel) -> None:
 def test_the_cell_is_kept_as_it_was_typed(kernel: Kernel) -> None:
     cell = "%%agent --quiet\nIt's {1: 2} >>> here\n    indented"
     kernel.run(cell)
-    reply, _ = kernel.run("typed = _i")
+    kernel.run("typed = _i")
     assert kernel.value("typed") == cell
     client = kernel.client
     request = client.history(hist_access_type="tail", n=4, raw=True, output=False)
