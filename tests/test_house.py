@@ -37,6 +37,7 @@ ROOMS = (
     "representation",
     "reasoning",
     "fold",
+    "tracing",
     "view",
     "display_capture",
     "approval",
