@@ -10,25 +10,23 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError, SessionIdError, SessionWriteError
 from minimalagent_nb.events import Event
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.sessions.batches import log_key, messages_of, read_log
+from minimalagent_nb.sessions.batches import messages_of, read_log
 from minimalagent_nb.sessions.carrying import SessionCarrier
 from minimalagent_nb.sessions.conversation import (
     Extent,
     UnsentTurn,
-    messages_key,
-    parts_key,
     read_conversation,
 )
 from minimalagent_nb.sessions.directory import (
     SessionInfo,
     listed_session,
     listed_sessions,
-    unlist_session,
 )
 from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
 from minimalagent_nb.sessions.history import read_history, reasoning_of
@@ -36,14 +34,14 @@ from minimalagent_nb.sessions.interaction import (
     PROCESS_IDS,
     Interaction,
     InteractionIds,
-    open_key,
     reasoning_key,
 )
 from minimalagent_nb.sessions.items import ItemStore
-from minimalagent_nb.sessions.outbox import Outbox
+from minimalagent_nb.sessions.outbox import Outbox, UnsentRun
 from minimalagent_nb.sessions.pending import PENDING
 from minimalagent_nb.sessions.recorder import Recorder
 from minimalagent_nb.sessions.redaction import Redactor, Rule
+from minimalagent_nb.sessions.removal import remove_session
 from minimalagent_nb.sessions.repair import exact_events, finish_log, left_behind
 from minimalagent_nb.sessions.sending import Sender, Unsent
 from minimalagent_nb.sessions.watch import NextRun, RunWatch, watch_log
@@ -301,49 +299,33 @@ class SessionLog(SessionCarrier):
         PENDING.wait(READ_SECONDS, self._place(), session_id)
         if sender := self._sending():
             sender.forget(session_id)
-        turns = messages_key(session_id)
-        for turn in self._store.query(turns, names=("parts",)):
-            if "parts" in turn.attributes:
-                self._delete_all(parts_key(session_id, turn.sk))
-            self._store.delete(turns, turn.sk)
-        # Each log before what leads to it.
-        for pk, names in ((open_key(session_id), ()), (reasoning_key(session_id), ("log",))):
-            for item in self._store.query(pk, names=names):
-                if not names or "log" in item.attributes:
-                    self._delete_all(log_key(session_id, item.sk))
-                self._store.delete(pk, item.sk)
-        unlist_session(self._store, session_id, now=self._clock())
+        remove_session(self._store, session_id, now=self._clock())
 
     def close(self) -> None:
         """Wait for what is to be stored, for a bounded time, and close the store."""
-        PENDING.wait(READ_SECONDS, self._place())
+        sender = self._sender
+        PENDING.wait(READ_SECONDS, sender.destination if sender else self._store)
         self._store.close()
-        if self._sender is not None:
-            self._sender.outbox.close()
-
-    def _delete_all(self, pk: str) -> None:
-        for item in self._store.query(pk, names=()):
-            self._store.delete(pk, item.sk)
+        if sender is not None:
+            sender.outbox.close()
 
     def _interaction(
         self,
         session_id: str,
         *,
         extent: Extent | None = None,
-        run: str | None = None,
-        interaction_id: int | None = None,
+        **options: Any,
     ) -> Interaction:
+        options.setdefault("ttl", self._ttl)
         return Interaction(
             self._store,
             session_id,
             ids=self._ids,
-            ttl=self._ttl,
             clock=self._clock,
             extent=extent,
-            run=run,
-            interaction_id=interaction_id,
             lease=self._lease,
             system=self._system,
+            **options,
         )
 
     def _place(self) -> object:
@@ -354,18 +336,24 @@ class SessionLog(SessionCarrier):
     def _sending(self) -> Sender | None:
         """What sends from the outbox; None where the store has none."""
         with self._lock:
+            if self._sender is not None:
+                return self._sender
             key = getattr(self._store, "outbox_key", None)
-            if self._sender is None and (key or self._outbox):
+            if key or self._outbox:
                 self._sender = Sender(
                     self._store,
                     self._outbox or Outbox(clock=self._clock),
                     key or self._store.description,
-                    lambda run: self._interaction(
-                        run.session_id, run=run.run, interaction_id=run.interaction_id
-                    ),
+                    self._resumed,
                     self._clock,
                 )
             return self._sender
+
+    def _resumed(self, run: UnsentRun) -> Interaction:
+        """The interaction of a run from the outbox, with the life that its kernel gave it."""
+        return self._interaction(
+            run.session_id, run=run.run, interaction_id=run.interaction_id, ttl=run.ttl
+        )
 
     def _unsent(self, session_id: str) -> list[Unsent]:
         """What has ended and may not be in the store: of this process, and of dead ones."""

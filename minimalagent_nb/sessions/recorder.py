@@ -169,7 +169,10 @@ class Recorder:
             self._keeper.leave()
             self._keeper.done.wait(OUTBOX_SECONDS)
         if not self._is_kept():
-            warnings.warn(self._unsent(self._writer.failure), RuntimeWarning, stacklevel=2)
+            why = self._writer.failure or "The memory has not answered."
+            session_id = self._interaction.session_id
+            text = f"A run of session {session_id} was not stored before the process ended. {why}"
+            warnings.warn(_line(text), RuntimeWarning, stacklevel=2)
 
     def _take_in(self) -> None:
         """Redact, fold and queue what has come; not on the run's own thread."""

@@ -345,6 +345,21 @@ def test_an_endpoint_that_accepts_and_never_answers(table_name, outbox, aws_envi
     recorder._queue.acknowledge(10**6)
 
 
+def test_what_is_sent_later_keeps_the_life_that_its_kernel_gave_it(faulty, clock, outbox):
+    log = SessionLog(faulty, ttl=3600, clock=clock, outbox=outbox)
+    faulty.write_error = DOWN
+    recorder = begin(log, real_time=False)
+    recorder.finish()
+    abandon(recorder)
+    faulty.write_error = None
+    # It has a setting of its own.
+    later = next_kernel(faulty, clock, outbox)
+    later.load("s")
+    assert later._sender.join(30)
+    [turn] = faulty.query("messages#s")
+    assert turn.expires == int(clock.now) + 3600
+
+
 def test_tables_of_one_name_have_outboxes_of_their_own(table_name, dynamodb_local, monkeypatch):
     stores = [
         DynamoDBStore(table_name, client=client_for(url))
@@ -355,6 +370,28 @@ def test_tables_of_one_name_have_outboxes_of_their_own(table_name, dynamodb_loca
     monkeypatch.setenv("AWS_PROFILE", "other")
     keys.add(stores[0].outbox_key)
     assert len(keys) == 4
+
+
+FAILING = """
+import sys
+from minimalagent_nb.errors import SessionWriteError
+from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from tests.sessions.conftest import events_of
+class Full(SQLiteStore):
+    def put(self, item, **conditions):
+        raise SessionWriteError("The disk is full. Make room.")
+recorder = SessionLog(Full(":memory:")).begin("s", real_time=False)
+for event in events_of("q", "a"):
+    recorder.add(event)
+assert recorder.finish()
+"""
+
+
+def test_what_cannot_be_stored_at_all_is_said_at_the_end_of_the_process():
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "A run of session s was not stored before the process ended. The disk" in done.stderr
 
 
 SCRIPT = """

@@ -1,0 +1,48 @@
+"""What memory costs, as the benchmark measures it, on Amazon's DynamoDB Local."""
+
+from __future__ import annotations
+
+import pytest
+
+from minimalagent_nb.sessions import DynamoDBStore, SessionLog
+from tests.benchmarks.sessions.__main__ import Meter, events, listing
+from tests.sessions.conftest import client_for, end
+
+
+def units(url: str, name: str, steps: int) -> float:
+    """Write units of a real-time run whose steps have 2 KB each."""
+    client = client_for(url)
+    meter = Meter(client)
+    recorder = SessionLog(DynamoDBStore(name, client=client), ttl=3600).begin("s", real_time=True)
+    for event in events(steps):
+        recorder.add(event)
+    end(recorder)
+    return meter.written
+
+
+def test_the_price_of_a_run_grows_with_its_steps(dynamodb_local: str, table_name: str) -> None:
+    fifty, hundred = (units(dynamodb_local, f"{table_name}-{n}", n) for n in (50, 100))
+    assert 200 < fifty <= 700
+    assert hundred <= 2.2 * fifty
+
+
+def test_listing_is_cheap_and_never_a_scan(dynamodb: str) -> None:
+    read, scanned = listing(dynamodb)
+    assert 0 < read <= 10
+    assert not scanned
+
+
+@pytest.mark.parametrize("steps", [1, 50])
+def test_what_a_load_reads_beside_the_conversation(
+    dynamodb_local: str, table_name: str, steps: int
+) -> None:
+    client = client_for(dynamodb_local)
+    log = SessionLog(DynamoDBStore(table_name, client=client), ttl=3600)
+    recorder = log.begin("s", real_time=True)
+    for event in events(steps):
+        recorder.add(event)
+    end(recorder)
+    meter = Meter(client)
+    log.load("s")
+    # One look at the open interactions, one at the turns.
+    assert meter.calls == ["Query", "Query"]
