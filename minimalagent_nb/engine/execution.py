@@ -26,6 +26,7 @@ from minimalagent_nb.engine.threads import ThreadSlots
 from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, Event, Notice
 from minimalagent_nb.messages import ToolUse
 from minimalagent_nb.tools import Toolbox, ToolContext
+from minimalagent_nb.tools.jsonable import text_of, to_json
 from minimalagent_nb.tools.schema import ArgumentsError
 
 __all__ = ["CallSite", "Execution"]
@@ -135,6 +136,10 @@ class Execution:
                 self._wait(self._pause())
                 self._raise_interrupt()
                 yield self._sweep()
+        except BaseException:
+            # An interrupt of the user's, or a reader who left: what ends from here on was stopped.
+            self._interrupt_all()
+            raise
         finally:
             forget()
             if not self._open:
@@ -203,8 +208,7 @@ class Execution:
                 call.end_with(str(error))
                 return None
             return call
-        self._place.budget.ended()
-        outcome = self.outcomes[call_id] = failed(call_id, why)
+        outcome = self.outcomes[call_id] = self._place.budget.charged(failed(call_id, why))
         self._notices.append(outcome.event(self._step, self._now()))
         return None
 
@@ -248,12 +252,13 @@ class Execution:
         if approval is None:
             return
         edited = dict(approval.inputs or {}) if approval.decision == "edited" else None
+        # The approver is anybody's code: its values go on as they are, the record is JSON.
         given = ApprovalGiven(
             at=self._now(),
             decision=approval.decision,
-            inputs=edited,
-            reason=approval.reason,
-            by=approval.by,
+            inputs=None if edited is None else to_json(edited),
+            reason=to_json(text_of(approval.reason or "")),
+            by=to_json(text_of(approval.by or "")),
             **place,
         )
         yield [given]
@@ -277,7 +282,7 @@ class Execution:
 
     def _warn(self, text: str) -> None:
         if text:
-            self._notices.append(Notice(at=self._now(), kind="approval", text=text))
+            self._notices.append(Notice(at=self._now(), kind="approval", text=to_json(text)))
 
     # -- what comes ----------------------------------------------------------
 

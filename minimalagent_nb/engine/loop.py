@@ -37,6 +37,7 @@ from minimalagent_nb.messages import (
     ToolUse,
     clean,
     closing_message,
+    json_safe,
     message_text,
     tool_uses,
 )
@@ -143,7 +144,7 @@ class Run:
         if talk.waits_for_reply:
             pending.append(talk.add(closing_message(f"({why})")))
         status: RunStatus = "failed" if failed_run else "stopped"
-        error = str(failure) if failed_run else None
+        error = str(json_safe(str(failure))) if failed_run else None
         pending.append(self._end(status, text, error=error))
 
     # -- the way through: turns of the model and their tool calls ------------
@@ -153,7 +154,7 @@ class Run:
         return RunStarted(
             at=self._started,
             run_id=self.run_id,
-            query=plan.query,
+            query=str(json_safe(plan.query)),
             session_id=plan.session_id,
             model=plan.model.name,
             agent=plan.agent,

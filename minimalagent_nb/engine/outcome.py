@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minimalagent_nb.events import ToolCallEnded, ToolStatus
-from minimalagent_nb.messages import ToolResult
+from minimalagent_nb.messages import ToolResult, json_safe
 from minimalagent_nb.tools import ToolOutput, render
 
 __all__ = ["CallOutcome", "ResultBudget", "failed", "thread_hint"]
 
 _ERROR_BUDGET = 4_000
 """Characters of an error's text that the model is told."""
+
+_CUT = " [cut]"
 
 _SMALLEST_SHARE = 200
 """Characters that any result is shown of."""
@@ -73,8 +74,9 @@ def failed(
     left_behind: bool = False,
 ) -> CallOutcome:
     """The outcome of a call that gave no result, and what the model is told of it."""
+    text = str(json_safe(text))
     if len(text) > _ERROR_BUDGET:
-        text = text[:_ERROR_BUDGET] + " [cut]"
+        text = text[:_ERROR_BUDGET] + _CUT
     return CallOutcome(
         call_id,
         status,
@@ -106,7 +108,7 @@ class ResultBudget:
     def rendered(self, value: Any) -> ToolOutput:
         """`value` within its share; the model is told where that cut it."""
         with self._lock:
-            share = max(self._left // max(self._waiting, 1), _SMALLEST_SHARE)
+            share = self._share()
         if share >= self._each:
             return render(value, self._each)
         note = (
@@ -118,11 +120,18 @@ class ResultBudget:
             output.content.append({"text": note})
         return output
 
-    def ended(self, content: Sequence[dict[str, Any]] = ()) -> None:
-        """A call has ended, and the model is shown `content` of it."""
+    def charged(self, outcome: CallOutcome) -> CallOutcome:
+        """The outcome of a call that has ended, what the model is told of an error in its share."""
         with self._lock:
-            self._left = max(self._left - sum(map(_size, content)), 0)
+            text, share = outcome.error or "", self._share()
+            if len(text) > share:
+                outcome = replace(outcome, content=[{"text": text[: share - len(_CUT)] + _CUT}])
+            self._left = max(self._left - sum(map(_size, outcome.content)), 0)
             self._waiting -= 1
+        return outcome
+
+    def _share(self) -> int:
+        return max(self._left // max(self._waiting, 1), _SMALLEST_SHARE)
 
 
 def _size(block: dict[str, Any]) -> int:

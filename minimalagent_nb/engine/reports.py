@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -88,16 +89,19 @@ class CallReports:
             else:
                 self.write(event.kind, event.text)
             return
-        event = dataclasses.replace(event, **self._place)
         if isinstance(event, ToolCallProgress):
-            self._newest = event
-            self._tell()
+            self.progress(event.text, event.fraction)
         else:
-            self._put("event", event)
+            self._put("event", dataclasses.replace(event, **self._place))
 
-    def progress(self, text: str) -> None:
-        """The newest text of progress, in place of one that was not told yet."""
-        self._newest = ToolCallProgress(at=self._now(), text=_shortened(text), **self._place)
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """The newest progress, in place of one that was not told yet."""
+        self._newest = ToolCallProgress(
+            at=self._now(),
+            text=_shortened(str(json_safe(text))),
+            fraction=_bounded_fraction(fraction),
+            **self._place,
+        )
         self._tell()
 
     def write(self, stream: _Stream, text: str) -> None:
@@ -196,6 +200,12 @@ class CallReports:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= 500 else text[:499] + "…"
+
+
+def _bounded_fraction(fraction: float | None) -> float | None:
+    """Between 0 and 1; None for NaN, which JSON does not have."""
+    number = math.nan if fraction is None else float(fraction)
+    return None if math.isnan(number) else min(max(number, 0.0), 1.0)
 
 
 def _bounded(data: Mapping[str, Any], room: int) -> tuple[dict[str, Any], int]:

@@ -345,8 +345,7 @@ class RunningCall:
         with self._lock:
             if self.outcome is not None:
                 return
-            self._place.budget.ended(outcome.content)
-            self.outcome = outcome
+            self.outcome = self._place.budget.charged(outcome)
         self._place.wake()
 
 

@@ -62,7 +62,7 @@ class ToolContext:
 
         Args:
             text: a few words.
-            fraction: between 0 and 1.
+            fraction: between 0 and 1, what is beyond counts as the nearer one.
         """
         self.emit(
             ToolCallProgress(
@@ -70,6 +70,6 @@ class ToolContext:
                 step=self.step,
                 call_id=self.call_id,
                 text=str(text)[:_LONGEST],
-                fraction=None if fraction is None else min(max(float(fraction), 0.0), 1.0),
+                fraction=fraction,
             )
         )

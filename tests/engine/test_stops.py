@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from minimalagent_nb import Agent, RunStoppedError, tool
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.execution import CallSite, Execution
+from minimalagent_nb.events import Event, ToolCallEnded
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import Toolbox, ToolContext
 from tests.engine.calling import agent_of, events_of, executed, stopped_after, the_end, violations
@@ -337,3 +339,33 @@ def test_the_next_run_of_the_agent_is_not_touched():
     assert the_end(first).status == "stopped"
     assert second[-1].status == "completed"  # type: ignore[union-attr]
     assert [e.result for e in second if e.type == "tool_call_ended"] == ["in time"]
+
+
+@pytest.mark.parametrize("how", ["interrupt", "leave"])
+def test_a_coroutine_is_stopped_however_the_run_is_left(how: str) -> None:
+    begun = threading.Event()
+
+    @tool
+    async def forever() -> None:
+        """Wait."""
+        begun.set()
+        await asyncio.sleep(60)
+
+    @tool(main_thread=True)
+    def here() -> None:
+        """Wait for the other one, and interrupt as Ctrl-C does."""
+        assert begun.wait(20)
+        if how == "interrupt":
+            raise KeyboardInterrupt
+
+    agent = agent_of([forever, here])
+    events: list[Event] = []
+    agent.on_event = (events.append,)
+    stream = agent.stream("?")
+    with contextlib.suppress(KeyboardInterrupt):
+        for event in stream:
+            if isinstance(event, ToolCallEnded):
+                break
+    stream.close()  # type: ignore[attr-defined]
+    assert the_end(events, "call-1").status == "stopped"
+    assert the_end(events, "call-1").error.startswith("The run was stopped here.")

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from minimalagent_nb import Agent, tool
-from minimalagent_nb.engine.outcome import ResultBudget
+from minimalagent_nb.engine.outcome import CallOutcome, ResultBudget
 from minimalagent_nb.models import ScriptedModel, call
 from tests.engine.calling import agent_of, events_of, of_type, the_end
 
@@ -128,7 +128,7 @@ def test_few_large_results_are_shown_up_to_their_own_budget():
 def test_what_small_results_leave_is_there_for_the_others():
     budget = ResultBudget(each=20_000, together=30_000, calls=3)
     for _ in range(2):
-        budget.ended(budget.rendered("small").content)
+        budget.charged(CallOutcome("c", "success", budget.rendered("small").content))
     assert not budget.rendered("x" * 19_000).truncated
 
 
@@ -147,3 +147,18 @@ def test_what_a_result_shows_the_reader_is_kept_with_its_call():
     events = events_of(agent_of([draw]))
     (output,) = of_type(events, "tool_call_output")
     assert (output.kind, output.data["text/html"]) == ("display", "<b>chart</b>")
+
+
+def test_errors_share_the_budget_of_the_turn_too():
+    @tool
+    def fail(n: int) -> int:
+        """Fail."""
+        raise ValueError(f"{n} " + "because " * 1_000)
+
+    agent = agent_of([fail], *(call("fail", n=n) for n in range(128)))
+    result = agent.run("?")
+    told = [block["toolResult"]["content"][0]["text"] for block in result.messages[2]["content"]]
+    assert sum(map(len, told)) <= 61_000
+    assert all(text.endswith(" [cut]") and len(text) >= 200 for text in told)
+    calls = result.reasoning.steps[0].tools
+    assert all(len(call.error or "") > 4_000 for call in calls), "the reader sees more"
