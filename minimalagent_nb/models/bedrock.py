@@ -182,7 +182,10 @@ class Bedrock:
         # botocore takes a connection that is cut in mid-body for an empty answer.
         if "stopReason" not in answer[0]:
             return broken_turn(None, self.model_id, self.region)
-        reply = reply_of_response(answer[0])
+        try:
+            reply = reply_of_response(answer[0])
+        except ValueError as error:
+            return broken_turn(error, self.model_id, self.region)
         yield from _chunks_of(reply)
         if is_malformed(reply):
             return malformed_turn(reply, self.model_id, self.region)
@@ -235,7 +238,12 @@ class Bedrock:
         cancel: CancelToken,
     ) -> tuple[dict[str, Any], Any] | BrokenTurn | None:
         """The response and its raw form; None when cancelled before it came."""
-        from minimalagent_nb.models.bedrock_errors import CALL_ERRORS, broken_call, translate
+        from minimalagent_nb.models.bedrock_errors import (
+            CALL_ERRORS,
+            broken_call,
+            translate,
+            unread_answer,
+        )
 
         client = self._ready_client()
         body = self._body_of(cancel, client)
@@ -250,6 +258,8 @@ class Bedrock:
             if self._repeats:
                 return broken_call(error, self.model_id, self.region)
             raise translate(error, self.model_id, self.region) from error
+        except Exception as error:  # noqa: BLE001 - raised again, but for what a parser raises
+            return unread_answer(error, self.model_id, self.region)
 
     def _body_of(self, cancel: CancelToken, client: Any) -> RunBody:
         with self._lock:

@@ -9,6 +9,7 @@ signed request.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ __all__ = [
     "broken_turn",
     "malformed_turn",
     "translate",
+    "unread_answer",
 ]
 
 CALL_ERRORS = (boto.ClientError, boto.BotoCoreError, HTTPError)
@@ -285,6 +287,23 @@ def broken_turn(error: Exception | None, model_id: str, region: str | None) -> B
         reason = f"the answer cannot be read ({_readable(str(error))})"
         return BrokenTurn(reason, _stream_error(where, str(error)), error)
     return BrokenTurn(f"the connection broke off ({name})", _stream_error(where, name), error)
+
+
+def unread_answer(error: Exception, model_id: str, region: str | None) -> BrokenTurn:
+    """What to do about an answer that botocore's parser failed on.
+
+    The parser has no error of its own for an answer that is not what the service model
+    says, such as a proxy's: it fails as any code does that is given what it cannot read.
+
+    Raises:
+        `error` itself, where other code failed with it, such as a handler of the client's.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    if all(frame.f_globals.get("__name__") != "botocore.parsers" for frame, _ in frames):
+        raise error
+    where = f"{model_id} in {region}" if region else model_id
+    final = _stream_error(where, "it is no answer of Converse")
+    return BrokenTurn(f"the answer cannot be read ({type(error).__name__})", final, error)
 
 
 def malformed_turn(reply: ModelReply, model_id: str, region: str | None) -> BrokenTurn:

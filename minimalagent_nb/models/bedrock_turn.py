@@ -37,20 +37,30 @@ def is_malformed(reply: ModelReply) -> bool:
 
 
 def reply_of_response(response: Mapping[str, Any]) -> ModelReply:
-    """What a whole answer of ``converse`` says."""
-    message = response.get("output", {}).get("message", {})
-    stop_reason = response["stopReason"]
+    """What a whole answer of ``converse`` says.
+
+    Raises:
+        ValueError: it has not the shape that Converse gives it.
+    """
+    message = _dict(_dict(response.get("output") or {}).get("message") or {})
     content: list[ContentBlock] = []
     broken: dict[str, str] = {}
-    for block in message.get("content", []):
+    for block in message.get("content") or []:
         if "SDK_UNKNOWN_MEMBER" in block:  # botocore's word for what it cannot read
             continue
-        use = block.get("toolUse")
-        if use is not None and not isinstance(use.get("input"), dict):
-            broken[use["toolUseId"]] = _NOT_AN_OBJECT
-            block = {"toolUse": {**use, "input": {}}}
+        if "text" in block:
+            _text(block, "text")
+        elif "reasoningContent" in block and "reasoningText" in block["reasoningContent"]:
+            _text(block["reasoningContent"]["reasoningText"], "text")
+        elif "toolUse" in block:
+            use = block["toolUse"]
+            use_id, _ = _text(use, "toolUseId"), _text(use, "name")
+            if not isinstance(use.get("input"), dict):
+                broken[use_id] = _NOT_AN_OBJECT
+                block = {"toolUse": {**use, "input": {}}}
         content.append(block)
-    return _reply(content, stop_reason, _usage(response.get("usage")), broken)
+    usage = _usage(response.get("usage"))
+    return _reply(content, _text(response, "stopReason"), usage, broken)
 
 
 def _reply(
@@ -66,12 +76,16 @@ def _reply(
 
 def _usage(counts: Any) -> Usage:
     """Token counts; zero for what the service did not count."""
-    counts = counts if isinstance(counts, Mapping) else {}
+
+    def count(name: str) -> int:
+        value = counts.get(name) if isinstance(counts, Mapping) else None
+        return value if isinstance(value, int) else 0
+
     return Usage(
-        input_tokens=counts.get("inputTokens") or 0,
-        output_tokens=counts.get("outputTokens") or 0,
-        cache_read_tokens=counts.get("cacheReadInputTokens") or 0,
-        cache_write_tokens=counts.get("cacheWriteInputTokens") or 0,
+        input_tokens=count("inputTokens"),
+        output_tokens=count("outputTokens"),
+        cache_read_tokens=count("cacheReadInputTokens"),
+        cache_write_tokens=count("cacheWriteInputTokens"),
     )
 
 
@@ -218,19 +232,19 @@ def _no_constant(name: str) -> Any:
 
 def _dict(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("an event of the stream is malformed")
+        raise ValueError("a part of it is malformed")
     return value
 
 
 def _index(body: Mapping[str, Any]) -> int:
     index = body.get("contentBlockIndex")
     if not isinstance(index, int):
-        raise ValueError("an event of the stream has no contentBlockIndex")
+        raise ValueError("a part of it has no contentBlockIndex")
     return index
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     text = body.get(name)
     if not isinstance(text, str):
-        raise ValueError(f"an event of the stream has no {name}")
+        raise ValueError(f"a part of it has no {name}")
     return text

@@ -14,6 +14,7 @@ from minimalagent_nb.errors import (
     ConfigurationError,
     ContextWindowError,
     ModelAccessError,
+    ModelError,
     ModelRequestError,
     ModelStreamError,
     ModelThrottledError,
@@ -29,7 +30,7 @@ from minimalagent_nb.models import (
     ToolSpec,
 )
 from tests.models.conftest import ADD, ask, chunks
-from tests.servers.converse import Fault, cut, reply, throttle, tool_use
+from tests.servers.converse import Fault, cut, raw, reply, throttle, tool_use
 
 WAYS_TO_BREAK_OFF = {
     "cut": ModelStreamError,
@@ -84,6 +85,58 @@ def test_a_stream_that_breaks_after_its_end_is_whole(converse_server, bedrock):
     converse_server.plan(reply("Hello.", break_after=events, break_how="cut"))
     assert chunks(bedrock())[-1].message["content"] == [{"text": "Hello."}]
     assert len(converse_server.requests) == 1
+
+
+NO_ANSWERS = [
+    b"<html>Sign in to the network</html>",
+    b"\xff\xfe",
+    b"[1]",
+    b'"x"',
+    b"null",
+    b"[" * 100_000,
+    b'{"output":"s","stopReason":"end_turn"}',
+    b'{"output":{"message":null},"stopReason":null}',
+    b'{"output":{"message":{"content":["x"]}},"stopReason":"end_turn"}',
+    b'{"output":{"message":{"content":[{"text":5}]}},"stopReason":"end_turn"}',
+    b'{"output":{"message":{"content":[{"toolUse":{"name":"a"}}]}},"stopReason":"tool_use"}',
+    b'{"output":{"message":{"content":[{"reasoningContent":{"reasoningText":{"text":5}}}]}},'
+    b'"stopReason":"end_turn"}',
+    b'{"output":{"message":{"content":[]}},"stopReason":5}',
+    b'{"output":{"message":{"content":[]}},"stopReason":"end_turn","usage":[1]}',
+]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("body", NO_ANSWERS, ids=range(len(NO_ANSWERS)))
+def test_what_is_no_answer_is_asked_for_again_and_then_an_error(
+    converse_server, bedrock, body, streaming
+):
+    converse_server.plan(raw(body), "Good.", raw(body, times=3))
+    model = bedrock(streaming=streaming)
+    got = chunks(model)
+    assert sum(isinstance(chunk, RetryChunk) for chunk in got) == 1
+    assert got[-1].message["content"] == [{"text": "Good."}]
+    with pytest.raises(ModelStreamError, match="again and again"):
+        chunks(model)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff\xfe", b"[1]", b"null"])
+@pytest.mark.parametrize("status", [400, 500])
+def test_failures_that_a_proxy_words_are_errors_of_ours(converse_server, bedrock, status, body):
+    converse_server.plan(lambda request: raw(body, status))
+    with pytest.raises(ModelError):
+        chunks(bedrock())
+
+
+def test_what_a_handler_of_an_own_client_raises_is_not_hidden(converse_server, aws_session):
+    client = aws_session.client("bedrock-runtime", region_name="us-west-2")
+
+    def deny(**_):
+        raise PermissionError("Not before noon.")
+
+    client.meta.events.register("before-call.bedrock-runtime", deny)
+    with pytest.raises(PermissionError, match="Not before noon"):
+        chunks(Bedrock(client=client))
 
 
 def test_a_whole_answer_that_is_cut_is_asked_for_again(converse_server, bedrock):

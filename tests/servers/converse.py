@@ -59,7 +59,7 @@ class Reply:
 class Fault:
     """An HTTP error, `times` times in a row; status 0 closes the connection instead.
 
-    `retry_after` is a header of that name.
+    `retry_after` is a header of that name; `body` goes out as it stands, whatever it is.
     """
 
     status: int
@@ -67,6 +67,7 @@ class Fault:
     message: str = "A fault that the test planned."
     times: int = 1
     retry_after: str | None = None
+    body: bytes | None = None
 
 
 Answer = Union[str, Reply, Fault]
@@ -115,6 +116,11 @@ def stream_of(*events: tuple[str, Any]) -> Reply:
 def throttle(times: int = 1, retry_after: str | None = None) -> Fault:
     """The service asks for fewer requests."""
     return Fault(429, "ThrottlingException", "Too many requests.", times, retry_after)
+
+
+def raw(body: bytes, status: int = 200, times: int = 1) -> Fault:
+    """An answer of these bytes, which need not be one of Converse's."""
+    return Fault(status, body=body, times=times)
 
 
 def cut(times: int = 1) -> Fault:
@@ -259,13 +265,18 @@ class _Handler(BaseHTTPRequestHandler):
         if not fault.status:
             self._hang_up()
             return
+        if fault.body is not None:
+            self._send_data(fault.status, fault.body, {})
+            return
         headers = {"x-amzn-errortype": fault.code}
         if fault.retry_after is not None:
             headers["Retry-After"] = fault.retry_after
         self._send_json(fault.status, {"message": fault.message}, headers)
 
     def _send_json(self, status: int, body: Any, headers: Mapping[str, str] = {}) -> None:
-        data = json.dumps(body).encode()
+        self._send_data(status, json.dumps(body).encode(), headers)
+
+    def _send_data(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name, value)
