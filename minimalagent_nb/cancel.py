@@ -1,11 +1,15 @@
-"""A flag that ends a run from any thread. Imports nothing of the package."""
+"""A flag that ends a run from any thread, and the runs under way by their ids.
+
+Imports nothing of the package.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["CancelToken"]
+__all__ = ["CancelToken", "stop_run", "under_way"]
 
 
 class CancelToken:
@@ -26,14 +30,24 @@ class CancelToken:
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """Ask the run to end."""
+        """Ask the run to end.
+
+        Raises:
+            what the first callback that fails raised; the others are called all the same.
+        """
         with self._lock:
             if self._event.is_set():
                 return
             self._event.set()
             callbacks, self._callbacks = self._callbacks, []
+        failure: BaseException | None = None
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except BaseException as error:  # noqa: BLE001 - raised below, when all were called
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def wait(self, seconds: float) -> bool:
         """Wait until cancelled, at most `seconds`; True when cancelled."""
@@ -56,3 +70,28 @@ class CancelToken:
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
+
+
+_under_way: dict[str, CancelToken] = {}
+
+
+@contextmanager
+def under_way(run_id: str, cancel: CancelToken) -> Iterator[None]:
+    """While it lasts, `stop_run` ends this run."""
+    _under_way[run_id] = cancel
+    try:
+        yield
+    finally:
+        _under_way.pop(run_id, None)
+
+
+def stop_run(run_id: str) -> bool:
+    """Ask the run of this id to end, from any thread; False where it is not under way.
+
+    A page knows a run by its id alone: what it sends too late meets no other run.
+    """
+    cancel = _under_way.get(run_id)
+    if cancel is None:
+        return False
+    cancel.cancel()
+    return True

@@ -285,7 +285,8 @@ class Agent(MemoryFace):
             output_type: what its answers are; by default text.
 
         Raises:
-            ConfigurationError: the name is none that a tool may have.
+            ConfigurationError: the name is none that a tool may have, or `output_type` has
+                no JSON form.
         """
         from minimalagent_nb.engine.sub_agent import as_tool
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -67,6 +68,8 @@ def check_callables(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
         raise ConfigurationError(
             f"{name} must be a function, or a list of functions, not {value!r:.100}."
         )
+    if any(map(inspect.iscoroutinefunction, several)):
+        raise ConfigurationError(f"{name} is called without waiting: take a plain def, not async.")
     return tuple(several)
 
 

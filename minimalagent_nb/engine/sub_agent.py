@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from typing import TYPE_CHECKING, Any
 
+from minimalagent_nb.engine.output import OutputForm
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.events import MessageAdded, SubAgentEvent
 from minimalagent_nb.tools import Tool, ToolContext
@@ -24,8 +25,10 @@ def as_tool(agent: Agent, name: str | None, description: str | None, output_type
     """A tool that asks `agent` and returns its answer; see `Agent.as_tool`.
 
     Raises:
-        ConfigurationError: the name is none that a tool may have.
+        ConfigurationError: the name is none that a tool may have, or the type has no JSON form.
     """
+    if output_type is not None:
+        OutputForm.of(output_type, ())
 
     def ask(request: str, context: ToolContext) -> Any:
         """Ask the agent; its events become those of the call."""
@@ -55,16 +58,11 @@ def as_tool(agent: Agent, name: str | None, description: str | None, output_type
 
 def _answer(agent: Agent, request: str, context: ToolContext, output_type: Any) -> Any:
     recorded = agent.begin(request, None, output_type=output_type)
-    forget = context.cancel.on_cancel(recorded.run.cancel.cancel)
-    try:
-        for event in recorded.events():
-            if not isinstance(event, MessageAdded):
-                context.emit(
-                    SubAgentEvent(
-                        at=event.at, step=context.step, call_id=context.call_id, event=event
-                    )
-                )
-    finally:
-        forget()
+    # The run ends with this call (see `nested_run`), and when its own agent is stopped.
+    for event in agent.events(recorded):
+        if not isinstance(event, MessageAdded):
+            context.emit(
+                SubAgentEvent(at=event.at, step=context.step, call_id=context.call_id, event=event)
+            )
     result = agent.result(recorded)
     return result.response if output_type is None else result.output

@@ -93,3 +93,10 @@ def test_each_ending_has_an_outcome_of_its_own(stop_reason: str, outcome: str) -
 def test_the_step_limit_is_an_outcome_too() -> None:
     result = agent_of([call("add", a=1, b=1), "So far."], [add], max_steps=1).run("Go.")
     assert result.outcome == "step_limit"
+
+
+def test_a_hook_cannot_be_async() -> None:
+    async def hook(event: Any) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="plain def"):
+        agent_of([], on_event=hook)

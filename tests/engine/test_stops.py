@@ -369,3 +369,19 @@ def test_a_coroutine_is_stopped_however_the_run_is_left(how: str) -> None:
     stream.close()  # type: ignore[attr-defined]
     assert the_end(events, "call-1").status == "stopped"
     assert the_end(events, "call-1").error.startswith("The run was stopped here.")
+
+
+def test_one_callback_that_fails_does_not_keep_the_others_from_being_called() -> None:
+    called: list[int] = []
+    token = CancelToken()
+
+    def fails() -> None:
+        called.append(1)
+        raise ValueError("broken")
+
+    token.on_cancel(fails)
+    token.on_cancel(lambda: called.append(2))
+    with pytest.raises(ValueError, match="broken"):
+        token.cancel()
+    assert called == [1, 2]
+    assert token.cancelled

@@ -179,3 +179,29 @@ def test_the_model_is_told_when_to_ask_it() -> None:
 def test_a_name_that_no_tool_may_have() -> None:
     with pytest.raises(ConfigurationError, match=r"name="):
         agent_of([], name="my agent").as_tool()
+
+
+def test_stopping_it_ends_its_own_run_and_not_the_caller_s() -> None:
+    inside = threading.Event()
+
+    @tool
+    async def wait_long() -> None:
+        """Wait."""
+        inside.set()
+        await asyncio.sleep(20)
+
+    sub = agent_of([call("wait_long"), "never"], [wait_long], name="sub")
+    outer = agent_of([call("sub", request="?"), "Then without."], [sub.as_tool()])
+    threading.Thread(target=lambda: (inside.wait(20), sub.stop())).start()
+    result = outer.run("Ask.")
+    assert result.response == "Then without."
+    branch = result.reasoning.steps[0].tools[0]
+    assert branch.status == "error"
+    assert "RunStoppedError" in str(branch.error)
+    assert branch.reasoning is not None
+    assert branch.reasoning.status == "stopped"
+
+
+def test_a_type_without_json_is_said_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="output_type"):
+        agent_of([], name="sub").as_tool(output_type=threading.Lock)
