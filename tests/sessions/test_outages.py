@@ -22,6 +22,7 @@ from tests.sessions.conftest import (
     FaultyStore,
     client_for,
     conversation,
+    end,
     events_of,
     record,
 )
@@ -109,13 +110,14 @@ def test_sending_twice_is_harmless(faulty, clock, outbox, log):
     recorder.hurry()
     assert recorder.wait(30)
     wait_for(lambda: outbox.runs(faulty.description) == [])
-    before = [list(faulty.query(pk)) for pk in ("messages#s", "reasoning#s")]
+    partitions = ("messages#s", "reasoning#s", f"reasoning#s#{recorder.interaction_id}")
+    before = [list(faulty.query(pk)) for pk in partitions]
     outbox.keep(run, chunks)
     later = next_kernel(faulty, clock, outbox)
     assert later.load("s") == conversation("q", "a")
     assert later._sender.join(30)
     assert outbox.runs(faulty.description) == []
-    assert [list(faulty.query(pk)) for pk in ("messages#s", "reasoning#s")] == before
+    assert [list(faulty.query(pk)) for pk in partitions] == before
     assert later.sessions()[0].interactions == 1
 
 
@@ -255,7 +257,18 @@ def test_a_put_that_lands_late_changes_nothing(faulty, clock):
         return put(item, **options)
 
     faulty.put = remember
-    record(log, "s", "one", "1", real_time=True)
+    recorder = log.begin("s", real_time=True)
+    recorder._writer._refresh_seconds = 0.0
+
+    def views():
+        return sum(item.pk == "reasoning#s" for item, _ in conditions)
+
+    for number, event in enumerate(events_of("one", "1")):
+        before = views()
+        recorder.add(event)
+        if number < 3:
+            wait_for(lambda before=before: views() > before)
+    end(recorder)
     clock.now += 3
     record(log, "s", "two", "x" * 500_000, real_time=True)
     clock.now += 3

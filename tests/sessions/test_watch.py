@@ -14,9 +14,9 @@ from minimalagent_nb.errors import SessionIdError, SessionReadError
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.fold import fold
 from minimalagent_nb.sessions import Item, SessionLog
-from minimalagent_nb.sessions.batches import read_log
+from minimalagent_nb.sessions.batches import assembled, read_log, sealed
 from minimalagent_nb.sessions.heartbeat import Liveness
-from minimalagent_nb.sessions.repair import DIED
+from minimalagent_nb.sessions.repair import DIED, closing_events
 from tests.sessions.conftest import NOW, conversation, end, events_of, make_store, record
 from tests.sessions.test_crashes import die_after, half_a_run
 from tests.sessions.test_recorder import step
@@ -231,6 +231,21 @@ def test_the_items_of_a_log(store, clock):
     # A day longer than what leads to them.
     [head] = store.query("reasoning#s")
     assert {item.expires - head.expires for item in items} == {86_400}
+
+
+def test_a_piece_that_was_sent_to_two_places_counts_once():
+    chunks = [*sealed(events_of("q", "a")[:4], 1), *sealed(events_of("q", "a")[4:], 2)]
+    assert assembled([chunks[0], *chunks, chunks[1]]) == events_of("q", "a")
+    with pytest.raises(ValueError, match="is missing"):
+        assembled(chunks[1:])
+
+
+def test_a_repair_counts_as_long_as_nothing_of_the_writer_follows():
+    first, last = sealed(events_of("q", "a")[:4], 1), sealed(events_of("q", "a")[4:], 2)
+    repair = sealed(closing_events(events_of("q", "a")[:4]), 1, repair=True)
+    closed = events_of("q", "a")[:4] + closing_events(events_of("q", "a")[:4])
+    assert assembled([*first, *repair, *repair]) == closed
+    assert assembled([*first, *repair, *last]) == events_of("q", "a")
 
 
 def test_a_deleted_session_leaves_nothing_of_its_logs(store, clock):
