@@ -65,7 +65,7 @@ class AgentRun:
     ) -> None:
         self.session_id = session_id
         self.question = question
-        self.stopping = False
+        self._told_to_stop = False
         self._agent, self._begin, self._view = agent, begin, view
         self._needs_loop = tuple(needs_loop)
         self._lock = threading.Lock()
@@ -85,6 +85,12 @@ class AgentRun:
         return self._over.done()
 
     @property
+    def stopping(self) -> bool:
+        """Whether it was told to end, by `stop` or by the button of its tree."""
+        recorded = self._recorded
+        return self._told_to_stop or (recorded is not None and recorded.run.cancel.cancelled)
+
+    @property
     def reasoning(self) -> Reasoning | None:
         """What was done so far; None where the run never began."""
         return self._recorded.reasoning if self._recorded is not None else None
@@ -92,7 +98,7 @@ class AgentRun:
     def stop(self) -> None:
         """Have the run end, from any thread; what was done is kept."""
         with self._lock:
-            self.stopping = True
+            self._told_to_stop = True
             recorded = self._recorded
         if recorded is not None:
             recorded.run.cancel.cancel()
@@ -237,10 +243,11 @@ class AgentRun:
             raise RunStoppedError("The run was stopped before it began. Ask again.")
         view = GuardedView(self._view)
         view.start()
-        self._begun.set_result(None)
         try:
             for event in self._agent.events(recorded):
                 view.add(event)
+                if not self._begun.done():
+                    self._begun.set_result(None)
         finally:
             view.finish()
         return self._agent.result(recorded)
