@@ -59,8 +59,14 @@ def cached_messages(
         and _is_enough(size(index), family)
         and messages[index]["role"] == "user"
         and messages[index]["content"]
-        and not any(kind in messages[index]["content"][-1] for kind in _NOT_BEHIND)
+        and not _ends_badly(messages[index]["content"][-1])
     ]
+
+
+def _ends_badly(block: Mapping[str, Any]) -> bool:
+    """Whether no point may stand behind the block, or behind the last part of its result."""
+    parts = [block, *block.get("toolResult", {}).get("content", ())[-1:]]
+    return any(kind in part for part in parts for kind in _NOT_BEHIND)
 
 
 def _is_enough(size: int, family: Family) -> bool:

@@ -129,6 +129,7 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
     (r"anthropic\.claude-sonnet-4", _claude("4", 200_000, 64_000, 1024, _BUDGETED)),
     (r"anthropic\.claude-3-7", _claude("3.7", 200_000, 64_000, 1024, _BUDGETED)),
     (r"anthropic\.claude-3-5-haiku", _claude("3.5 Haiku", 200_000, 8192, 2048, None)),
+    (r"anthropic\.claude-3-5", _claude("3.5", 200_000, 8192, None, None)),
     (r"anthropic\.claude-3", _claude("3", 200_000, 4096, None, None)),
     (r"anthropic\.claude-(v|instant)", Family("Claude 2", 100_000, 4096)),
     # One that is newer than this table: the largest minimum, the way of the newest.

@@ -48,6 +48,10 @@ def reply_of_response(response: Mapping[str, Any]) -> ModelReply:
     for block in message.get("content") or []:
         if "SDK_UNKNOWN_MEMBER" in block:  # botocore's word for what it cannot read
             continue
+        if "citationsContent" in block:
+            # As in a stream, where the text comes as text and its sources beside it.
+            cited = _dict(block["citationsContent"]).get("content") or []
+            block = {"text": "".join(part["text"] for part in cited if "text" in part)}
         if "text" in block:
             _text(block, "text")
         elif "reasoningContent" in block and "reasoningText" in block["reasoningContent"]:

@@ -1,7 +1,8 @@
 """A request in the words of Bedrock's Converse API, but for its messages.
 
-Pure; imports the protocol, the options and the families of models. Shapes are those of
-botocore's service model ``bedrock-runtime`` (checked with 1.44.5).
+Pure; imports the protocol, the conversation values, the options and the families of
+models. Shapes are those of botocore's service model ``bedrock-runtime`` (checked with
+1.44.5).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from minimalagent_nb.messages import json_safe
 from minimalagent_nb.models.bedrock_models import Family
 from minimalagent_nb.models.bedrock_options import (
     check_options,
@@ -47,7 +49,7 @@ def request_members(
     choice = options.pop("toolChoice", None)
     members = {**options}
     if request.system.strip():
-        members["system"] = [{"text": request.system}]
+        members["system"] = [{"text": json_safe(request.system)}]
     tools = request.tools or ([_INERT_TOOL] if _holds_tool_blocks(request) else ())
     if tools:
         members["toolConfig"] = {"tools": [_tool(spec) for spec in tools]}
@@ -84,5 +86,5 @@ def _holds_tool_blocks(request: ModelRequest) -> bool:
 def _tool(spec: ToolSpec) -> dict[str, Any]:
     tool = {"name": spec.name, "inputSchema": {"json": dict(spec.input_schema)}}
     if spec.description.strip():
-        tool["description"] = spec.description
+        tool["description"] = json_safe(spec.description)
     return {"toolSpec": tool}

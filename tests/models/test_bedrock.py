@@ -17,6 +17,7 @@ from minimalagent_nb.models import (
     ModelRequest,
     TextChunk,
     ThinkingChunk,
+    ToolSpec,
 )
 from minimalagent_nb.models.bedrock_models import family_of
 from tests.models.conftest import ADD, ask, chunks
@@ -145,6 +146,28 @@ def test_a_history_with_tool_calls_and_no_tools_gets_an_inert_tool(converse_serv
     config = converse_server.requests[0]["toolConfig"]
     assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["no_tools_available"]
     assert "toolChoice" not in config
+
+
+def test_half_a_surrogate_pair_in_a_prompt_or_a_tool_is_mended(converse_server, bedrock):
+    converse_server.plan("Hello.")
+    tools = [ToolSpec("add", "Adds \ud83d\ude00 and \ude00.", {"type": "object"})]
+    chunks(bedrock(), ask(system="Be \ud83d brief.", tools=tools))
+    assert converse_server.refusals == []
+    sent = converse_server.requests[0]
+    assert sent["system"] == [{"text": "Be \ufffd brief."}]
+    description = sent["toolConfig"]["tools"][0]["toolSpec"]["description"]
+    assert description == "Adds \U0001f600 and \ufffd."
+
+
+def test_a_whole_answer_with_sources_reads_as_its_stream_does(converse_server, bedrock):
+    cited = {
+        "content": [{"text": "Snow is "}, {"text": "white."}],
+        "citations": [{"title": "a", "sourceContent": [{"text": "White snow."}]}],
+    }
+    converse_server.plan(reply({"citationsContent": cited}, "Indeed."))
+    *pieces, answer = chunks(bedrock(streaming=False))
+    assert answer.message["content"] == [{"text": "Snow is white."}, {"text": "Indeed."}]
+    assert pieces == [TextChunk("Snow is white."), TextChunk("Indeed.")]
 
 
 def test_without_tools_and_system_nothing_is_sent_for_them(converse_server, bedrock):
