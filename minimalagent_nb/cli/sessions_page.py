@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from minimalagent_nb import events
-from minimalagent_nb.reasoning import Reasoning, ToolData
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionInfo
 from minimalagent_nb.sessions.codec import dumps
 from minimalagent_nb.widgets import TerminalPrinter, figures
+from minimalagent_nb.widgets.replay import replayed
 
 __all__ = [
     "history_page",
@@ -112,75 +112,6 @@ def show_interaction(run: Reasoning) -> None:
         console.print("   Still running.", style="blue")
     if run.truncated:
         console.print("   The stored copy was shortened to fit.", style="dim")
-
-
-def replayed(run: Reasoning) -> Iterator[events.Event]:
-    """Events that amount to this run, in the order of its steps."""
-    at = run.started or 0.0
-    yield events.RunStarted(
-        at=at, run_id="", query=run.query or "", model=run.model, agent=run.agent
-    )
-    for step in run.steps:
-        at, number = float(step.timestamp or at), step.step_number
-        yield events.StepStarted(at=at, step=number)
-        yield events.StepEnded(
-            at=at,
-            step=number,
-            stop_reason="tool_use",
-            thinking=step.thinking or "",
-            text=step.text or "",
-            calls=max(len(step.tools), 1),
-            usage=step.usage,
-            duration=step.duration or 0.0,
-        )
-        for index, tool in enumerate(step.tools):
-            yield from _call(tool, number, f"{number}.{index}", at)
-    for notice in run.notices:
-        yield events.Notice(at=at, kind="stored", text=notice)
-    if run.final_thinking:
-        yield events.StepEnded(
-            at=at, step=run.total_steps + 1, stop_reason="", thinking=run.final_thinking
-        )
-    if run.status != "running":
-        yield events.RunEnded(
-            at=at,
-            status=run.status,  # type: ignore[arg-type]
-            response=run.final_response or "",
-            stop_reason=run.stop_reason,
-            error=run.error,
-            usage=run.usage,
-            duration=run.duration or 0.0,
-        )
-
-
-def _call(tool: ToolData, step: int, call_id: str, at: float) -> Iterator[events.Event]:
-    """The events of one tool call."""
-    place: dict[str, Any] = {"at": at, "step": step, "call_id": call_id}
-    yield events.ToolCallStarted(**place, name=tool.name, inputs=tool.inputs)
-    given = dict(tool.approval or {})
-    if given.get("decision") == "pending":
-        yield events.ApprovalRequested(**place)
-    elif given:
-        known = {key: given[key] for key in ("decision", "inputs", "reason", "by") if key in given}
-        yield events.ApprovalGiven(**place, **known)
-    for part in tool.output:
-        kind = part.get("kind", "stdout")
-        yield events.ToolCallOutput(
-            **place, kind=kind, text=part.get("text", ""), data=part.get("data")
-        )
-    if tool.reasoning is not None:
-        for event in replayed(tool.reasoning):
-            yield events.SubAgentEvent(**place, event=event)
-    if tool.status != "running":
-        yield events.ToolCallEnded(
-            **place,
-            status=tool.status,  # type: ignore[arg-type]
-            result=tool.result,
-            error=tool.error,
-            duration=tool.duration or 0.0,
-            truncated=tool.truncated,
-            left_behind=tool.left_behind,
-        )
 
 
 def _table() -> Table:

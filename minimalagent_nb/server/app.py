@@ -1,14 +1,25 @@
-"""The extension as Jupyter Server loads, configures and stops it.
+"""The extension as Jupyter Server loads, configures and stops it, and its routes.
 
-Imports jupyter_server, and from the package the handlers and the source of sessions.
+Imports jupyter_server, and from the package this room's other files.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyter_server.extension.application import ExtensionApp
 
-from minimalagent_nb.server.handlers import routes
+from minimalagent_nb.server.following import Hub
+from minimalagent_nb.server.handlers import (
+    ExportHandler,
+    HistoryHandler,
+    InteractionHandler,
+    SessionHandler,
+    SessionListHandler,
+)
+from minimalagent_nb.server.page import ASSETS, AssetHandler, PageHandler
 from minimalagent_nb.server.source import SessionSource
+from minimalagent_nb.server.stream import EventsHandler
 
 __all__ = ["SessionsApp"]
 
@@ -17,16 +28,35 @@ class SessionsApp(ExtensionApp):
     """Serves the sessions of the store below ``{base_url}minimalagent/``."""
 
     name = "minimalagent_nb"
-    extension_url = "/minimalagent/api/sessions"
+    extension_url = "/minimalagent/"
 
     def initialize_settings(self) -> None:
         """Prepare the source of sessions; nothing is opened before the first request."""
         self.source = SessionSource(self.serverapp.root_dir)
+        self.hub = Hub(self.source)
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
-        self.handlers.extend(routes(self.source))
+        self.handlers.extend(routes(self.source, self.hub))
 
     async def stop_extension(self) -> None:
-        """Close the store with the server."""
+        """End all following, and close the store with the server."""
+        await self.hub.close()
         await self.source.close()
+
+
+def routes(source: SessionSource, hub: Hub) -> list[tuple[Any, ...]]:
+    """Give the patterns below the server's base URL, with their handlers and arguments."""
+    of_store = {"source": source}
+    session = r"/minimalagent/api/sessions/([^/]+)"
+    names = "|".join(name.replace(".", r"\.") for name in ASSETS)
+    return [
+        (r"/minimalagent/?", PageHandler),
+        (rf"/minimalagent/static/({names})", AssetHandler),
+        (r"/minimalagent/api/sessions", SessionListHandler, of_store),
+        (session, SessionHandler, of_store),
+        (rf"{session}/history", HistoryHandler, of_store),
+        (rf"{session}/interactions/([^/]+)", InteractionHandler, of_store),
+        (rf"{session}/events", EventsHandler, {**of_store, "hub": hub}),
+        (rf"{session}/export", ExportHandler, of_store),
+    ]
