@@ -31,6 +31,9 @@ _LIMIT_NOTE_OUTPUT = (
     "you have found out, by calling {tool}.)"
 )
 _TOO_LONG = "the conversation is longer than the model can read"
+_TO_SUMMARISE = 0.5
+"""Share of the context window that what is to be summarised may fill."""
+
 _MOST_ATTEMPTS = 4
 """How often a request is shortened and sent again, the first time included."""
 
@@ -131,7 +134,8 @@ class Asking:
         text = str(done)
         if self._plan.summarise and done.left_out:
             try:
-                summary, usage = summarise(self._plan.model, done.left_out, self._cancel)
+                room = self.talk.window.room(_TO_SUMMARISE)
+                summary, usage = summarise(self._plan.model, done.left_out, self._cancel, room)
             except ModelError as error:
                 summary, usage = "", Usage()
                 text += f" They could not be summarised: {error}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,10 +106,14 @@ class ContextWindow:
     def __init__(self, messages: Sequence[Message], limit: int | None, overhead: int = 0) -> None:
         self._messages = list(messages)
         self._sizes = [estimate_tokens(message) for message in messages]
-        self._limit = limit
-        self._overhead = overhead
+        self._given_limit = limit
+        self._refused: float | None = None
         self._estimate = overhead + sum(self._sizes)
         self._factor = 1.0
+        # Where the question under way stands: what comes from there on is no old turn.
+        self._question = max((at for at, m in enumerate(messages) if _begins_turn(m)), default=0)
+        self._uncleared = 0
+        self._media = [at for at, message in enumerate(messages) if holds_media(message)]
 
     @property
     def messages(self) -> list[Message]:
@@ -120,16 +125,26 @@ class ContextWindow:
         """Tokens of the next request, estimated."""
         return int(self._estimate * self._factor)
 
-    def add(self, message: Message) -> None:
-        """The conversation has grown by a message."""
+    def add(self, message: Message, *, same_turn: bool = False) -> None:
+        """The conversation has grown by a message.
+
+        Args:
+            same_turn: whether it belongs to the turn under way, also where it is a user's.
+        """
+        if _begins_turn(message) and not same_turn:
+            self._question = len(self._messages)
         size = estimate_tokens(message)
         self._messages.append(message)
         self._sizes.append(size)
         self._estimate += size
         if holds_media(message):
-            for at, kept in enumerate(within_limits(self._messages)):
-                if kept is not self._messages[at]:
-                    self._replace(at, kept)
+            self._limit_media(len(self._messages) - 1)
+
+    def room(self, share: float) -> float:
+        """Characters of text that fill this share of the window; no bound where it is not known."""
+        limit = math.inf if self._limit is None else self._limit
+        # A low count of a short request says little of what is to come.
+        return limit * share * _CHARACTERS_PER_TOKEN / max(self._factor, 1.0)
 
     def learn(self, usage: Usage) -> None:
         """Mend the estimate by what the service counted for the request just made."""
@@ -139,14 +154,27 @@ class ContextWindow:
 
     def fit(self) -> Shortening | None:
         """Make room where the window is nearly full; None where it is not, or nothing helps."""
-        if self._limit is None or self.tokens <= self._limit * _FULL:
+        limit = self._limit
+        if limit is None or self.tokens <= limit * _FULL:
             return None
-        return self._shorten(self._limit)
+        return self._shorten(limit)
 
     def refused(self) -> Shortening | None:
         """Make room because the service found the request too long; None where nothing helps."""
-        self._limit = int(min(self.tokens * _AFTER_REFUSAL, self._limit or self.tokens))
-        return self._shorten(self._limit)
+        self._refused = self._estimate * _AFTER_REFUSAL
+        limit = self._limit
+        return None if limit is None else self._shorten(limit)
+
+    @property
+    def _limit(self) -> float | None:
+        """Tokens of a request: as given, or less where the service has refused less.
+
+        What was refused is kept in tokens of the estimate: the service did not count them.
+        """
+        if self._refused is None:
+            return self._given_limit
+        refused = self._refused * self._factor
+        return refused if self._given_limit is None else min(refused, self._given_limit)
 
     def put_summary(self, summary: str) -> None:
         """Put a summary of the turns that were just left out in the place of the note on them."""
@@ -157,7 +185,7 @@ class ContextWindow:
         ]
         self._replace(0, {"role": "user", "content": content})
 
-    def _shorten(self, limit: int) -> Shortening | None:
+    def _shorten(self, limit: float) -> Shortening | None:
         done = Shortening(before=self.tokens)
         target = limit * _TARGET
         self._clear_results(done, target, keep=_NEWEST_RESULTS)
@@ -170,7 +198,8 @@ class ContextWindow:
 
     def _clear_results(self, done: Shortening, target: float, *, keep: int) -> None:
         """Clear results, oldest first, but those of the `keep` newest messages of results."""
-        places = [at for at, message in enumerate(self._messages) if _has_results(message)]
+        later = range(self._uncleared, len(self._messages))
+        places = [at for at in later if _has_results(self._messages[at])]
         for at in places[: max(0, len(places) - keep)]:
             if self.tokens <= target:
                 return
@@ -178,10 +207,12 @@ class ContextWindow:
             if cleared:
                 self._replace(at, message)
                 done.cleared += cleared
+            self._uncleared = at + 1
 
     def _leave_out_turns(self, done: Shortening, target: float) -> None:
         """Leave out whole turns, oldest first; the one under way stays."""
-        starts = [at for at, message in enumerate(self._messages) if _begins_turn(message)]
+        earlier = range(self._question + 1)
+        starts = [at for at in earlier if _begins_turn(self._messages[at])]
         end = saved = turns = 0
         for start, following in itertools.pairwise(starts):
             if (self._estimate - saved) * self._factor <= target:
@@ -194,9 +225,21 @@ class ContextWindow:
         done.turns = turns
         self._estimate -= sum(self._sizes[:end])
         del self._messages[:end], self._sizes[:end]
+        self._question -= end
+        self._uncleared = max(self._uncleared - end, 0)
+        self._media = [at - end for at in self._media if at >= end]
         first = self._messages[0]
         note: ContentBlock = {"text": _LEFT_OUT}
         self._replace(0, {"role": "user", "content": [note, *first["content"]]})
+
+    def _limit_media(self, newest: int) -> None:
+        """Put notes in the place of older images and documents than a request may have."""
+        self._media.append(newest)
+        holders = [self._messages[at] for at in self._media]
+        for at, before, kept in zip(self._media, holders, within_limits(holders), strict=True):
+            if kept is not before:
+                self._replace(at, kept)
+        self._media = [at for at in self._media if holds_media(self._messages[at])]
 
     def _replace(self, at: int, message: Message) -> None:
         size = estimate_tokens(message)

@@ -46,6 +46,9 @@ from minimalagent_nb.models.protocol import Model, ModelReply, ModelRequest
 __all__ = ["Run", "RunPlan"]
 
 _NO_ANSWER = "(No answer was given.)"
+_RESULTS = 0.3
+"""Share of a small model's context window that the results of one turn may fill."""
+
 _ENDINGS = {
     "max_tokens": "The answer was cut off at the model's limit of output tokens.",
     "model_context_window_exceeded": "The answer was cut off where it filled the model's context "
@@ -239,10 +242,12 @@ class Run:
     def _run_calls(self, calls: TurnCalls) -> Iterator[Event]:
         """The calls of one turn: all begun, each ended as it ends, one message of results."""
         plan = self.plan
+        room = self._asking.talk.window.room(_RESULTS)
         site = CallSite(
             cancel=self.cancel,
             loop=lambda: plan.loop or self._private_loop.get(),
-            budget=plan.result_budget,
+            budget=int(min(plan.result_budget, room)),
+            turn_budget=int(min(CallSite.turn_budget, room)),
             session_id=plan.session_id,
             run_id=self.run_id,
             caller=plan.loop,

@@ -1,4 +1,4 @@
-"""A summary of old turns, made by the model itself. Imports the protocol of models."""
+"""A summary of old turns, made by the model itself. Imports the protocol of models and texts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.events import Usage
 from minimalagent_nb.messages import ContentBlock, Message, message_text, user_message
 from minimalagent_nb.models.protocol import Model, ModelReply, ModelRequest
+from minimalagent_nb.tools.texts import cut_text
 
 __all__ = ["summarise", "transcript"]
 
@@ -24,16 +25,22 @@ _TASK = (
 _RESULT = 600
 """Characters of one tool result in the transcript."""
 _LONGEST = 60_000
-"""Characters of a transcript; of a longer one the beginning goes."""
+"""Characters of a transcript; a longer one is cut in its middle: the summary of what went
+before stands at its beginning."""
 
 
-def summarise(model: Model, messages: Sequence[Message], cancel: CancelToken) -> tuple[str, Usage]:
+def summarise(
+    model: Model, messages: Sequence[Message], cancel: CancelToken, room: float = _LONGEST
+) -> tuple[str, Usage]:
     """What the model makes of these messages, and what it cost; empty where it said nothing.
+
+    Args:
+        room: characters of them that the model can read.
 
     Raises:
         ModelError: the model failed.
     """
-    text = transcript(messages)[-_LONGEST:]
+    text = cut_text(transcript(messages), int(min(room, _LONGEST)))
     request = ModelRequest(messages=[user_message(_TASK.format(transcript=text))], system=_SYSTEM)
     chunks = model.stream(request, cancel)
     try:

@@ -58,7 +58,7 @@ class Talk:
     def add(self, message: Message) -> MessageAdded:
         """The conversation grows by a message."""
         self.messages.append(message)
-        self.window.add(message)
+        self.window.add(message, same_turn=True)
         return MessageAdded(at=self._now(), message=message)
 
     def add_reply(self, message: Message) -> list[MessageAdded]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,84 @@ def test_a_summary_that_fails_leaves_the_turns_out_and_says_so() -> None:
     events = list(with_history(agent, history).events())
     assert any("could not be summarised: No." in e.text for e in events if isinstance(e, Notice))
     assert events[-1].response == "Fine."  # type: ignore[union-attr]
+
+
+def test_after_a_refusal_no_more_is_left_out_than_the_window_asks_for() -> None:
+    """Text of which the estimate is three times too low: the service refuses it, then counts it."""
+    messages = [message for n in range(100) for message in turn(n, size=3_500)]
+    window = window_of([*messages, user_message("now")], 200_000)
+    before = window.tokens
+    assert window.refused() is not None
+    assert window.tokens < before / 2
+    window.learn(Usage(input_tokens=3 * window.tokens))
+    assert 100_000 < window.tokens < 170_000, "which is well within the window"
+    kept = window.tokens
+    assert window.fit() is None
+    assert window.tokens == kept
+
+
+def test_the_question_stays_when_the_answer_is_asked_for_in_its_form() -> None:
+    def reply(request: ModelRequest) -> Any:
+        if request.tool_choice:
+            return call("final_answer", value=3)
+        said = "In words it is three. " + "word " * 1_000
+        return ModelReply({"role": "assistant", "content": [{"text": said}]}, "end_turn")
+
+    model = ScriptedModel(reply)
+    agent = Agent(model=model, show_reasoning=False, context_tokens=1_400)
+    result = agent.run("How much is it? " + "word " * 100, output_type=int)
+    assert result.output == 3
+    assert "How much is it?" in texts(model.requests[-1].messages)
+
+
+def test_results_of_a_turn_fit_a_small_window() -> None:
+    model = Strict([[call("read", page=page) for page in range(12)], "Read."], 4_000)
+    agent = Agent([read], model=model, show_reasoning=False, context_tokens=4_000)
+    result = agent.run("Read on.")
+    assert result.response == "Read."
+    calls = result.reasoning.steps[0].tools
+    assert all(len(call.result) > 4_000 and call.truncated for call in calls), "kept whole"
+
+
+def test_a_summary_of_a_summary_keeps_it_and_fits_the_window() -> None:
+    def reply(request: ModelRequest) -> Any:
+        return "Still penguins." if "keep the memory" in request.system else "Fine."
+
+    model = Strict(reply, 2_000)
+    agent = Agent(model=model, show_reasoning=False, context_tokens=2_000, summarise_old_turns=True)
+    summary = user_message("(Earlier turns of this conversation, summarised:)\nIt is of penguins.")
+    words = [user_message("word " * 800), {"role": "assistant", "content": [{"text": "Yes."}]}]
+    history = [summary, {"role": "assistant", "content": [{"text": "Yes."}]}, *words * 10]
+    events = list(with_history(agent, history).events())
+    assert "It is of penguins." in texts(model.requests[0].messages)
+    assert any("summary stands" in e.text for e in events if isinstance(e, Notice))
+
+
+@pytest.mark.parametrize("image", [False, True])
+def test_the_work_on_a_window_grows_with_its_messages_only(image: bool) -> None:
+    """A turn that can no longer be made to fit, and one with an image in each result."""
+    source = {"bytes": b"\x89PNG"}
+    block = {"image": {"format": "png", "source": source}} if image else {"text": "x" * 400}
+
+    def work(steps: int) -> int:
+        window = ContextWindow([user_message("go")], None if image else 10, 100)
+        calls = 0
+
+        def count(frame: Any, event: str, arg: Any) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(count)
+        try:
+            for number in range(steps):
+                use_id = f"c{number}"
+                use: Any = {"toolUseId": use_id, "name": "read", "input": {}}
+                result: Any = {"toolUseId": use_id, "content": [block]}
+                window.add({"role": "assistant", "content": [{"toolUse": use}]})
+                window.add({"role": "user", "content": [{"toolResult": result}]})
+                window.fit()
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert work(400) < 2.5 * work(200)
