@@ -352,12 +352,12 @@ def test_kill_9_at_each_point_and_at_random_loses_no_answer_that_was_given(
     kind = "sqlite" if memory.startswith("sqlite") else "other"
     dice = random.Random(7)
     points = POINTS[kind] + [dice.choice([-1, 1]) * dice.randint(1, 24) for _ in range(4)]
-    # Two at a time, on one session.
+    # Three at a time, on one session.
     answers = []
-    for first in range(0, len(points), 2):
+    for first in range(0, len(points), 3):
         kernels = [
             kernel(memory, table_name, f"k{first + place}", point)
-            for place, point in enumerate(points[first : first + 2])
+            for place, point in enumerate(points[first : first + 3])
         ]
         for process in kernels:
             said, errors = process.communicate(timeout=60)
