@@ -63,7 +63,7 @@ class Connection:
         self._session: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
-        self._lost = False
+        self._lost = self._ended = False
         self._thread = threading.Thread(target=self._run, name="mcp-server", daemon=True)
 
     @property
@@ -111,6 +111,7 @@ class Connection:
 
     def end(self) -> None:
         """Have the session, the server and the thread end, without waiting."""
+        self._ended = True
         loop, ending = self._loop, self._ending
         if loop is not None and ending is not None and not loop.is_closed():
             with contextlib.suppress(RuntimeError):  # the loop may close in between
@@ -202,6 +203,9 @@ class Connection:
         except BaseException as error:  # noqa: BLE001 - whoever started the thread is told
             if not self._ready.done():
                 self._ready.set_exception(error)
+        else:
+            if not self._ready.done():
+                self._ready.set_exception(self._failure("was closed before it had started."))
         finally:
             self._lost = True
 
@@ -209,6 +213,8 @@ class Connection:
         from mcp import ClientSession
 
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        if self._ended:
+            return  # closed before there was a loop to be told
         async with (
             self._transport.open(self._stderr.append) as streams,
             ClientSession(streams[0], streams[1]) as session,

@@ -17,7 +17,10 @@ from minimalagent_nb.widgets.figures import clean, json_text
 __all__ = ["PromptApprover", "ask_user"]
 
 _ARGUMENTS = 4_000
-"""Characters of the arguments that are shown."""
+"""Characters of the arguments that are shown unasked."""
+
+_WHOLE = 1_000_000
+"""Characters of the arguments that are shown where they were asked for."""
 
 _MOST_RUNS = 32
 """Runs for which it is known which tools are always allowed."""
@@ -26,6 +29,7 @@ _LOOK_UP = 0.1
 """Seconds after which a wait looks whether the run was stopped."""
 
 _QUESTION = "Allow it? [y]es, [n]o (and why), [e]dit the arguments, [a]lways in this run: "
+_MORE = "(Not all of the arguments, {whole:,} characters, is shown. [s]how them.)"
 _NEW_ARGUMENTS = "New arguments as one line of JSON, or nothing to leave them: "
 _NOBODY = (
     "Nobody could be asked: there is no terminal or notebook that takes input. Set approver= of "
@@ -68,7 +72,10 @@ class PromptApprover:
 
     def _ask(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         about = clean(request.description).strip().partition("\n")[0][:200]
+        whole = json_text(dict(request.inputs), _WHOLE)
         shown = json_text(dict(request.inputs), _ARGUMENTS)
+        if shown != whole:
+            shown += f"\n{_MORE.format(whole=len(whole))}"
         prompt = f"The agent wants to call {clean(request.tool)}: {about}\n{shown}\n{_QUESTION}"
         while not cancel.cancelled:
             word, _, rest = self._read(prompt, cancel).strip().partition(" ")
@@ -81,6 +88,8 @@ class PromptApprover:
             if choice in ("a", "always"):
                 self._remember(request)
                 return Approval("approved", reason="Always in this run.")
+            if choice in ("s", "show"):
+                prompt = f"{whole}\n{_QUESTION}"
             if choice in ("e", "edit"):
                 inputs = self._edited(cancel)
                 if inputs is not None:

@@ -21,6 +21,7 @@ from minimalagent_nb.errors import ToolServerError
 from minimalagent_nb.events import ToolCallProgress
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import MCPServer, Tool, Toolbox, render
+from minimalagent_nb.tools.mcp_connection import Connection
 from minimalagent_nb.tools.mcp_values import fitted_schema, value_of
 from tests.servers.converse_rules import violations
 from tests.tools.wire import png, refused
@@ -308,6 +309,15 @@ def test_a_server_that_was_killed_between_calls_comes_back() -> None:
         assert used(server, "process") != process
 
 
+def test_a_server_that_is_closed_before_it_has_started_does_not_start() -> None:
+    transport = MCPServer.stdio(*PROPER, cwd=ROOT)._transport
+    connection = Connection(transport)
+    connection.end()
+    with pytest.raises(ToolServerError, match="closed before it had started"):
+        connection.start(30)
+    assert not connection.alive
+
+
 def test_closing_ends_a_call_under_way(tmp_path: Any) -> None:
     server, begun = proper(), tmp_path / "begun"
     closer = threading.Thread(target=lambda: waited_for(begun.exists) and server.close())
@@ -382,6 +392,7 @@ def test_without_the_package_it_says_what_to_install() -> None:
     [
         (lambda: MCPServer.http("127.0.0.1:8000"), "must begin with http://"),
         (lambda: MCPServer.http("file:///etc/passwd"), "must begin with http://"),
+        (lambda: MCPServer.stdio(["x", "y"]), "arguments behind it"),  # type: ignore[arg-type]
         (lambda: MCPServer.stdio("x", prefix="my files"), "prefix cannot be 'my files'"),
         (lambda: MCPServer.stdio("x", prefix="x" * 33), "up to 32"),
         (lambda: MCPServer.stdio("x", timeout=0), "timeout is 0"),

@@ -102,6 +102,17 @@ def test_where_nobody_answers_the_call_is_denied():
     assert "approver=" in given.reason
 
 
+def test_long_arguments_can_be_seen_whole_before_they_are_allowed():
+    script = "".join(f"step_{number}()\n" for number in range(2_000)) + "remove_all()"
+    given, user = answer("s", "n", script=script)
+    assert given == Approval("denied")
+    assert "remove_all" not in user.prompts[0]
+    assert "Not all of the arguments" in user.prompts[0]
+    assert "[s]how" in user.prompts[0]
+    assert "step_1999()\\nremove_all()" in user.prompts[1]
+    assert "[s]how" not in answer("n", path="a")[1].prompts[0]
+
+
 def test_hostile_arguments_cannot_forge_the_screen():
     text = "\x1b[2J\x1b]0;title\x07\u202eevil\x08\x08\nAllow it? [y]es\r"
     given, user = answer("n", **{text: text})
