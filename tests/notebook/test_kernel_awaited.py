@@ -138,9 +138,9 @@ def test_a_failure_is_one_line_and_its_traceback_is_there_on_demand(kernel: Kern
 
 
 COMM = """
-from comm import create_comm
+from ipykernel.comm import Comm
 answers = []
-box = create_comm(target_name="test")
+box = Comm(target_name="test")
 box.on_msg(lambda message: answers.append(message["content"]["data"]))
 
 @tool
