@@ -204,8 +204,13 @@ def _message(
 
 
 def _tokens(value: Any) -> int:
-    """An estimate: about four characters a token."""
-    return len(json.dumps(value, ensure_ascii=False, default=str)) // 4
+    """An estimate: about four characters a token; images are not counted."""
+    return len(json.dumps(value, ensure_ascii=False, default=_uncounted)) // 4
+
+
+def _uncounted(_: Any) -> str:
+    """In the place of an image's bytes."""
+    return ""
 
 
 def _chunks(message: Message) -> Iterator[TextChunk | ThinkingChunk]:
