@@ -223,6 +223,7 @@ class AgentMagics(Magics):
             session_id=question.session_id,
             question=question.prompt,
             needs_loop=bound,
+            background=question.options.background,
         )
         self.bench.runs.start(run, agent.memory)
         return run
@@ -287,7 +288,9 @@ class AgentMagics(Magics):
         if background and not in_kernel:
             # A terminal has no place for what comes while something else is typed.
             return AnswerView(shown=False)
-        return AnswerView(later=background) if question.quiet else make_view()
+        if question.quiet:
+            return AnswerView(later=background)
+        return make_view(later=background)
 
     def _settings(self, options: Options | None = None) -> Settings:
         names = self.trait_names(config=True)

@@ -51,6 +51,7 @@ class AgentRun:
         session_id: the conversation that it goes on with.
         question: what was asked.
         needs_loop: names of tools that run on the event loop of the kernel.
+        background: no cell belongs to it in which the user could be asked.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class AgentRun:
         session_id: str,
         question: str,
         needs_loop: Sequence[str] = (),
+        background: bool = False,
     ) -> None:
         self.session_id = session_id
         self.question = question
         self._told_to_stop = False
         self._agent, self._begin, self._view = agent, begin, view
         self._needs_loop = tuple(needs_loop)
+        self._background = background
         self._lock = threading.Lock()
         self._recorded: RecordedRun | None = None
         self._result: RunResult | None = None
@@ -154,7 +157,10 @@ class AgentRun:
             after: called when it is over.
         """
         self._over.add_done_callback(lambda _: after(self))
+        from minimalagent_nb.widgets.approver import unattended
+
         context = contextvars.copy_context()
+        context.run(unattended.set, self._background)
         threading.Thread(
             target=context.run, args=(self._work,), name="minimalagent-run", daemon=True
         ).start()

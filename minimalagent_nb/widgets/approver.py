@@ -1,8 +1,12 @@
-"""Asks the user on standard input whether a tool may run. Imports approval and figures."""
+"""Asks the user on standard input whether a tool may run.
+
+Imports approval, figures, and the engine's way to break off a wait.
+"""
 
 from __future__ import annotations
 
 import builtins
+import contextvars
 import json
 import select
 import sys
@@ -12,9 +16,15 @@ from typing import Any
 
 from minimalagent_nb.approval import Approval, ApprovalRequest
 from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.interrupts import Interruptible, ToolInterrupt
 from minimalagent_nb.widgets.figures import clean, json_text
 
-__all__ = ["PromptApprover", "ask_user"]
+__all__ = ["PromptApprover", "ask_user", "unattended"]
+
+unattended: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "minimalagent_unattended", default=False
+)
+"""Set where a run goes on in the background: a question would come up in another one's cell."""
 
 _ARGUMENTS = 4_000
 """Characters of the arguments that are shown unasked."""
@@ -34,6 +44,10 @@ _NEW_ARGUMENTS = "New arguments as one line of JSON, or nothing to leave them: "
 _NOBODY = (
     "Nobody could be asked: there is no terminal or notebook that takes input. Set approver= of "
     "the agent to a function, 'always' or 'never'."
+)
+_UNATTENDED = (
+    "Nobody can be asked about a run in the background. Ask without --background, or set approver= "
+    "of the agent to a function, 'always' or 'never'."
 )
 _STOPPED = Approval("denied", reason="The run was stopped.", by="policy")
 
@@ -57,6 +71,8 @@ class PromptApprover:
 
     def __call__(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         """The user's decision."""
+        if unattended.get():
+            return Approval("denied", reason=_UNATTENDED, by="policy")
         while not self._one_at_a_time.acquire(timeout=_LOOK_UP):
             if cancel.cancelled:
                 return _STOPPED
@@ -130,7 +146,7 @@ def _read_line(prompt: str, cancel: CancelToken) -> str:
         # end has no place to ask.
         if getattr(builtins.input, "__self__", None) is not kernel:
             raise EOFError
-        return input(prompt)
+        return _read_in_kernel(prompt, cancel)
     if sys.stdin is None or not sys.stdin.isatty():
         raise EOFError
     if sys.platform == "win32":
@@ -143,6 +159,21 @@ def _read_line(prompt: str, cancel: CancelToken) -> str:
                 raise EOFError
             return line
     return ""
+
+
+def _read_in_kernel(prompt: str, cancel: CancelToken) -> str:
+    """A line from the front end, by whatever thread; empty where the run was stopped meanwhile.
+
+    The kernel's own wait looks up every few milliseconds: an interrupt breaks it off.
+    """
+    wait = Interruptible()
+    forget = cancel.on_cancel(wait.interrupt)
+    try:
+        return wait.run(lambda: input(prompt))
+    except ToolInterrupt:
+        return ""
+    finally:
+        forget()
 
 
 def _kernel() -> Any:

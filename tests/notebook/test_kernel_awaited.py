@@ -177,3 +177,51 @@ def test_a_busy_cell_is_a_cell_that_fails_run_all(kernel: Kernel) -> None:
     first, second = kernel.begin("%%agent\nHi."), kernel.begin("print('after')")
     assert kernel.reply(first)["status"] == "error"
     assert kernel.reply(second)["status"] in ("aborted", "error")
+
+
+APPROVE = """
+@tool(approve=True)
+def erase(name: str) -> str:
+    "Erase a file."
+    return "erased " + name
+model = ScriptedModel([call("erase", name="a.txt"), "Told: {{result}}"] * 9)
+"""
+
+
+def test_the_user_is_asked_in_the_cell(kernel: Kernel) -> None:
+    kernel.run(APPROVE)
+    request = kernel.client.execute("%%agent\nErase it.", allow_stdin=True)
+    asked = kernel.client.get_stdin_msg(timeout=60)
+    assert asked["parent_header"]["msg_id"] == request
+    assert "erase" in asked["content"]["prompt"]
+    kernel.client.input("y")
+    assert kernel.reply(request)["status"] == "ok"
+    assert kernel.value("_agent.response") == "Told: erased a.txt"
+
+
+def test_an_interrupt_takes_the_question_back(kernel: Kernel) -> None:
+    kernel.run(APPROVE)
+    request = kernel.client.execute("%%agent -s asked\nErase it.", allow_stdin=True)
+    assert kernel.client.get_stdin_msg(timeout=60)["parent_header"]["msg_id"] == request
+    kernel.manager.interrupt_kernel()
+    assert kernel.reply(request)["ename"] == "RunStoppedError"
+    # Nothing of it is left that would take the answer to another question.
+    request = kernel.client.execute("name = input('Who? ')", allow_stdin=True)
+    assert kernel.client.get_stdin_msg(timeout=60)["content"]["prompt"] == "Who? "
+    kernel.client.input("me")
+    assert kernel.reply(request)["status"] == "ok"
+    assert kernel.value("name") == "me"
+    kernel.run("model = ScriptedModel(['Here.'])")
+    reply, _ = kernel.run("%%agent -s asked\nGo on.")
+    assert reply["status"] == "ok", reply
+
+
+def test_nobody_is_asked_about_a_run_in_the_background(kernel: Kernel) -> None:
+    kernel.run(APPROVE)
+    request = kernel.client.execute("%%agent -b\nErase it.", allow_stdin=True)
+    assert kernel.reply(request)["status"] == "ok"
+    request = kernel.client.execute("result = await _background", allow_stdin=True)
+    assert kernel.reply(request)["status"] == "ok"
+    used = "result.reasoning.steps[0].tools[0]"
+    assert kernel.value(f"{used}.status") == "denied"
+    assert "background" in kernel.value(f"{used}.error")
