@@ -14,7 +14,15 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ImageData", "figure_image", "image_bytes", "is_figure", "pil_image", "read_image"]
+__all__ = [
+    "ImageData",
+    "figure_image",
+    "for_reader",
+    "image_bytes",
+    "is_figure",
+    "pil_image",
+    "read_image",
+]
 
 _MOST_BYTES = int(3.75 * 1024 * 1024)
 _MOST_PIXELS = 8_000
@@ -25,7 +33,8 @@ _USEFUL_PIXELS = 1_568
 what we draw ourselves is drawn no larger."""
 
 _USEFUL_BYTES = 1_400_000
-"""A larger PNG of ours goes as JPEG, which is enough to look at."""
+"""A larger PNG of ours goes as JPEG, which is enough to look at, and so does any larger file to
+the reader."""
 
 _LEAST_DPI = 10.0
 
@@ -85,6 +94,18 @@ def read_image(data: bytes) -> ImageData | None:
         return None
     with Image.open(io.BytesIO(data)) as image:
         return pil_image(image)
+
+
+def for_reader(image: ImageData) -> ImageData:
+    """The image as it is enough to look at: what is kept for the reader is bounded more tightly."""
+    if len(image.data) <= _USEFUL_BYTES or image.width * image.height > _MOST_DECODED:
+        return image
+    try:
+        from PIL import Image
+    except ImportError:
+        return image
+    with Image.open(io.BytesIO(image.data)) as opened:
+        return pil_image(opened)
 
 
 def _known(data: bytes) -> tuple[str, int, int] | None:

@@ -18,6 +18,7 @@ from minimalagent_nb.messages import json_safe
 from minimalagent_nb.tools.images import (
     ImageData,
     figure_image,
+    for_reader,
     image_bytes,
     is_figure,
     pil_image,
@@ -102,7 +103,12 @@ def _figure(value: Any) -> Any:
 
 
 def _shown(image: ImageData) -> tuple[ImageData, dict[str, Any]]:
-    return image, {f"image/{image.format}": base64.b64encode(image.data).decode("ascii")}
+    return image, _encoded(image)
+
+
+def _encoded(image: ImageData) -> dict[str, Any]:
+    shown = for_reader(image)
+    return {f"image/{shown.format}": base64.b64encode(shown.data).decode("ascii")}
 
 
 def _display_object(value: Any) -> Media | None:
@@ -169,6 +175,10 @@ def _for_reader(bundle: Mapping[str, Any], text: str) -> dict[str, Any] | None:
     for mime, item in bundle.items():
         if mime.startswith("image/") and mime != "image/svg+xml":
             data = image_bytes(item)
+            found = read_image(data) if data else None
+            if found is not None:
+                kept.update(_encoded(found))
+                continue
             item = base64.b64encode(data).decode("ascii") if data else None
         elif mime.endswith("json"):
             item = json_safe(item)

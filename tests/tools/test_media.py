@@ -284,3 +284,24 @@ def test_a_run_shows_the_figure_to_the_model_and_to_the_reader() -> None:
     sent = result[1]["image"]["source"]["bytes"]
     assert shown.data is not None
     assert base64.b64decode(shown.data["image/png"]) == sent
+
+
+@pytest.mark.parametrize("wrap", [bytes, lambda data: Image(data=data)])
+def test_a_file_of_some_megabytes_is_shown_to_both(wrap: Any) -> None:
+    data = encoded(noise(900, 900))
+    assert 2_000_000 < len(data) < 3_700_000
+
+    @tool
+    def photograph() -> Any:
+        """Take a photograph."""
+        return wrap(data)
+
+    model = ScriptedModel([call("photograph"), "Taken."])
+    result = Agent(tools=[photograph], model=model, show_reasoning=False).run("?")
+    blocks = result.messages[2]["content"][0]["toolResult"]["content"]
+    assert blocks[1]["image"]["source"]["bytes"] == data
+    (output,) = result.reasoning.steps[0].tools[0].output
+    assert PillowImage.open(io.BytesIO(base64.b64decode(output["data"]["image/jpeg"]))).size == (
+        900,
+        900,
+    )
