@@ -72,7 +72,9 @@ def tool(
         timeout: seconds after which a call is given up and the model is told so.
 
     A parameter annotated with `ToolContext` is filled with one and never offered to the
-    model.
+    model. What a generator yields is the call's progress; what it returns is the result, or
+    the list of what it gave where it returns nothing. Of the calls of one turn at most 32
+    run in threads at once, and those beyond the 128th are refused.
 
     Raises:
         ToolDefinitionError: what is wrong with the function, and what to change.
