@@ -63,9 +63,9 @@ def cells_of(shell: Any, ranges: Iterable[tuple[int, int]]) -> list[Cell]:
         here = [Cell(n, _raw(shell, n), _output(shell, n)) for n in numbers]
         here = [cell for cell in here if cell.source.strip()]
         if not here:
+            which = "No cell " if first == last else f"No cell between In [{first}] and "
             raise ConfigurationError(
-                f"No cell between In [{first}] and In [{last}] was run in this kernel; the newest "
-                f"is In [{newest}]."
+                f"{which}In [{last}] was run in this kernel; the newest is In [{newest}]."
             )
         found.update((cell.number, cell) for cell in here)
     return [found[number] for number in sorted(found)]

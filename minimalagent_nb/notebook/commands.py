@@ -56,8 +56,9 @@ COMMANDS = {
         Command(
             "tools",
             "[NAME]",
-            "the tools of this notebook, or one with its schema and source; --from FILE [--yes]: "
-            "take those of another notebook; +notebook, -notebook: tools over this notebook itself",
+            "the tools of this notebook, or one with its schema and source\n"
+            "--from FILE [--yes]: take those of another notebook\n"
+            "+notebook, -notebook: tools over this notebook itself",
             options=("--from",),
         ),
         Command("model", "[ID]", "the model, or choose another one"),
@@ -81,11 +82,17 @@ def find_command(line: str) -> tuple[str, list[str]] | None:
     """The command and its words, None where the line is a prompt.
 
     Raises:
-        ConfigurationError: the line would be a command but for its first word's spelling.
+        ConfigurationError: the line would be a command but for its first word's spelling, or
+            but for the file that it needs.
     """
     name, *words = line.split() or ["status"]
     command = COMMANDS.get(name)
     if command is not None:
+        if command.argument == "FILE" and not words:
+            raise ConfigurationError(
+                f"%agent {name} needs the name of a file, such as {name}.ipynb. To ask the agent "
+                f"this, type %agent ask {line}"
+            )
         return (name, words) if command.accepts(words) else None
     for near in get_close_matches(name, COMMANDS, n=1, cutoff=0.75):
         if COMMANDS[near].accepts(words):
@@ -291,7 +298,7 @@ class Commands:
     def _config(self) -> Table:
         settings = self._settings()
         rows = [
-            [field.name, str(getattr(settings, field.name)), settings.sources[field.name]]
+            [field.name, _shown(getattr(settings, field.name)), settings.sources[field.name]]
             for field in fields(settings)
             if field.name in settings.sources
         ]
@@ -303,7 +310,10 @@ pyproject.toml"
         rows = [(f"%agent {c.name} {c.argument}".rstrip(), c.about) for c in COMMANDS.values()]
         rows.append(("%agent ask PROMPT", "ask, whatever the words are; other lines ask as well"))
         width = max(len(left) for left, _ in rows)
-        lines = "\n".join(f"  {left:<{width}}  {about}" for left, about in rows)
+        indent = "\n" + " " * (width + 4)
+        lines = "\n".join(
+            f"  {left:<{width}}  " + about.replace("\n", indent) for left, about in rows
+        )
         print(f"{usage()}\n\n%agent COMMAND\n{lines}")  # noqa: T201 - the command is asked to print
 
     def _log(self) -> SessionLog:
@@ -321,6 +331,10 @@ pyproject.toml"
         if newest.query is None:
             raise ConfigurationError("No run yet in this session: write %%agent over a prompt.")
         return newest
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value in (None, "", ()) else str(value)
 
 
 def _run_line(run: AgentRun) -> str:

@@ -11,6 +11,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
+from minimalagent_nb.errors import OutputValidationError
 from minimalagent_nb.notebook.cells import Failure
 
 __all__ = ["Mended", "Mending", "ask_for_mending"]
@@ -45,7 +46,15 @@ def ask_for_mending(agent: Any, failure: Failure, budget: int) -> Mending:
     text = failure.text()
     if len(text) > budget:
         text = f"[cut: the last {budget:,} of {len(text):,} characters]\n{text[-budget:]}"
-    result = agent.run(_PROMPT, context=[text], output_type=Mended)
+    try:
+        result = agent.run(_PROMPT, context=[text], output_type=Mended)
+    except OutputValidationError as error:
+        failed = OutputValidationError(
+            "The model gave no mended cell, also when it was asked again. Choose a stronger one "
+            "with %agent model ID, or ask in your own words: %%agent --error"
+        )
+        failed.reasoning = error.reasoning
+        raise failed from error
     before = failure.cell.source if failure.cell else ""
     return Mending(result.output.explanation, before, result.output.code, result.reasoning)
 

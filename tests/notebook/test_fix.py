@@ -33,6 +33,14 @@ def test_the_error_is_explained_and_the_mended_cell_offered(shell: Any, capsys: 
     assert shell.user_ns["n"] == 0, "nothing was run"
 
 
+def test_a_model_that_mends_nothing_is_said_in_words_of_the_command(shell: Any) -> None:
+    prepare(shell, "['I do not know.', 'No.', 'No.']")
+    cell(shell, "n = 0\n10 / n")
+    error = run(shell, "%agent fix", fails="gave no mended cell")
+    assert "%%agent --error" in str(error)
+    assert error.reasoning.status == "failed"
+
+
 def test_what_a_model_says_is_escaped(shell: Any) -> None:
     from minimalagent_nb.notebook.fix import Mending
 

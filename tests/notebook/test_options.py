@@ -117,6 +117,12 @@ def test_a_near_miss_is_no_prompt(line: str) -> None:
         find_command(line)
 
 
+def test_a_command_that_lacks_its_file_is_no_prompt() -> None:
+    with pytest.raises(ConfigurationError, match="needs the name of a file"):
+        find_command("export")
+    assert find_command("export the table as CSV") is None
+
+
 def test_every_command_is_built() -> None:
     from minimalagent_nb.notebook.commands import Commands
 

@@ -162,7 +162,8 @@ def test_cells_with_what_came_out(shell: Any) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("--cells 7-9", "No cell between In [7] and In [9]"),
+        ("--cells 7-9", "No cell between In [7] and In [9] was run"),
+        ("--cells 7", "No cell In [7] was run"),
         ("--cells 2-1", "Turn it round"),
         ("--cells x", "--cells takes numbers"),
         ("--last", "no other cell"),
