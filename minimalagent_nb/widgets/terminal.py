@@ -5,6 +5,7 @@ Imports rich on first use, events, reasoning and this room's pure parts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,8 @@ class _Branch:
         self._guide, self._depth = guide, depth
         self._name = ""
         self._calls: dict[str, _Call] = {}
+        self._named: Counter[str] = Counter()
+        """How many calls of each tool the step has begun."""
 
     def add(self, event: Event) -> None:
         handler = getattr(self, "_on_" + event.type, None)
@@ -121,7 +124,7 @@ class _Branch:
 
     def _on_run_started(self, event: Any) -> None:
         if not self._depth:
-            self._print("", event.query, "bold")
+            self._print("", bounded_text(event.query, _VALUE), "bold")
             return
         self._name = " ".join(figures.clean(event.agent or "Sub-agent").split())[:60]
         self._print("┌─ ", self._name, "bold", f"  {event.query}")
@@ -130,6 +133,7 @@ class _Branch:
         self._print("│  ", f"attempt {event.attempt}: {event.reason}", "yellow")
 
     def _on_step_ended(self, event: Any) -> None:
+        self._named.clear()
         if event.calls:
             parts = [figures.token_text(event.usage), figures.duration_text(event.duration)]
             side = " · ".join(part for part in parts if part)
@@ -141,8 +145,12 @@ class _Branch:
             self._print("│  ", event.text)
 
     def _on_tool_call_started(self, event: Any) -> None:
-        self._calls[event.call_id] = _Call(event.name)
-        self._print("│  ├─ ", event.name, "cyan", f"({figures.call_preview(event.inputs, 400)})")
+        self._named[event.name] += 1
+        again = self._named[event.name]
+        # What comes out of calls side by side must be told apart.
+        name = f"{event.name} #{again}" if again > 1 else event.name
+        self._calls[event.call_id] = _Call(name)
+        self._print("│  ├─ ", name, "cyan", f"({figures.call_preview(event.inputs, 400)})")
 
     def _on_approval_requested(self, event: Any) -> None:
         self._print("│  │  ", f"{self._name_of(event)} waits for approval", "yellow")
@@ -150,8 +158,8 @@ class _Branch:
     def _on_approval_given(self, event: Any) -> None:
         given = {"decision": event.decision, "by": event.by, "reason": event.reason}
         edited = figures.call_preview(event.inputs, 400) if event.decision == "edited" else ""
-        side = f"  {self._name_of(event)}({edited})" if edited else f"  {self._name_of(event)}"
-        self._print("│  │  ", figures.approval_text(given), "", side)
+        call = f"{self._name_of(event)}({edited})" if edited else self._name_of(event)
+        self._print("│  │  ", f"{call}: {figures.approval_text(given)}")
 
     def _on_tool_call_progress(self, event: Any) -> None:
         call = self._calls.get(event.call_id)

@@ -8,7 +8,16 @@ import re
 import pytest
 from rich.console import Console
 
-from minimalagent_nb.events import Event, Notice, StepEnded, SubAgentEvent
+from minimalagent_nb.events import (
+    Event,
+    Notice,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    SubAgentEvent,
+    ToolCallEnded,
+    ToolCallStarted,
+)
 from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import AnswerView, TerminalPrinter
 from tests.widgets import rich_run, sample_run
@@ -143,7 +152,7 @@ def test_a_run_with_all_that_a_call_can_bring() -> None:
         "│  │  │  │     No: the power is only **0.42**.",
         "│  │  plot_masses: [<Figure size 420x180 with 1 Axes>, 972 bytes]",
         "│  │  delete_rows waits for approval",
-        "│  │  Denied by user: We still need the table.  drop_table",
+        "│  │  drop_table: Denied by user: We still need the table.",
         "│  │  drop_table Denied  6.2 s",
         "│  │  Left behind: it could not be ended and may still run.",
         "│  14 messages before Monday were left out of the prompt to keep it within ",
@@ -171,6 +180,32 @@ def test_printed_lines_are_whole_and_bounded() -> None:
     text = printed([*much, teller.returned("call-1", 1)])
     assert len(text) < 20_000
     assert text.count("… more was printed than is shown here") == 1
+
+
+def test_calls_of_one_tool_are_told_apart() -> None:
+    def step(number: int) -> list[Event]:
+        ids = [f"{number}-{place}" for place in range(3)]
+        began = [
+            ToolCallStarted(at=0.0, step=number, call_id=call_id, name="mean", inputs={})
+            for call_id in ids
+        ]
+        ended = [
+            ToolCallEnded(at=0.0, step=number, call_id=call_id, status="success", result=place)
+            for place, call_id in enumerate(ids)
+        ]
+        end = StepEnded(at=0.0, step=number, stop_reason="tool_use", calls=3)
+        return [StepStarted(at=0.0, step=number), end, *began, *ended]
+
+    lines = printed([*step(1), *step(2)]).splitlines()
+    begun = ["│  ├─ mean()", "│  ├─ mean #2()", "│  ├─ mean #3()"]
+    assert [line for line in lines if "├─ mean" in line] == begun * 2
+    assert lines[lines.index("│  │  mean #2 Done  0 ms") + 1] == "│  │  1"
+
+
+def test_a_long_prompt_is_cut() -> None:
+    text = printed([RunStarted(at=0.0, run_id="r", query="word " * 2_000, model="m", agent="")])
+    assert "more characters)" in text
+    assert len(text) < 1_400
 
 
 def test_progress_is_a_line_every_two_seconds() -> None:
