@@ -47,7 +47,17 @@ class Approval:
 
 
 class Approver(Protocol):
-    """Decides on tool calls, one at a time, on the run's own thread."""
+    """Decides on tool calls, one at a time, on the run's own thread.
+
+        def careful(request: ApprovalRequest, cancel: CancelToken) -> Approval:
+            if request.inputs.get("path", "").startswith("/tmp/"):
+                return Approval("approved", by="policy")
+            return Approval("denied", reason="Only in /tmp.", by="policy")
+
+        Agent(tools=[remove], approver=careful)
+
+    One that fails, or returns anything else, denies the call.
+    """
 
     def __call__(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         """Decide; a wait must end when `cancel` is set."""

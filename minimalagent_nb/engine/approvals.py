@@ -23,7 +23,8 @@ def must_ask(tool: Tool, inputs: Mapping[str, Any]) -> tuple[bool, str]:
     except Exception as error:  # noqa: BLE001 - a rule that fails does not let anything pass
         return True, (
             f"Whether a call of {tool.name} needs approval could not be decided "
-            f"({type(error).__name__}: {text_of(error)}), so it was asked for. Mend approve=."
+            f"({type(error).__name__}: {text_of(error)}), so it was asked for. Mend approve=, "
+            "which is given the arguments as one dict."
         )
 
 
@@ -50,7 +51,11 @@ def ask(
             return None, ""
         why = f"The approver failed ({type(error).__name__}: {text_of(error)})"
         denied = Approval("denied", reason="The approver failed.", by="policy")
-        return denied, f"{why}, so the call of {request.tool} was denied. Mend the approver."
+        return denied, (
+            f"{why}, so the call of {request.tool} was denied. Mend the approver: it is called "
+            "with an ApprovalRequest and a stop flag, and returns an Approval (all in "
+            "minimalagent_nb.approval)."
+        )
     finally:
         forget()
     return (None, "") if cancel.cancelled else (given, "")

@@ -77,7 +77,8 @@ def open_approver(approver: Approver | str | None) -> Approver | None:
     if isinstance(approver, str) and approver in _POLICIES:
         return _POLICIES[approver]
     raise ConfigurationError(
-        f"approver must be a function of a request, 'always' or 'never', not {approver!r:.60}."
+        "approver must be a function of a request and a stop flag that returns an Approval "
+        f"(see minimalagent_nb.approval), 'always' or 'never', not {approver!r:.60}."
     )
 
 

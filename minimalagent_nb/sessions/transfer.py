@@ -197,6 +197,11 @@ def _chosen(heads: list[Item], at: int | None, session_id: str) -> Item | None:
     """The last interaction to take over; None for all there is."""
     if at is None:
         return None
+    if not isinstance(at, int):
+        raise ConfigurationError(
+            f"at is the last interaction to take over: its interaction_id, or -1 for the newest, "
+            f"not {at!r:.60}. The id of the new session is given as to=."
+        )
     if at < 0:
         found = heads[at] if -at <= len(heads) else None
     else:

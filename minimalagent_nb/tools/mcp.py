@@ -101,6 +101,11 @@ class MCPServer(ToolSource):
         Raises:
             ConfigurationError: an argument cannot be.
         """
+        if not isinstance(command, (str, os.PathLike)):
+            raise ConfigurationError(
+                f"The command of a server is one program, not {command!r:.60}. Give its arguments "
+                "behind it: MCPServer.stdio(program, argument, ...)."
+            )
         label = " ".join([os.path.basename(command), *[a for a in args if _is_name(a)][:1]])
         transport = Stdio(
             label=_labelled(label, command, *args, str(cwd)),

@@ -35,7 +35,10 @@ def _definitions(function: Any) -> Sequence[Tool]:
     definition = function if isinstance(function, Tool) else tool_of(function)
     if definition is None:
         label = getattr(function, "__name__", None) or f"{text_of(function)[:60]}"
-        raise ConfigurationError(f"{label} is not a tool. Put @tool above its definition.")
+        how = "Put @tool above its definition."
+        if callable(getattr(function, "as_tool", None)):
+            how = "Give its as_tool(description=...) instead."
+        raise ConfigurationError(f"{label} is not a tool. {how}")
     return [definition]
 
 

@@ -185,7 +185,9 @@ def test_a_rule_that_fails_asks_and_says_so():
     approver = Answers(Approval("approved"))
     events = events_of(agent_of([fetch], approver=approver))
     assert len(approver.asked) == 1
-    assert "could not be decided (KeyError: 'method')" in of_type(events, "notice")[0].text
+    notice = of_type(events, "notice")[0].text
+    assert "could not be decided (KeyError: 'method')" in notice
+    assert "given the arguments as one dict" in notice
 
 
 @pytest.mark.parametrize(
@@ -197,6 +199,7 @@ def test_an_approver_that_fails_denies_and_says_so(answer: Any):
     assert ran == []
     (notice,) = of_type(events, "notice")
     assert "The approver failed" in notice.text
+    assert "returns an Approval" in notice.text
     assert of_type(events, "approval_given")[0].by == "policy"
     assert events[-1].status == "completed"  # type: ignore[union-attr]
 

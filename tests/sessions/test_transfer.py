@@ -122,6 +122,7 @@ def test_forks_that_cannot_be_made(log):
         ("none", {}, "There is no session none"),
         ("s", {"at": taken + 1}, "no interaction"),
         ("s", {"at": -2}, "-1 to -1"),
+        ("s", {"at": "copy"}, "The id of the new session is given as to="),
         ("s", {"to": "a b"}, "no session id"),
         ("a#b", {}, "no session id"),
     ):

@@ -13,7 +13,8 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from minimalagent_nb import AgentError, ToolDefinitionError, tool
+from minimalagent_nb import Agent, AgentError, ToolDefinitionError, tool
+from minimalagent_nb.models import ScriptedModel
 from minimalagent_nb.tools import Toolbox
 from minimalagent_nb.tools.schema import ArgumentsError
 from minimalagent_nb.tools.toolbox import tool_of
@@ -335,6 +336,11 @@ def test_adding_is_all_or_nothing() -> None:
     with pytest.raises(AgentError, match="len is not a tool"):
         toolbox.add([good, len])
     assert len(toolbox) == 0
+
+
+def test_an_agent_is_given_as_a_tool() -> None:
+    with pytest.raises(AgentError, match=r"not a tool\. Give its as_tool\(description"):
+        Toolbox([Agent(model=ScriptedModel([]))])
 
 
 def test_selecting_by_name_and_glob() -> None:
