@@ -209,7 +209,7 @@ def _is_there(log: SessionLog, session_id: str) -> bool:
 def _no_session(session_id: str, log: SessionLog) -> ConfigurationError:
     return ConfigurationError(
         f"There is no session {session_id} in {log.description}: `minimalagent-nb sessions` lists "
-        "those that there are."
+        "those that there are, and --memory looks in another store."
     )
 
 

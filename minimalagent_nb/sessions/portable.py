@@ -57,7 +57,10 @@ def export_session(store: ItemStore, session_id: str, target: Target, *, now: fl
         SessionReadError: the store could not be read.
     """
     if not exists(store, session_id):
-        raise ConfigurationError(f"There is no session {session_id} in {store.description}.")
+        raise ConfigurationError(
+            f"There is no session {session_id} in {store.description}. A list of the sessions "
+            "shows those that there are."
+        )
     with _writable(target) as file:
         count = 0
         header = {"format": FORMAT_NAME, "version": VERSION, "session_id": session_id}
