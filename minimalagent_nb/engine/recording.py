@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from minimalagent_nb.cancel import under_way
 from minimalagent_nb.engine.loop import Run
 from minimalagent_nb.engine.scope import nested_run
 from minimalagent_nb.errors import AgentError
@@ -70,7 +71,7 @@ class RecordedRun:
             AgentError, KeyboardInterrupt: after the last event, where the run failed or was
                 interrupted; `reasoning` on it holds what was done.
         """
-        with nested_run(self.run.cancel):
+        with nested_run(self.run.cancel), under_way(self.run.run_id, self.run.cancel):
             yield from self._recorded()
 
     def _recorded(self) -> Iterator[Event]:

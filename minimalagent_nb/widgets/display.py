@@ -28,11 +28,13 @@ class RunDisplay:
 
     Args:
         display_id: the id of the output, a new one by default.
+        by_interrupt: whether an interrupt of the kernel ends the run, because its cell waits
+            for it.
     """
 
-    def __init__(self, *, display_id: str | None = None) -> None:
+    def __init__(self, *, display_id: str | None = None, by_interrupt: bool = False) -> None:
         self.display_id = display_id or f"minimalagent-{uuid.uuid4().hex}"
-        self.tree = LiveTree()
+        self.tree = LiveTree(by_interrupt=by_interrupt)
         self._finished = False
 
     @property

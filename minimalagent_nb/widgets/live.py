@@ -11,6 +11,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from minimalagent_nb.cancel import stop_run
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets.feed import Feed
@@ -35,16 +36,22 @@ class LiveTree(anywidget.AnyWidget):
     Attributes:
         feed: what the page is sent.
         snapshots: how many were given out; the first one is that of the beginning.
+        by_interrupt: whether the page may interrupt the kernel where its Stop is not heard.
     """
 
     _esm = _ASSETS / "tree.js"
     _css = _ASSETS / "tree.css"
     snap = traitlets.Dict().tag(sync=True, to_json=_snapshot)
+    by_interrupt = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, **kwargs: Any) -> None:
         self.feed = Feed(self._post)
         self.snapshots = 0
         super().__init__(**kwargs)
+        if hasattr(self.comm, "_reply_subshell_for"):
+            # ipykernel 7.4 hands what a page sends to the shell that sent last, which a
+            # blocking cell keeps busy; as before, it belongs to the shell that it came to.
+            self.comm._reply_subshell_for = lambda _data, default: default
         self.on_msg(self._on_message)
 
     @property
@@ -76,6 +83,14 @@ class LiveTree(anywidget.AnyWidget):
         self.send(message)
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """A page that missed something asks for the whole."""
-        if isinstance(content, dict) and content.get("type") == "resync":
+        """What a page asks for, which may come late, twice, or from who knows where."""
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind == "resync":
             self.send(self.feed.snapshot())
+        elif kind == "stop" and self._is_of_run(content):
+            stop_run(self.feed.run)
+            # Also where it is over: what matters to the page is that it was heard.
+            self.send({"type": "stopping", "run": self.feed.run})
+
+    def _is_of_run(self, content: dict[str, Any]) -> bool:
+        return bool(self.feed.run) and content.get("run") == self.feed.run

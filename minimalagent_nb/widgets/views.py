@@ -6,6 +6,7 @@ Imports its siblings; IPython's display functions, late.
 from __future__ import annotations
 
 import sys
+import threading
 import uuid
 from typing import Any
 
@@ -18,12 +19,18 @@ from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, mark
 __all__ = ["AnswerView", "make_view"]
 
 
-def make_view() -> View:
-    """The live tree in a Jupyter kernel, the printer anywhere else."""
+def make_view(*, later: bool = False) -> View:
+    """The live tree in a Jupyter kernel, the printer anywhere else.
+
+    Args:
+        later: the run goes on when its cell is over.
+    """
     if _in_kernel():
         from minimalagent_nb.widgets.display import RunDisplay
 
-        return RunDisplay()
+        # An interrupt meets what the main thread runs: never another cell for this run's sake.
+        is_of_cell = not later and threading.current_thread() is threading.main_thread()
+        return RunDisplay(by_interrupt=is_of_cell)
     from minimalagent_nb.widgets.terminal import TerminalPrinter
 
     return TerminalPrinter()

@@ -107,6 +107,53 @@ class TreePage:
             message,
         )
 
+    def connect(self, message: dict[str, Any], **traits: Any) -> None:
+        """Show the run of a snapshot as a widget, with a model that keeps what it is sent.
+
+        In the page `sent` holds that, `interrupts` counts those of the kernel, `tell` hands
+        the widget a message, and `show` gives one more view.
+        """
+        self.page.evaluate(
+            """([message, traits]) => {
+                window.sent = [];
+                window.interrupts = 0;
+                const heard = new Set();
+                window.tell = (content) => heard.forEach((listener) => listener(content));
+                const widget = window.tree.default();
+                widget.initialize({model: {
+                    get: (name) => ({snap: message, ...traits})[name],
+                    send: (content) => window.sent.push(structuredClone(content)),
+                    on: (_, listener) => heard.add(listener),
+                    off: (_, listener) => heard.delete(listener),
+                    widget_manager: {kernel: {interrupt: async () => { window.interrupts += 1; }}},
+                }});
+                window.show = () => {
+                    const el = document.createElement("div");
+                    document.body.append(el);
+                    widget.render({el});
+                };
+                document.body.replaceChildren();
+                window.show();
+            }""",
+            [json.loads(json.dumps(message)), traits],
+        )
+
+    def tell(self, *messages: dict[str, Any]) -> None:
+        """Have the widget's model bring messages, and wait until they are drawn."""
+        self.page.evaluate(
+            """(messages) => {
+                messages.forEach(window.tell);
+                const frame = () => new Promise((done) => requestAnimationFrame(done));
+                return frame().then(frame).then(() => null);
+            }""",
+            [json.loads(json.dumps(message)) for message in messages],
+        )
+
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        """What the widget sent to its model."""
+        return self.page.evaluate("window.sent")
+
     def receive(self, *messages: dict[str, Any]) -> None:
         """Take in messages and wait until they are drawn."""
         self.page.evaluate(

@@ -388,6 +388,11 @@ function setAttribute(el, name, value) {
   if (el.getAttribute(name) !== value) el.setAttribute(name, value);
 }
 
+/** As `setText`, for whether it is there. @param {HTMLElement} el @param {boolean} hidden */
+function setHidden(el, hidden) {
+  if (el.hidden !== hidden) el.hidden = hidden;
+}
+
 /** @param {string} label @param {() => void} onClick */
 function button(label, onClick) {
   const made = /** @type {HTMLButtonElement} */ (element("button", "ma-button", label));
@@ -1115,20 +1120,26 @@ class AgentItem extends Item {
 /**
  * What a reader opened and closed, kept apart from any view: shown again, the run
  * looks as it was left.
- * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null}} Memory
+ * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null,
+ *   stopping: {run: string, note: string} | null}} Memory
+ *
+ * How a view reaches whoever runs what it shows.
+ * @typedef {{stop: (run: string) => void}} Talk
  */
 
 /** @returns {Memory} */
 export function newMemory() {
-  return { open: new Map(), whole: new Set(), all: null };
+  return { open: new Map(), whole: new Set(), all: null, stopping: null };
 }
 
 class TreeView {
-  /** @param {HTMLElement} root @param {Run} state @param {Memory} memory */
-  constructor(root, state, memory) {
+  /** @param {HTMLElement} root @param {Run} state @param {Memory} memory
+   *  @param {Talk | null} talk null where nobody listens */
+  constructor(root, state, memory, talk) {
     this.root = root;
     this.state = state;
     this.memory = memory;
+    this.talk = talk;
     /** @type {WeakMap<Element, Item>} */
     this.items = new WeakMap();
     this.heard = performance.now();
@@ -1137,6 +1148,10 @@ class TreeView {
     this.query = element("div", "ma-query");
     this.status = element("span", "ma-status");
     this.figures = element("span", "ma-figures");
+    this.stop = button("Stop", () => {
+      if (!this.stopping) this.talk?.stop(this.state.id);
+    });
+    this.stop.classList.add("ma-stop");
     this.tree = element("div", "ma-tree");
     this.parts = new RunParts(this, this.tree, "", 1, 0);
     this.build();
@@ -1145,6 +1160,13 @@ class TreeView {
 
   get isRunning() {
     return this.state.status === "running";
+  }
+
+  /** What there is to say of a stop that was asked for. */
+  get stopping() {
+    const { state, memory } = this;
+    const isMeant = this.isRunning && memory.stopping?.run === state.id;
+    return isMeant ? memory.stopping?.note : undefined;
   }
 
   /** The kernel's clock in seconds, as far as it can be known here. */
@@ -1163,6 +1185,11 @@ class TreeView {
     if (state === this.state) return;
     this.state = state;
     this.heard = performance.now();
+    this.refresh();
+  }
+
+  /** Draw at the next frame. */
+  refresh() {
     this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
@@ -1175,7 +1202,7 @@ class TreeView {
   build() {
     const buttons = element("div", "ma-buttons");
     buttons.append(
-      button("Expand all", () => this.setAll(true)), button("Collapse all", () => this.setAll(false)),
+      this.stop, button("Expand all", () => this.setAll(true)), button("Collapse all", () => this.setAll(false)),
     );
     const head = element("div", "ma-head");
     head.append(this.query, buttons);
@@ -1211,7 +1238,9 @@ class TreeView {
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
     setAttribute(this.root, "data-status", state.status);
-    setText(this.status, wordFor(RUN_WORDS, state.status));
+    setText(this.status, this.stopping ?? wordFor(RUN_WORDS, state.status));
+    setHidden(this.stop, !(this.talk && this.isRunning && state.id));
+    setAttribute(this.stop, "aria-disabled", String(this.stopping !== undefined));
     setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
     setAttribute(this.figures, "title", tokenDetail(state.usage));
   }
@@ -1308,42 +1337,92 @@ class TreeView {
 
 /**
  * Show a run in an element.
- * @param {HTMLElement} root @param {{state?: Run, memory?: Memory}} [options]
- * @returns {{update: (state: Run) => void, destroy: () => void}}
+ * @param {HTMLElement} root
+ * @param {{state?: Run, memory?: Memory, talk?: Talk | null}} [options]
+ * @returns {{update: (state: Run) => void, refresh: () => void, destroy: () => void}}
  */
-export function mountTree(root, { state = EMPTY_RUN, memory = newMemory() } = {}) {
-  const view = new TreeView(root, state, memory);
-  return { update: (next) => view.update(next), destroy: () => view.destroy() };
+export function mountTree(root, { state = EMPTY_RUN, memory = newMemory(), talk = null } = {}) {
+  const view = new TreeView(root, state, memory, talk);
+  return {
+    update: (next) => view.update(next),
+    refresh: () => view.refresh(),
+    destroy: () => view.destroy(),
+  };
 }
 
 // --- The widget -------------------------------------------------------------
+
+const PATIENCE = 400; // ms that the kernel has to answer
+
+/** Interrupt the kernel, where the page can. @param {any} model @returns {Promise<boolean>} */
+async function interrupt(model) {
+  const kernel = model.get("by_interrupt") ? model.widget_manager?.kernel : null;
+  if (typeof kernel?.interrupt !== "function") return false;
+  try {
+    await kernel.interrupt();
+    return true;
+  } catch {
+    return false; // which is said to the reader
+  }
+}
 
 /** The widget of one model: its views share what is known and what was opened. */
 export default function widget() {
   /** @type {Feed} */
   let feed = { rev: 0, state: EMPTY_RUN };
   let isAsking = false;
+  let isHeard = false;
   const memory = newMemory();
+  /** @type {any} */
+  let model = null;
   /** @type {Set<ReturnType<typeof mountTree>>} */
   const views = new Set();
+
+  /** @param {string} run @param {string} note */
+  function noteStop(run, note) {
+    memory.stopping = { run, note };
+    for (const view of views) view.refresh();
+  }
+
+  /** @type {Talk} */
+  const talk = {
+    stop(run) {
+      isHeard = false;
+      noteStop(run, "Stopping…");
+      model.send({ type: "stop", run });
+      setTimeout(async () => {
+        const isOver = feed.state.id !== run || feed.state.status !== "running";
+        if (isHeard || isOver || await interrupt(model)) return;
+        noteStop(run, "Stops as soon as the kernel is free");
+      }, PATIENCE);
+    },
+  };
+
+  /** @param {any} message */
+  function take(message) {
+    if (message?.type === "stopping") {
+      isHeard = true;
+      noteStop(String(message.run), "Stopping…");
+      return;
+    }
+    const { feed: next, missing } = receive(feed, message);
+    if (missing && !isAsking) model.send({ type: "resync", have: feed.rev });
+    isAsking = missing;
+    feed = next;
+    for (const view of views) view.update(feed.state);
+  }
+
   return {
     /** @param {{model: any}} context */
-    initialize({ model }) {
-      /** @param {Message} message */
-      const take = (message) => {
-        const { feed: next, missing } = receive(feed, message);
-        if (missing && !isAsking) model.send({ type: "resync", have: feed.rev });
-        isAsking = missing;
-        feed = next;
-        for (const view of views) view.update(feed.state);
-      };
+    initialize(context) {
+      model = context.model;
       model.on("msg:custom", take);
       take(model.get("snap"));
       return () => model.off("msg:custom", take);
     },
     /** @param {{el: HTMLElement}} context */
     render({ el }) {
-      const view = mountTree(el, { state: feed.state, memory });
+      const view = mountTree(el, { state: feed.state, memory, talk });
       views.add(view);
       return () => {
         views.delete(view);

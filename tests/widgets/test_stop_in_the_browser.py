@@ -1,0 +1,115 @@
+"""The Stop of the tree: what the page sends, and what it does where nobody answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minimalagent_nb.cancel import CancelToken, stop_run, under_way
+from minimalagent_nb.widgets import LiveTree
+from tests.widgets import sample_run
+from tests.widgets.conftest import TreePage
+from tests.widgets.test_in_the_browser import Source, snapshot
+
+STOP = {"type": "stop", "run": "run-1"}
+HEARD = {"type": "stopping", "run": "run-1"}
+
+
+def press(tree_page: TreePage) -> None:
+    # Without force Playwright waits until a button is enabled.
+    tree_page.page.get_by_role("button", name="Stop").first.click(force=True)
+
+
+def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
+    tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
+    tree_page.page.evaluate("window.show()")
+    press(tree_page)
+    tree_page.tell(HEARD)
+    press(tree_page)
+    assert tree_page.sent == [STOP]
+    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…", "Stopping…"]
+    assert tree_page.page.locator(".ma-stop[aria-disabled=true]").count() == 2
+    tree_page.page.wait_for_timeout(600)
+    assert tree_page.page.evaluate("window.interrupts") == 0, "it was heard"
+
+
+def test_where_nobody_answers_the_kernel_is_interrupted(tree_page: TreePage) -> None:
+    tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
+    press(tree_page)
+    tree_page.page.wait_for_function("window.interrupts === 1", timeout=5_000)
+    assert tree_page.sent == [STOP]
+    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…"]
+
+
+def test_a_run_of_no_cell_interrupts_nothing(tree_page: TreePage) -> None:
+    tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=False)
+    press(tree_page)
+    tree_page.page.get_by_text("Stops as soon as the kernel is free").wait_for(timeout=5_000)
+    assert tree_page.page.evaluate("window.interrupts") == 0
+
+
+def test_a_run_that_ended_meanwhile_interrupts_nothing(tree_page: TreePage) -> None:
+    events = sample_run.finished_run()
+    source = Source(events[:-2])
+    tree_page.connect(source.feed.snapshot(), by_interrupt=True)
+    press(tree_page)
+    tree_page.tell(*source.add(events[-2:]))
+    tree_page.page.wait_for_timeout(600)
+    assert tree_page.page.evaluate("window.interrupts") == 0
+    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Completed"]
+
+
+@pytest.mark.parametrize("events", [sample_run.finished_run(), []])
+def test_there_is_no_stop_where_there_is_nothing_to_stop(
+    tree_page: TreePage, events: list[Any]
+) -> None:
+    tree_page.connect(snapshot(events))
+    assert tree_page.page.get_by_role("button", name="Stop").count() == 0
+
+
+def test_there_is_no_stop_where_nobody_listens(tree_page: TreePage) -> None:
+    tree_page.mount(snapshot(sample_run.running_run()))
+    assert tree_page.page.get_by_role("button", name="Stop").count() == 0
+
+
+class Sent(LiveTree):
+    """Keeps what it sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        super().__init__()
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        self.sent.append(content)
+
+
+def test_a_stop_ends_its_own_run_alone() -> None:
+    tree, mine, other = Sent(), CancelToken(), CancelToken()
+    with under_way("run-1", mine), under_way("run-2", other):
+        tree._handle_custom_msg({"type": "stop", "run": ""}, [])
+        for event in sample_run.running_run():
+            tree.add(event)
+        tree.flush()
+        tree.sent.clear()
+        for run in ("run-2", "", None, ["run-1"], {"run-1": 1}):
+            tree._handle_custom_msg({"type": "stop", "run": run}, [])
+        assert [mine.cancelled, other.cancelled] == [False, False]
+        assert tree.sent == []
+        tree._handle_custom_msg(STOP, [])
+        assert [mine.cancelled, other.cancelled] == [True, False]
+        assert tree.sent == [HEARD]
+    tree.close()
+
+
+def test_a_stop_that_comes_late_is_heard_and_stops_nothing() -> None:
+    tree, later = Sent(), CancelToken()
+    for event in sample_run.finished_run():
+        tree.add(event)
+    tree.flush()
+    with under_way("run-2", later):
+        tree._handle_custom_msg(STOP, [])
+    assert tree.sent[-1] == HEARD
+    assert not later.cancelled
+    assert not stop_run("run-1")
+    tree.close()
