@@ -161,6 +161,7 @@ def test_the_table_is_the_documented_one(
     converse_server.plan("Hello.")
     agent = Agent(session_table_name=table_name, session_ttl=600, show_reasoning=False)
     agent.run("Hi", session_id="s-1")
+    assert agent.memory.flush(30)
     client = boto3.client("dynamodb", region_name="us-west-2")
     table = client.describe_table(TableName=table_name)["Table"]
     assert table["KeySchema"] == [

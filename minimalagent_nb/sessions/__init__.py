@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.sessions.dynamodb import DynamoDBStore
     from minimalagent_nb.sessions.items import Item, ItemStore
     from minimalagent_nb.sessions.log import SessionInfo, SessionLog, check_session_id
+    from minimalagent_nb.sessions.outbox import Outbox
     from minimalagent_nb.sessions.recorder import Recorder
     from minimalagent_nb.sessions.sqlite import SQLiteStore
 
@@ -21,6 +22,7 @@ _HOME_OF = {
     "DynamoDBStore": "dynamodb",
     "Item": "items",
     "ItemStore": "items",
+    "Outbox": "outbox",
     "Recorder": "recorder",
     "SQLiteStore": "sqlite",
     "SessionInfo": "log",
@@ -34,6 +36,7 @@ __all__ = [
     "DynamoDBStore",
     "Item",
     "ItemStore",
+    "Outbox",
     "Recorder",
     "SQLiteStore",
     "SessionInfo",

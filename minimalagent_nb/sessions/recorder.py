@@ -32,7 +32,8 @@ from minimalagent_nb.sessions.writer import Keeper, Writer
 __all__ = ["Recorder"]
 
 OUTBOX_SECONDS = 1.0
-"""How long the end of a run waits for the outbox, which takes milliseconds."""
+"""How long the end of a run waits for the outbox, which takes milliseconds, and without
+real time for the store behind it: who does not watch expects to find it there."""
 STORE_SECONDS = 5.0
 """How long it waits for a store that has none: an embedded one takes milliseconds too."""
 _SILENT_SECONDS = 1.0
@@ -73,7 +74,7 @@ class Recorder:
         on_stored: Callable[[str], None] = lambda run: None,
     ) -> None:
         self._interaction = interaction
-        self._redactor = redactor or Redactor()
+        self._redactor, self._real_time = redactor or Redactor(), real_time
         self._inbox: deque[Event] = deque()
         self._fold = ReasoningFold()
         self._messages: list[Message] = []
@@ -149,6 +150,8 @@ class Recorder:
             self._keeper.safe.wait(OUTBOX_SECONDS)
         if not self._has_outbox():
             self._writer.settled.wait(STORE_SECONDS)
+        elif not self._real_time:
+            self._writer.settled.wait(OUTBOX_SECONDS)
         self._told = self._told or self._warning()
         self._quiet_end = self._told is None
         return self._told

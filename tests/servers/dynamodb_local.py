@@ -117,9 +117,16 @@ def dynamodb_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def dynamodb(dynamodb_local: str, aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> str:
+def dynamodb(
+    dynamodb_local: str,
+    aws_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
     """The same URL, with the environment leading there as it leads users to DynamoDB."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_local)
+    # Where the outbox is.
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
     return dynamodb_local
 
 

@@ -176,7 +176,7 @@ def test_one_warning_says_where_the_run_is(faulty, log, outbox):
 
 def test_a_failure_after_the_end_is_told_once(faulty, log):
     faulty.open.clear()
-    recorder = begin(log, real_time=False)
+    recorder = begin(log, real_time=True)
     assert recorder.finish() is None
     faulty.write_error = DOWN
     faulty.open.set()
