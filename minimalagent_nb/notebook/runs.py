@@ -283,8 +283,9 @@ async def attend(run: AgentRun, *, begun: bool) -> None:
     signal, stopped = run.signal(begun=begun), 0.0
     with told_of_interrupts(lambda: loop.call_soon_threadsafe(task.cancel)):
         while not signal.done():
-            left = max(stopped + PATIENCE - time.monotonic(), 0) if stopped else None
-            if left == 0:
+            # Without a time, a loop that sleeps would not see the signal on Windows.
+            left = stopped + PATIENCE - time.monotonic() if stopped else LOOK_UP
+            if left <= 0:
                 break
             try:
                 await asyncio.wait({signal}, timeout=left)

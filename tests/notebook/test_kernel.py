@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 from minimalagent_nb.sessions import SessionLog, open_store
+from tests.notebook.kernels import KINDS, Kernel, kernel_of, shown
 
 SETUP = """
 %load_ext minimalagent_nb
@@ -35,48 +33,10 @@ model = ScriptedModel([call("add", a=1, b=2), call("hang"), "It is 3.", "Still 3
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-class Kernel:
-    """A kernel and its client; `run` gives back the reply and all messages of a cell."""
-
-    def __init__(self) -> None:
-        self.manager, self.client = start_new_kernel(kernel_name="python3")
-
-    def run(
-        self, code: str, *, interrupt_at: str | None = None
-    ) -> tuple[dict[str, Any], list[Any]]:
-        """Execute a cell; interrupt it once a message holds `interrupt_at`."""
-        request = self.client.execute(code)
-        messages: list[Any] = []
-        while True:
-            message = self.client.get_iopub_msg(timeout=60)
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            messages.append(message)
-            if interrupt_at and interrupt_at in json.dumps(message["content"]):
-                interrupt_at = None
-                self.manager.interrupt_kernel()
-            if message["content"].get("execution_state") == "idle":
-                break
-        reply = self.client.get_shell_msg(timeout=60)
-        while reply["parent_header"]["msg_id"] != request:
-            # A kernel that was slow to start was asked more than once whether it is there.
-            reply = self.client.get_shell_msg(timeout=60)
-        return reply["content"], messages
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-
-
 @pytest.fixture
 def kernel(store_path: Path) -> Iterator[Kernel]:
-    kernel = Kernel()
-    yield kernel
-    kernel.close()
-
-
-def shown(messages: list[Any], kind: str) -> list[dict[str, Any]]:
-    return [m["content"]["data"] for m in messages if m["header"]["msg_type"] == kind]
+    with kernel_of(KINDS[0], store_path.parent) as kernel:
+        yield kernel
 
 
 def test_the_live_tree_gives_way_to_the_static_one(kernel: Kernel) -> None:
