@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -61,8 +62,17 @@ def _history(options: argparse.Namespace, log: SessionLog) -> int:
     if options.json:
         print_json([summary_of(run, number) for number, run in enumerate(runs, first)])
     else:
-        history_page(runs, first, options.session)
+        history_page(runs, first, _where(options))
     return 0
+
+
+def _where(options: argparse.Namespace) -> str:
+    """The session and the memory of a call, as another command takes them."""
+    words = [options.session]
+    for name in ("memory", "table", "region"):
+        value = getattr(options, name)
+        words += [] if value is None else [f"--{name}", value]
+    return shlex.join(words)
 
 
 def _show(options: argparse.Namespace, log: SessionLog) -> int:

@@ -63,8 +63,12 @@ def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
     console.print(f"{len(found)} in {place}", style="dim", markup=False, soft_wrap=True)
 
 
-def history_page(runs: Sequence[Reasoning], first: int, session_id: str) -> None:
-    """Print a list of interactions, the first of which has the number `first`."""
+def history_page(runs: Sequence[Reasoning], first: int, where: str) -> None:
+    """Print a list of interactions, the first of which has the number `first`.
+
+    Args:
+        where: the session's id, and the options that say where it is kept.
+    """
     console = Console()
     table = _table()
     table.add_column("N", justify="right", no_wrap=True)
@@ -83,7 +87,7 @@ def history_page(runs: Sequence[Reasoning], first: int, session_id: str) -> None
             _line(run.error or run.final_response or ""),
         )
     console.print(table)
-    hint = f"minimalagent-nb show {session_id} --at N prints one of them"
+    hint = f"minimalagent-nb show {where} --at N prints one of them"
     console.print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -67,8 +67,8 @@ def tool(
             given the arguments as a dict, as the model wrote them, and says whether to
             ask: ``approve=lambda inputs: inputs["method"] != "GET"``.
         main_thread: run it on the thread that asked for the run, for what is bound to it:
-            SQLite connections, windows, signal handlers. Other tools run beside each
-            other in threads of their own.
+            SQLite connections, windows, signal handlers, and pyplot, whose current figure all
+            threads share. Other tools run beside each other in threads of their own.
         timeout: seconds after which a call is given up and the model is told so.
 
     A parameter annotated with `ToolContext` is filled with one and never offered to the

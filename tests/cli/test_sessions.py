@@ -111,6 +111,11 @@ def test_the_history(log, capsys):
     assert lines[1].split()[0] == "1"
     assert "completed" in lines[1]
     assert "Again?" in lines[2]
+    assert lines[-1] == "minimalagent-nb show words --at N prints one of them"
+    out = run(capsys, "history", "words", "--memory", "sqlite:///s.sqlite3")[1]
+    hint = out.splitlines()[-1].split(" prints ")[0].replace(" N", " 2").split()
+    assert hint[1:] == ["show", "words", "--memory", "sqlite:///s.sqlite3", "--at", "2"]
+    assert "Again?" in run(capsys, *hint[1:])[1], "the line can be typed as it stands"
     runs = as_json(capsys, "history", "words")
     assert [one["number"] for one in runs] == [1, 2]
     assert runs[0]["interaction_id"] == next(log.history("words")).interaction_id
@@ -304,6 +309,7 @@ def test_a_session_that_is_not_there(log, capsys, command):
     code, out, err = run(capsys, command, "none")
     assert (code, out) == (1, "")
     assert "There is no session none in SQLite" in err
+    assert ("--memory looks in another store" in err) == (command != "export")
     code, _, err = run(capsys, command, "a/b")
     assert code == 1
     assert "no session id" in err
