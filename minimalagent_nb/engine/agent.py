@@ -277,7 +277,8 @@ class Agent(MemoryFace):
         """The agent as a tool of another one, whose tree shows its steps as a branch.
 
         Each call is a run of its own without a session: the agent knows only what the
-        request says. Its tokens count as the calling run's too.
+        request says. Its tokens count as the calling run's too, and its tools for the main
+        thread run on the thread that asked for the outermost run.
 
         Args:
             name: the tool's name, by default the agent's.
@@ -301,6 +302,7 @@ class Agent(MemoryFace):
         loop: asyncio.AbstractEventLoop | None = None,
         output_type: Any = None,
         context: Sequence[str | ContentBlock] = (),
+        outer: Callable[[Any], None] | None = None,
     ) -> RecordedRun:
         """The run, ready to be consumed: everything that can go wrong before a model is asked.
 
@@ -308,6 +310,7 @@ class Agent(MemoryFace):
 
         Args:
             loop: where async tools run, None for a private loop.
+            outer: of a sub-agent's run, performs its calls for the main thread.
         """
         query = check_query(input_text)
         memory = self.memory if session_id is not None else None
@@ -326,6 +329,7 @@ class Agent(MemoryFace):
             session_id=session_id,
             agent=self.name,
             loop=loop,
+            outer=outer,
             thinking=self.thinking,
             output=self._output_form(output_type),
             context=check_context(context),

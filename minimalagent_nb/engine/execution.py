@@ -12,6 +12,7 @@ import asyncio
 import copy
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,8 @@ class CallSite:
         budget: characters of one result that the model is shown.
         caller: the event loop of an async caller, whose thread runs the tools for the main
             thread; None where the run's own thread is the caller's.
+        outer: performs calls for the main thread where the run is a sub-agent's: on the
+            thread that asked for the outer run. None for any other run.
         approver: decides on calls that need approval, None for the default one.
         turn_budget: characters of all results of one turn.
         grace: seconds that a call which is to end is waited for before it is left behind.
@@ -62,6 +65,7 @@ class CallSite:
     session_id: str | None = None
     run_id: str = ""
     caller: asyncio.AbstractEventLoop | None = None
+    outer: Callable[[RunningCall], None] | None = None
     approver: Approver | None = None
     turn_budget: int = 60_000
     grace: float = 0.15
@@ -97,6 +101,8 @@ class Execution:
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._slots = ThreadSlots(MOST_THREADS)
         self._open: dict[str, RunningCall] = {}
+        self._handed_up: deque[RunningCall] = deque()
+        self._on_loop: list[RunningCall] = []
         self._notices: list[Event] = []
         self._end_capture: Callable[[], None] = lambda: None
         self._place = CallPlace(
@@ -106,6 +112,7 @@ class Execution:
             now=now,
             wake=self._wake,
             left=self._slots.release,
+            main_thread=self._perform_here,
             grace=site.grace,
         )
 
@@ -135,7 +142,10 @@ class Execution:
             while self._open and not cancel.cancelled:
                 self._wait(self._pause())
                 self._raise_interrupt()
+                while self._handed_up and not cancel.cancelled:
+                    self._handed_up.popleft().perform()
                 yield self._sweep()
+            self._raise_interrupt()
         except BaseException:
             # An interrupt of the user's, or a reader who left: what ends from here on was stopped.
             self._interrupt_all()
@@ -214,16 +224,26 @@ class Execution:
 
     def _start(self, call: RunningCall, inline: list[RunningCall]) -> None:
         """Run the call where its tool belongs; one for this thread is put off until then."""
-        caller = self._site.caller
         if call.tool.main_thread:
-            if caller is None:
+            if self._site.outer is None and self._site.caller is None:
                 inline.append(call)
             else:
-                call.perform_on(caller)
+                self._perform_here(call)
         elif call.tool.is_async:
             call.perform_async()
         else:
             self._slots.submit(call)
+
+    def _perform_here(self, call: RunningCall) -> None:
+        """Have the call, a sub-agent's perhaps, performed on the thread that asked for the run."""
+        if self._site.outer is not None:
+            self._site.outer(call)
+        elif self._site.caller is not None:
+            self._on_loop.append(call)
+            call.perform_on(self._site.caller)
+        else:
+            self._handed_up.append(call)
+            self._wake()
 
     # -- approval ------------------------------------------------------------
 
@@ -325,7 +345,7 @@ class Execution:
 
     def _raise_interrupt(self) -> None:
         """An interrupt that met a tool on the caller's loop ends the run as anywhere."""
-        for call in self._open.values():
+        for call in self._on_loop:
             if call.interrupt_of_user is not None:
                 raise call.interrupt_of_user
 

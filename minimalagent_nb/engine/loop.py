@@ -251,6 +251,7 @@ class Run:
             session_id=plan.session_id,
             run_id=self.run_id,
             caller=plan.loop,
+            outer=plan.outer,
             approver=plan.approver,
         )
         for events in calls.events(plan.toolbox, site):

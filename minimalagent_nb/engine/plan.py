@@ -30,6 +30,7 @@ class RunPlan:
         context_tokens: tokens that a request may have, None for what the model says.
         summarise: whether old turns that are left out are summarised by the model.
         loop: of an async caller, for async tools and those for the main thread.
+        outer: of a sub-agent's run, performs its calls for the main thread.
         approver: decides on calls that need approval, None for the default one.
     """
 
@@ -50,4 +51,5 @@ class RunPlan:
     summarise: bool = False
     clock: Callable[[], float] = time.time
     loop: asyncio.AbstractEventLoop | None = None
+    outer: Callable[[Any], None] | None = None
     approver: Approver | None = None

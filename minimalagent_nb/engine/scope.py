@@ -7,9 +7,10 @@ call as well; a plain ``threading.Thread`` does not.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.interrupts import Interruptible
@@ -20,11 +21,16 @@ __all__ = ["CallScope", "current_call", "nested_run"]
 
 @dataclass(frozen=True)
 class CallScope:
-    """What the code of a call shares: how it is ended, and where it tells what it does."""
+    """What the code of a call shares: how it is ended, and where it tells what it does.
+
+    Attributes:
+        main_thread: performs a call of a sub-agent on the thread that asked for the whole run.
+    """
 
     cancel: CancelToken
     guard: Interruptible
     reports: CallReports
+    main_thread: Callable[[Any], None]
 
 
 current_call: contextvars.ContextVar[CallScope | None] = contextvars.ContextVar(

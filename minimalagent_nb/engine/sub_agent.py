@@ -6,6 +6,7 @@ import contextvars
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.engine.output import OutputForm
+from minimalagent_nb.engine.scope import current_call
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.events import MessageAdded, SubAgentEvent
 from minimalagent_nb.tools import Tool, ToolContext
@@ -57,7 +58,9 @@ def as_tool(agent: Agent, name: str | None, description: str | None, output_type
 
 
 def _answer(agent: Agent, request: str, context: ToolContext, output_type: Any) -> Any:
-    recorded = agent.begin(request, None, output_type=output_type)
+    scope = current_call.get()
+    outer = scope.main_thread if scope is not None else None
+    recorded = agent.begin(request, None, output_type=output_type, outer=outer)
     # The run ends with this call (see `nested_run`), and when its own agent is stopped.
     for event in agent.events(recorded):
         if not isinstance(event, MessageAdded):

@@ -222,3 +222,72 @@ def test_other_errors_have_no_such_hint():
     assert the_end(events_of(agent_of([fails]))).error == (
         "ValueError: no such thread of conversation"
     )
+
+
+def nested(depth: int, *tools: Any) -> Agent:
+    """An agent that asks an agent, and so on, whose last one calls these tools."""
+    agent = agent_of(tools, name="sub-0")
+    for level in range(1, depth + 1):
+        name = agent.name
+        agent = agent_of([agent.as_tool()], call(name, request="?"), name=f"sub-{level}")
+    return agent
+
+
+def innermost(reasoning: Any) -> Any:
+    while (branch := reasoning.steps[0].tools[0]).reasoning is not None:
+        reasoning = branch.reasoning
+    return branch
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_sub_agents_tool_runs_on_the_thread_of_who_asked_first(depth: int) -> None:
+    result = nested(depth, here).run("?")
+    assert innermost(result.reasoning).result == threading.get_ident()
+
+    async def main() -> int:
+        reasoning = (await nested(depth, here).arun("?")).reasoning
+        return int(innermost(reasoning).result)
+
+    assert asyncio.run(main()) == threading.get_ident()
+
+
+def test_a_stop_breaks_a_sub_agents_tool_off() -> None:
+    begun = threading.Event()
+
+    @tool(main_thread=True)
+    def forever() -> None:
+        """Never end."""
+        begun.set()
+        while True:
+            pass
+
+    agent = nested(2, forever)
+    threading.Thread(target=lambda: (begun.wait(20), agent.stop())).start()
+    with pytest.raises(RunStoppedError) as caught:
+        agent.run("?")
+    call_of_it = innermost(caught.value.reasoning)
+    assert (call_of_it.name, call_of_it.status) == ("forever", "stopped")
+    assert not call_of_it.left_behind
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_users_interrupt_in_a_sub_agents_tool_stops_the_whole_run(asynchronous: bool) -> None:
+    @tool(main_thread=True)
+    def interrupted() -> None:
+        """Be interrupted as by Ctrl-C."""
+        raise KeyboardInterrupt
+
+    async def ask() -> Any:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            await agent.arun("?")
+        return caught.value
+
+    agent = nested(2, interrupted)
+    if asynchronous:
+        reasoning = asyncio.run(ask()).reasoning
+    else:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            agent.run("?")
+        reasoning = caught.value.reasoning  # type: ignore[attr-defined]
+    assert reasoning.status == "stopped"
+    assert reasoning.steps[0].tools[0].reasoning.status == "stopped"
