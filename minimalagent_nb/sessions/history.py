@@ -85,10 +85,9 @@ def reasoning_of(store: ItemStore, session_id: str, item: Item, liveness: Livene
 def _exact(
     store: ItemStore, session_id: str, item: Item, view: Reasoning, liveness: Liveness
 ) -> Reasoning:
-    def is_dead() -> bool:
-        return view.status == "running" and liveness.seems_dead(store, session_id, item.sk)
-
+    # Before the log is read: a run that ends in between has its end in the log then.
+    is_dead = view.status == "running" and liveness.seems_dead(store, session_id, item.sk)
     events = exact_events(read_log(store, session_id, item.sk), is_dead)
     if events:
         return fold(events)
-    return failed_view(item) if is_dead() else view
+    return failed_view(item) if is_dead else view

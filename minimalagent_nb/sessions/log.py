@@ -377,7 +377,7 @@ class SessionLog(SessionCarrier):
                 finish_log(self._store, interaction)
             except SessionWriteError as error:
                 log = read_log(self._store, session_id, interaction_id)
-                messages = messages_of(exact_events(log, lambda: True))
+                messages = messages_of(exact_events(log, True))
                 turns.append(UnsentTurn(interaction_id, run, messages))
                 warnings.warn(
                     f"A run whose kernel has died could not be closed, and is at the next use "

@@ -5,7 +5,7 @@ Imports errors, events, the fold, messages, reasoning, tools' results and its si
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from minimalagent_nb.events import (
     Event,
@@ -176,13 +176,13 @@ def project(
     interaction.close()
 
 
-def exact_events(log: EventLog, is_dead: Callable[[], bool]) -> list[Event]:
+def exact_events(log: EventLog, is_dead: bool) -> list[Event]:
     """The events of a log as a reader should see them: closed where its kernel is gone.
 
     Empty where the log is damaged or holds nothing.
     """
     if log.damage or not log.events or not isinstance(log.events[0], RunStarted):
         return []
-    if log.ended or not is_dead():
+    if log.ended or not is_dead:
         return log.events
     return log.events + closing_events(log.events)

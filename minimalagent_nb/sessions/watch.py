@@ -14,7 +14,7 @@ from minimalagent_nb.sessions.batches import Chunk, LogReader, log_key
 from minimalagent_nb.sessions.conversation import SECOND
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.interaction import open_key, reasoning_key
-from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.repair import closing_events
 
 __all__ = ["NextRun", "RunWatch", "watch_log"]
@@ -80,25 +80,35 @@ class RunWatch:
         Raises:
             SessionReadError: the store could not be read, or has no log of the interaction.
         """
-        before, key = self._slot, log_key(self._session_id, self._id)
-        for item in self._store.query(key, after=before * SECOND):
-            self._slot = item.sk // SECOND
-            batch = _fed(self._store, self._session_id, self._reader, Chunk.from_item(item))
-            for event in batch:
-                self._events.append(event)
-                self.is_over = isinstance(event, RunEnded)
-                yield event
-                if self.is_over:
-                    return
+        before = self._slot
+        yield from self._stored()
         now = self._monotonic()
+        if self.is_over:
+            return
         if self._slot > before:
             self._looked = now
         elif now - self._looked >= LOOK_SECONDS or not self._slot:
             self._looked = now
             _check(self._store, self._session_id, self._id, self._slot)
             if self._liveness.seems_dead(self._store, self._session_id, self._id):
-                self.is_over = True
-                yield from closing_events(self._events)
+                # It may have ended between the two reads.
+                yield from self._stored()
+                if not self.is_over:
+                    self.is_over = True
+                    yield from closing_events(self._events)
+
+    def _stored(self) -> Iterator[Event]:
+        """The events behind those that were read."""
+        key = log_key(self._session_id, self._id)
+        for item in self._store.query(key, after=self._slot * SECOND):
+            self._slot = item.sk // SECOND
+            batch = _fed(self._store, self._session_id, self._reader, item)
+            for event in batch:
+                self._events.append(event)
+                self.is_over = isinstance(event, RunEnded)
+                yield event
+                if self.is_over:
+                    return
 
 
 class NextRun:
@@ -128,9 +138,9 @@ class NextRun:
         return opened
 
 
-def _fed(store: ItemStore, session_id: str, reader: LogReader, chunk: Chunk) -> list[Event]:
+def _fed(store: ItemStore, session_id: str, reader: LogReader, item: Item) -> list[Event]:
     try:
-        return reader.feed(chunk)
+        return reader.feed(Chunk.from_item(item))
     except ValueError as error:
         raise SessionReadError(
             f"The log of a run of session {session_id} in {store.description} cannot be read: "

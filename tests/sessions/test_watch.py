@@ -17,7 +17,15 @@ from minimalagent_nb.sessions import Item, SessionLog
 from minimalagent_nb.sessions.batches import assembled, read_log, sealed
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.repair import DIED, closing_events
-from tests.sessions.conftest import NOW, conversation, end, events_of, make_store, record
+from tests.sessions.conftest import (
+    NOW,
+    FaultyStore,
+    conversation,
+    end,
+    events_of,
+    make_store,
+    record,
+)
 from tests.sessions.test_crashes import die_after, half_a_run
 from tests.sessions.test_recorder import step
 
@@ -370,3 +378,54 @@ def test_an_agent_watches_and_reads_what_another_does(tmp_path):
     assert list(forgetful.iter_reasoning_history("s")) == []
     with pytest.raises(ConfigurationError, match="no memory"):
         forgetful.watch("s")
+
+
+class EndsMeanwhile(FaultyStore):
+    """A store to which a run's end comes just before the look whether its kernel lives."""
+
+    def __init__(self, inner, end_it):
+        super().__init__(inner)
+        self.end_it = end_it
+
+    def get(self, pk, sk):
+        if pk.startswith("reasoning#s#") and not sk:
+            self.end_it()
+        return super().get(pk, sk)
+
+
+@pytest.mark.parametrize("stored", [0, 3])
+def test_a_run_that_ends_while_a_watcher_looks_is_not_taken_for_dead(
+    store, clock, monkeypatch, stored
+):
+    monkeypatch.setattr("minimalagent_nb.sessions.watch.LOOK_SECONDS", 0.0)
+    events = events_of("q", "a")
+    run = die_after(store, clock, events[:stored])
+
+    def end_it():
+        for chunk in sealed(events[stored:], 2 if stored else 1):
+            run.put_chunk(chunk)
+        run.close()
+
+    watcher = SessionLog(EndsMeanwhile(store, end_it), clock=clock)
+    assert list(watcher.watch("s", run.id, poll=0.0)) == events
+
+
+def test_a_run_that_ends_while_its_reasoning_is_read_has_not_failed(store, clock):
+    events = events_of("q", "a")
+    run = die_after(store, clock, events[:3])
+
+    def end_it():
+        for chunk in sealed(events[3:], 2):
+            run.put_chunk(chunk)
+        run.close()
+
+    reader = SessionLog(EndsMeanwhile(store, end_it), clock=clock)
+    found = reader.reasoning("s")
+    assert (found.status, found.final_response) == ("completed", "a")
+
+
+def test_a_log_of_a_newer_version_is_told_to_who_watches(store, clock):
+    run = die_after(store, clock, events_of("q", "a")[:3])
+    store.put(Item(f"reasoning#s#{run.id}", 2_000_000, {"version": 99}))
+    with pytest.raises(SessionReadError, match="a newer version wrote it"):
+        list(SessionLog(store, clock=clock).watch("s", run.id, poll=0.0))
