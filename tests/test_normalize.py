@@ -561,6 +561,12 @@ GEMINI = [
     {"role": "model", "parts": [{"functionCall": {"name": "t", "args": {"a": "leaf2z"}}}]},
     {"role": "user", "parts": [{"functionResponse": {"name": "t", "response": {"r": "leaf3z"}}}]},
 ]
+OLLAMA = [
+    {"role": "user", "content": "leaf1z"},
+    {"role": "assistant", "content": "leaf2z", "thinking": "leaf3z"},
+    {"role": "user", "content": "leaf4z"},
+    {"role": "assistant", "content": "leaf5z", "reasoning": "leaf6z"},
+]
 # A conversation as minimalagent 0.2.7 left it after an unknown tool, blank text and max_steps.
 MINIMALAGENT = [
     user_message("leaf1z"),
@@ -573,7 +579,7 @@ MINIMALAGENT = [
 ]
 
 
-@pytest.mark.parametrize("history", [OPENAI, ANTHROPIC, GEMINI, MINIMALAGENT])
+@pytest.mark.parametrize("history", [OPENAI, ANTHROPIC, GEMINI, OLLAMA, MINIMALAGENT])
 def test_conversations_of_others_can_be_read(history):
     expected = set(re.findall(r"leaf\d+z", repr(history)))
     after = said_in(history)

@@ -23,7 +23,14 @@ _LOST_RESULT = "The tool call was cut off before it gave a result."
 _START = "(The conversation goes on.)"
 _CONTENT = ("content", "parts", "text")
 """Where libraries keep what a message says."""
-_BESIDE = ("reasoning_content", "refusal", "tool_calls", "function_call")
+_BESIDE = (
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "refusal",
+    "tool_calls",
+    "function_call",
+)
 """What other libraries write beside it, and what should be read as well."""
 
 

@@ -245,21 +245,25 @@ class Bedrock:
             unread_answer,
         )
 
-        client = self._ready_client()
-        body = self._body_of(cancel, client)
-
         def call() -> tuple[dict[str, Any], Any]:
-            prepared = body.prepare(operation, messages, members)
+            client = self._ready_client()  # in here: boto3 may wait for credentials
+            if cancel.cancelled:
+                return {}, None
+            prepared = self._body_of(cancel, client).prepare(operation, messages, members)
             return _send(client, operation, self.model_id, prepared), prepared.raw
 
         try:
-            return unless_cancelled(call, cancel, discard=_close)
+            answer = unless_cancelled(call, cancel, discard=_close)
         except CALL_ERRORS as error:
             if self._repeats:
                 return broken_call(error, self.model_id, self.region)
             raise translate(error, self.model_id, self.region) from error
         except Exception as error:  # noqa: BLE001 - raised again, but for what a parser raises
             return unread_answer(error, self.model_id, self.region)
+        if answer is not None and cancel.cancelled:
+            _close(answer)
+            return None
+        return answer
 
     def _body_of(self, cancel: CancelToken, client: Any) -> RunBody:
         with self._lock:

@@ -436,6 +436,29 @@ def test_a_stop_ends_the_wait_for_an_answer(converse_server, bedrock, streaming)
     assert cancel_while_held(converse_server, model, reply("Hello.", hold_after=0)) == []
 
 
+def test_a_stop_ends_the_wait_for_credentials(converse_server, aws_session):
+    """boto3 looks for them, over the network too, when the client is made."""
+    asked, given, made = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow:
+        def client(self, *args, **more):
+            asked.set()
+            given.wait(5)
+            made.set()
+            return aws_session.client(*args, **more)
+
+    cancel, model = CancelToken(), Bedrock(session=Slow())
+    thread = threading.Thread(target=lambda: asked.wait(10) and cancel.cancel())
+    thread.start()
+    assert chunks(model, cancel=cancel) == []
+    assert not made.is_set()
+    given.set()
+    thread.join()
+    converse_server.plan("Still here.")
+    assert chunks(model)[-1].stop_reason == "end_turn"
+    assert len(converse_server.requests) == 1
+
+
 def test_a_stop_before_the_start_asks_for_nothing(converse_server, bedrock):
     cancel = CancelToken()
     cancel.cancel()
