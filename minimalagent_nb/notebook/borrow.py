@@ -51,7 +51,8 @@ def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
         ConfigurationError: see `tool_cells`; or nobody could be asked.
     """
     sources = tool_cells(path, shell)
-    print(f"From {path}, {len(sources)} cells would run here:")  # noqa: T201 - shown before it runs
+    cells = "1 cell" if len(sources) == 1 else f"{len(sources)} cells"
+    print(f"From {path}, {cells} would run here:")  # noqa: T201 - shown before it runs
     for source in sources:
         print("\n" + "\n".join(f"    {line}" for line in source.splitlines()))  # noqa: T201
     if not yes and not _agreed():

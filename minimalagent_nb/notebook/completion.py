@@ -62,6 +62,8 @@ class Completion:
             return self._sessions()
         if not cell and words == ["model"]:
             return self._models()
+        if not cell and words == ["tools"]:
+            return [*self._values["tools"](), "--from", "+notebook", "-notebook"]
         if words and not words[0].startswith("-"):
             return []  # a prompt
         flags = [flag for option in OPTIONS for flag in option.flags if flag.startswith("--")]

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import functools
 import html
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, Union
 from urllib.parse import urlsplit
 
-__all__ = ["Node", "code_block_source", "markdown_html", "markdown_nodes", "markdown_source"]
+__all__ = [
+    "Node",
+    "code_block_source",
+    "is_json",
+    "markdown_html",
+    "markdown_nodes",
+    "markdown_source",
+]
 
 Node = Union[str, list[Any]]
 """Text, or ``[tag, attributes, children]``; plain JSON, as it goes to the page."""
@@ -49,13 +57,28 @@ def _parser() -> Any:
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
+def is_json(text: str) -> bool:
+    """Whether the text is a JSON object or list, as the answer of a type is: no Markdown."""
+    text = text.strip()
+    if not (text.startswith(("{", "[")) and text.endswith(("}", "]"))):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 @functools.lru_cache(maxsize=8)  # the same answer goes to the page and into three formats
 def markdown_nodes(text: str) -> list[Node]:
     """The text's node tree: allowed tags and links only, images as links.
 
-    Headings begin at h3, so that an answer does not outrank the notebook's own. The
-    tree is shared by all who ask for the same text: read it only.
+    Headings begin at h3, so that an answer does not outrank the notebook's own. JSON is
+    code, whose stars and brackets mean nothing. The tree is shared by all who ask for the
+    same text: read it only.
     """
+    if is_json(text):
+        return [["pre", {}, [["code", {}, [text.strip()]]]]]
     root: list[Node] = []
     _build(_parser().parse(text), [root])
     return root

@@ -15,6 +15,7 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.displays import display_form, printed
+from minimalagent_nb.widgets.markdown import is_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,11 +90,15 @@ class TerminalPrinter:
             guide = guide.replace("├─", "│ ").replace("┌─", "│ ").replace("└─", "  ")
 
     def print_markdown(self, text: str) -> None:
-        """An answer, as Markdown is read."""
+        """An answer, as Markdown is read; JSON as it stands."""
         from rich.markdown import Markdown
+        from rich.text import Text
 
-        # Without hyperlinks: a link's words could promise another address than its own.
         self._console.print()
+        if is_json(text):
+            self._console.print(Text(figures.clean(text)), highlight=False)
+            return
+        # Without hyperlinks: a link's words could promise another address than its own.
         self._console.print(Markdown(figures.clean(text), hyperlinks=False))
 
 

@@ -31,6 +31,8 @@ def ready(shell: Any) -> Any:
         ("%agent sess", ["session", "sessions"]),
         ("%agent hel", ["help"]),
         ("%agent --to", ["--tools"]),
+        ("%agent tools a", ["add"]),
+        ("%agent tools --f", ["--from"]),
         ("%%agent --us", ["--use"]),
         ("%%agent --tools ", ["add"]),
         ("%%agent --tools a", ["add"]),

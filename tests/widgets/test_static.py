@@ -240,6 +240,20 @@ def test_a_history_lists_when_what_and_how() -> None:
     assert "No interactions yet" in HistoryView([]).text()
 
 
+@pytest.mark.parametrize("answer", ['{"rule": "x*y*z", "tag": "<b>1</b>"}', '["a_b_c", "*d*"]\n'])
+def test_an_answer_in_json_is_code_and_no_markdown(answer: str) -> None:
+    from minimalagent_nb.widgets.markdown import markdown_nodes
+
+    assert markdown_nodes(answer) == [["pre", {}, [["code", {}, [answer.strip()]]]]]
+
+
+@pytest.mark.parametrize("answer", ["[x*y*z]", "{x*y*z}", "[" * 100_000 + "]", "[1] says *so*"])
+def test_what_only_looks_like_json_is_markdown(answer: str) -> None:
+    from minimalagent_nb.widgets.markdown import is_json
+
+    assert not is_json(answer)
+
+
 def test_markdown_of_an_answer_says_the_same_when_it_is_read_again() -> None:
     from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, markdown_source
 

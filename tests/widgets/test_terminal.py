@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 from minimalagent_nb.events import (
     Event,
     Notice,
+    RunEnded,
     RunStarted,
     StepEnded,
     StepStarted,
@@ -200,6 +202,14 @@ def test_calls_of_one_tool_are_told_apart() -> None:
     begun = ["│  ├─ mean()", "│  ├─ mean #2()", "│  ├─ mean #3()"]
     assert [line for line in lines if "├─ mean" in line] == begun * 2
     assert lines[lines.index("│  │  mean #2 Done  0 ms") + 1] == "│  │  1"
+
+
+def test_an_answer_in_json_stands_as_it_is() -> None:
+    steps = ["<b>1</b>", "[l](http://x)", "[bold]2[/bold]", *map(str, range(5_000))]
+    answer = json.dumps({"rule": "x*y*z", "steps": steps}, indent=2)
+    began = RunStarted(at=0.0, run_id="r", query="Which?", model="m", agent="")
+    text = printed([began, RunEnded(at=1.0, status="completed", response=answer)])
+    assert answer in text
 
 
 def test_a_long_prompt_is_cut() -> None:
