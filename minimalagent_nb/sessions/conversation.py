@@ -69,11 +69,16 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The messages of a session, and the ids of the turns that they come from."""
+    """The messages of a session, and the ids of the turns that they come from.
+
+    `repaired` are those that a repair made of a log without an end: their run may turn
+    out to be alive, and replace them.
+    """
 
     messages: list[Message]
     turn_ids: frozenset[int]
     extent: Extent
+    repaired: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +92,16 @@ class UnsentTurn:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One stored item; `before`, `covers` and `floor` are those of a checkpoint."""
+    """One stored item; `before` and what follows are those of a checkpoint."""
 
     id: int
     own: list[Message]
     expires: int | None
     run: str = ""
+    is_final: bool = True
     before: list[Message] = field(default_factory=list)
     covers: frozenset[int] = frozenset()
+    repaired: frozenset[int] = frozenset()
     floor: int | None = None
 
 
@@ -138,7 +145,7 @@ def read_conversation(
                 break
         if checkpoint and checkpoint.floor and item.sk < checkpoint.floor:
             break
-        if checkpoint and item.sk in checkpoint.covers:
+        if checkpoint and _covers(checkpoint, item):
             continue
         turn = _read_turn(store, session_id, item)
         if "version" not in item.attributes:
@@ -190,9 +197,12 @@ def put_turn(
     whole = list(messages)
     if earlier is not None:
         floor = turn_id - LATE
-        covers = sorted(covered for covered in earlier.turn_ids if covered >= floor)
+        covers, repaired = (
+            dumps(sorted(covered for covered in ids if covered >= floor))
+            for ids in (earlier.turn_ids, earlier.repaired)
+        )
         attributes |= {"kind": "checkpoint", "own": len(whole), "floor": floor}
-        attributes["covers"] = dumps(covers)
+        attributes |= {"covers": covers, "repaired": repaired}
         whole = [*earlier.messages, *whole]
     text = dumps(whole)
     if byte_size(text) <= ITEM_BYTES:
@@ -239,15 +249,33 @@ def _put_parts(
 
 
 def _put_together(found: Sequence[_Turn], checkpoint: _Turn | None, newest: int) -> Conversation:
-    """All that was found, oldest first, behind what the checkpoint holds of older times."""
+    """All that was found, oldest first, behind what the checkpoint holds of older times.
+
+    A put that lands late may leave a run with two turns, of which one counts.
+    """
     turns = sorted(found, key=lambda turn: turn.id)
+    last = {turn.run or turn.id: turn for turn in turns}
+    last |= {turn.run: turn for turn in turns if turn.run and turn.is_final}
     messages = list(checkpoint.before) if checkpoint else []
     for turn in turns:
-        messages += turn.own
+        messages += turn.own if last[turn.run or turn.id] is turn else []
     expiries = [turn.expires for turn in turns if turn.expires is not None]
-    ids = frozenset(turn.id for turn in turns) | (checkpoint.covers if checkpoint else frozenset())
+    ids = frozenset(turn.id for turn in turns)
+    repaired = frozenset(turn.id for turn in turns if not turn.is_final)
+    if checkpoint:
+        ids, repaired = ids | checkpoint.covers, repaired | (checkpoint.repaired - ids)
     extent = Extent(newest, len(turns), min(expiries, default=None))
-    return Conversation(messages, ids, extent)
+    return Conversation(messages, ids, extent, repaired)
+
+
+def _covers(checkpoint: _Turn, item: Item) -> bool:
+    """Whether the checkpoint has the messages of this turn, and not what a repair took for them."""
+    outdated = item.sk in checkpoint.repaired and _is_final(item)
+    return item.sk in checkpoint.covers and not outdated
+
+
+def _is_final(item: Item) -> bool:
+    return int(item.attributes.get("rank", FINAL)) >= FINAL
 
 
 def _rest(messages: list[Message], seen: list[Message]) -> list[Message] | None:
@@ -266,14 +294,23 @@ def _read_turn(store: ItemStore, session_id: str, item: Item) -> _Turn:
     else:
         messages = _documented(store, session_id, item)
     run = str(attributes.get("run", ""))
+    turn = _Turn(item.sk, messages, item.expires, run, _is_final(item))
     if attributes.get("kind") != "checkpoint":
-        return _Turn(item.sk, messages, item.expires, run)
+        return turn
     try:
         cut = len(messages) - int(attributes["own"])
         covers, floor = frozenset(loads(str(attributes["covers"]))), int(attributes["floor"])
+        repaired = frozenset(loads(str(attributes.get("repaired", "[]"))))
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(store, session_id, item, "what it covers is missing") from error
-    return _Turn(item.sk, messages[cut:], item.expires, run, messages[:cut], covers, floor)
+    return replace(
+        turn,
+        own=messages[cut:],
+        before=messages[:cut],
+        covers=covers,
+        repaired=repaired,
+        floor=floor,
+    )
 
 
 def _joined_parts(store: ItemStore, session_id: str, item: Item) -> str:

@@ -262,7 +262,8 @@ class Interaction:
         if not messages:
             return None
         earlier, postponed = None, None
-        there = self._stored_turn() if self._attempts else None
+        # An attempt before has stored it, or a repair of the log, when this kernel seemed dead.
+        there = self._stored_turn() if self._attempts or self._shift else None
         if rank >= FINAL:
             # Parts that an attempt before has left may be those of another checkpoint.
             rank, self._attempts = rank + self._attempts, self._attempts + 1
@@ -354,7 +355,7 @@ class Interaction:
         )
 
     def _stored_turn(self) -> Item | None:
-        """The turn of the run, without its messages, where an attempt before has stored it."""
+        """The turn of the run, without its messages, where it is stored."""
         names = ("run", "rank")
         turns = self._store.query(messages_key(self.session_id), after=self.id - 1, names=names)
         return next((turn for turn in turns if turn.attributes.get("run") == self.run), None)

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
-from minimalagent_nb.sessions.conversation import LATE
+from minimalagent_nb.sessions.batches import read_log
+from minimalagent_nb.sessions.conversation import LATE, put_turn, read_conversation
+from minimalagent_nb.sessions.repair import DIED, finish_log
 from tests.sessions.conftest import Clock, FaultyStore, conversation, end, events_of, record
+from tests.sessions.test_recorder import wait_for
 
 TTL = 3600
 
@@ -261,3 +264,51 @@ def test_a_log_outlives_its_session_by_a_day_and_slides_with_it(store, log, cloc
     assert len(list(store.query(f"reasoning#s#{taken}"))) > 1
     clock.now += 86_400
     assert list(store.query(f"reasoning#s#{taken}")) == []
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_one_who_seemed_dead_is_neither_lost_nor_doubled_by_a_checkpoint(
+    store, log, clock, renewed
+):
+    record(log, "s", "one", "1")
+    log.load("s")
+    slow = log.begin("s", real_time=True)
+    run = events_of("slow", "S")
+    run.insert(-1, run.pop(2))
+    for event in run[:6]:
+        slow.add(event)
+    wait_for(lambda: len(read_log(store, "s", slow.interaction_id).events) == 6)
+    other = SessionLog(store, ttl=TTL, clock=clock)
+    finish_log(store, other._interaction("s", run=slow.run, interaction_id=slow.interaction_id))
+    clock.now += TTL * 3 // 4
+    if renewed:
+        record(other, "s", "two", "2")
+        assert kinds(store)[-1] == "checkpoint"
+    for event in run[6:]:
+        slow.add(event)
+    end(slow)
+    # What the checkpoint took for the run stays in it, and its whole turn comes behind.
+    seen = ["slow", f"({DIED} Ask again to go on.)"] if renewed else []
+    wanted = ["one", "1", *seen, "slow", "S", *(["two", "2"] if renewed else [])]
+    assert texts(log.load("s")) == wanted
+    record(other, "s", "three", "3")
+    assert texts(log.load("s")) == [*wanted, "three", "3"]
+    assert kinds(store)[-1] == ("turn" if renewed else "checkpoint")
+
+
+def test_a_turn_that_lands_late_beside_its_checkpoint_counts_once(store, log, clock):
+    record(log, "s", "one", "1")
+    clock.now += TTL * 3 // 4
+    late, own = clock.now, conversation("two", "2")
+    clock.now += 1
+    put_turn(
+        store,
+        "s",
+        int(clock.now * 1e6) + 1,
+        own,
+        run="r",
+        expires=int(clock.now) + TTL,
+        earlier=read_conversation(store, "s"),
+    )
+    put_turn(store, "s", int(late * 1e6) + 1, own, run="r", expires=int(late) + TTL)
+    assert texts(log.load("s")) == ["one", "1", "two", "2"]
