@@ -277,8 +277,8 @@ class Agent(MemoryFace):
         """The agent as a tool of another one, whose tree shows its steps as a branch.
 
         Each call is a run of its own without a session: the agent knows only what the
-        request says. Its tokens count as the calling run's too, and its tools for the main
-        thread run on the thread that asked for the outermost run.
+        request says. Its tokens count as the calling run's too, and its tools run where those
+        of the outermost run do: on the thread or the event loop that asked for it.
 
         Args:
             name: the tool's name, by default the agent's.

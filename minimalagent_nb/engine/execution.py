@@ -112,6 +112,7 @@ class Execution:
             now=now,
             wake=self._wake,
             left=self._slots.release,
+            caller=site.caller,
             main_thread=self._perform_here,
             grace=site.grace,
         )

@@ -40,6 +40,7 @@ class CallPlace:
         loop: gives the event loop for async tools.
         wake: tells the run's thread that there is something new.
         left: called when a call was given up whose code goes on.
+        caller: the event loop of an async caller of the run, None without one.
         main_thread: performs a call on the thread that asked for the whole run.
         grace: seconds that a call which is to end is waited for before it is left behind.
     """
@@ -50,6 +51,7 @@ class CallPlace:
     now: Callable[[], float]
     wake: Callable[[], None]
     left: Callable[[RunningCall], None]
+    caller: asyncio.AbstractEventLoop | None
     main_thread: Callable[[RunningCall], None]
     grace: float
 
@@ -79,7 +81,9 @@ class RunningCall:
         self._place = place
         self._args: list[Any] = []
         self._kwargs: dict[str, Any] = {}
-        self._scope = CallScope(CancelToken(), Interruptible(), self.reports, place.main_thread)
+        self._scope = CallScope(
+            CancelToken(), Interruptible(), self.reports, place.caller, place.main_thread
+        )
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._timer: threading.Timer | None = None

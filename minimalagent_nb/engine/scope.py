@@ -6,6 +6,7 @@ call as well; a plain ``threading.Thread`` does not.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ class CallScope:
     """What the code of a call shares: how it is ended, and where it tells what it does.
 
     Attributes:
+        caller: the event loop of an async caller of the run, for the async tools of sub-agents.
         main_thread: performs a call of a sub-agent on the thread that asked for the whole run.
     """
 
     cancel: CancelToken
     guard: Interruptible
     reports: CallReports
+    caller: asyncio.AbstractEventLoop | None
     main_thread: Callable[[Any], None]
 
 

@@ -59,8 +59,8 @@ def as_tool(agent: Agent, name: str | None, description: str | None, output_type
 
 def _answer(agent: Agent, request: str, context: ToolContext, output_type: Any) -> Any:
     scope = current_call.get()
-    outer = scope.main_thread if scope is not None else None
-    recorded = agent.begin(request, None, output_type=output_type, outer=outer)
+    loop, outer = (scope.caller, scope.main_thread) if scope is not None else (None, None)
+    recorded = agent.begin(request, None, loop, output_type, outer=outer)
     # The run ends with this call (see `nested_run`), and when its own agent is stopped.
     for event in agent.events(recorded):
         if not isinstance(event, MessageAdded):

@@ -13,7 +13,10 @@ import pytest
 
 from minimalagent_nb import Agent, RunStoppedError, tool
 from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine.coroutines import PrivateLoop
 from minimalagent_nb.engine.execution import CallSite, Execution
+from minimalagent_nb.engine.outcome import ResultBudget
+from minimalagent_nb.engine.running import CallPlace, RunningCall
 from minimalagent_nb.events import Event, ToolCallEnded
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.tools import Toolbox, ToolContext
@@ -385,3 +388,36 @@ def test_one_callback_that_fails_does_not_keep_the_others_from_being_called() ->
         token.cancel()
     assert called == [1, 2]
     assert token.cancelled
+
+
+def test_a_coroutine_that_the_stop_has_overtaken_never_begins() -> None:
+    ran: list[int] = []
+
+    @tool
+    async def work() -> None:
+        """Work."""
+        ran.append(1)
+
+    over = threading.Event()
+    loop = PrivateLoop()
+    place = CallPlace(
+        context=ToolContext(),
+        loop=loop.get,
+        budget=ResultBudget(1_000, 1_000, 1),
+        now=time.time,
+        wake=over.set,
+        left=lambda call: None,
+        caller=None,
+        main_thread=lambda call: None,
+        grace=1,
+    )
+    definition = Toolbox([work]).get("work")
+    assert definition is not None
+    running = RunningCall(definition, {"toolUseId": "c", "name": "work", "input": {}}, place)
+    running.interrupt()
+    running.perform_async()
+    assert over.wait(20)
+    loop.close()
+    assert running.outcome is not None
+    assert running.outcome.status == "stopped"
+    assert ran == []

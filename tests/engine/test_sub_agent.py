@@ -205,3 +205,19 @@ def test_stopping_it_ends_its_own_run_and_not_the_caller_s() -> None:
 def test_a_type_without_json_is_said_at_once() -> None:
     with pytest.raises(ConfigurationError, match="output_type"):
         agent_of([], name="sub").as_tool(output_type=threading.Lock)
+
+
+def test_its_async_tools_run_on_the_loop_of_who_asked_first() -> None:
+    @tool
+    async def which() -> int:
+        """Say which loop this is."""
+        return id(asyncio.get_running_loop())
+
+    inner = agent_of([call("which"), "{{result}}"], [which], name="inner")
+    middle = agent_of([call("inner", request="?"), "{{result}}"], [inner.as_tool()], name="middle")
+    outer = agent_of([call("middle", request="?"), "{{result}}"], [middle.as_tool()])
+
+    async def main() -> None:
+        assert (await outer.arun("Ask.")).response == str(id(asyncio.get_running_loop()))
+
+    asyncio.run(main())
