@@ -63,7 +63,8 @@ class Bedrock:
         region: AWS region; None for the one that boto3 is configured with.
         streaming: True or False to always or never use ConverseStream. None streams,
             except where the model is known to refuse tools in streams and there are some.
-        client: a ``bedrock-runtime`` client of your own; its configuration is kept.
+        client: a ``bedrock-runtime`` client of your own; its configuration is kept, and what
+            its event handlers change in a request is what goes out.
         session: a ``boto3.Session`` to make the client from.
         options: members of a Converse request by their own names and nested as there:
             ``{"inferenceConfig": {"maxTokens": 2000, "temperature": 0.2}}``,
