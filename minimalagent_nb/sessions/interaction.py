@@ -132,6 +132,7 @@ class Interaction:
         # What another process has tried before comes before all that this one tries.
         self._attempts = 0 if run is None else int(clock())
         self._rank = self._beats = self._shift = 0
+        self._viewed = clock()
         self.session_id, self.ttl, self.lease = session_id, ttl, lease
         self.run = run or uuid.uuid4().hex
         self.id = interaction_id or ids.take(after=extent.newest if extent else 0)
@@ -215,6 +216,11 @@ class Interaction:
         """
         self._rank += 1
         self._store.put(self._view(reasoning), if_newer="rank")
+
+    @property
+    def view_ages(self) -> bool:
+        """Whether the view would expire soon, under a run in which nothing comes for long."""
+        return self.ttl is not None and self._clock() - self._viewed > self.ttl / 2
 
     def put_reasoning(self, reasoning: Reasoning, rank: int = FINAL) -> None:
         """Store the reasoning as it is at the end.
@@ -324,6 +330,7 @@ class Interaction:
 
     def _head(self, text: str, rank: int) -> Item:
         """The documented reasoning item."""
+        self._viewed = self._clock()
         attributes: dict[str, Attribute] = {"reasoning": text, "version": FORMAT, "run": self.run}
         attributes["rank"] = rank
         if self._logged:

@@ -172,7 +172,8 @@ class Writer:
         if now - self._signed >= self._interaction.lease / BEATS_PER_LEASE:
             self._interaction.beat()
             self._signed = now
-        if self._view_waits and now - self._viewed >= self._refresh_seconds:
+        is_due = self._view_waits and now - self._viewed >= self._refresh_seconds
+        if is_due or self._interaction.view_ages:
             self._interaction.put_view(self._state()[0])
             self._viewed, self._view_waits = now, False
 

@@ -275,3 +275,16 @@ def test_a_run_that_added_nothing_leaves_its_reasoning_only(faulty, log):
     end(recorder)
     assert log.load("s") == []
     assert log.reasoning("s").query == "q"
+
+
+def test_the_view_of_a_long_tool_call_does_not_expire_before_its_run(faulty, clock):
+    interaction = Interaction(
+        faulty, "s", ids=InteractionIds(clock), ttl=60, clock=clock, extent=None, lease=0.04
+    )
+    recorder = Recorder(interaction, real_time=True)
+    recorder.add(RunStarted(at=NOW, run_id="r", query="q"))
+    for _ in range(4):
+        wait_for(lambda: next(faulty.inner.query("reasoning#s")).expires >= clock.now + 30)
+        clock.now += 29
+    assert SessionLog(faulty.inner, clock=clock).reasoning("s").query == "q"
+    end(recorder)
