@@ -19,18 +19,13 @@ def remove_session(store: ItemStore, session_id: str, *, now: float) -> None:
     Raises:
         SessionReadError, SessionWriteError: the store failed.
     """
-    turns = messages_key(session_id)
-    for turn in store.query(turns, names=("parts",)):
-        if "parts" in turn.attributes:
-            _delete_all(store, parts_key(session_id, turn.sk))
-        store.delete(turns, turn.sk)
-    for marker in store.query(open_key(session_id), names=()):
-        _delete_all(store, log_key(session_id, marker.sk))
-        store.delete(marker.pk, marker.sk)
-    for head in store.query(reasoning_key(session_id), names=("log",)):
-        if "log" in head.attributes:
-            _delete_all(store, log_key(session_id, head.sk))
-        store.delete(head.pk, head.sk)
+    # Parts come before their turn: a kernel that died in between has left them without one.
+    for pk in (messages_key(session_id), open_key(session_id), reasoning_key(session_id)):
+        for item in store.query(pk, names=("log",)):
+            _delete_all(store, parts_key(session_id, item.sk))
+            if pk == open_key(session_id) or "log" in item.attributes:
+                _delete_all(store, log_key(session_id, item.sk))
+            store.delete(pk, item.sk)
     unlist_session(store, session_id, now=now)
 
 

@@ -261,8 +261,11 @@ def test_a_deleted_session_leaves_nothing_of_its_logs(store, clock):
     taken = record(log, "s", real_time=True)
     dead = die_after(store, clock, half_a_run())
     clock.now += 60
+    # Another died between the parts of a large turn and the turn.
+    parts = Item(f"messages#s#{dead.id}", 1_000_000, {"part": "x", "run": "the-dead"})
+    store.put(parts)
     log.delete("s")
-    for pk in ("messages#s", "reasoning#s", "reasoning#s#open"):
+    for pk in ("messages#s", "reasoning#s", "reasoning#s#open", parts.pk):
         assert list(store.query(pk)) == []
     assert list(store.query(f"reasoning#s#{taken}")) == []
     assert list(store.query(f"reasoning#s#{dead.id}")) == []
