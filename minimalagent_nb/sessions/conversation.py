@@ -286,6 +286,8 @@ def _rest(messages: list[Message], seen: list[Message]) -> list[Message] | None:
 def _read_turn(store: ItemStore, session_id: str, item: Item) -> _Turn:
     """One stored item with its parts."""
     attributes = item.attributes
+    if any(not str(attributes.get(name, 0)).isdecimal() for name in ("version", "parts", "rank")):
+        raise _unreadable(store, session_id, item, "another program has written into it")
     if int(attributes.get("version", FORMAT)) > FORMAT:
         why = "a newer version of minimalagent-nb wrote it; upgrade to read it"
         raise _unreadable(store, session_id, item, why)
