@@ -77,7 +77,8 @@ def reasoning_of(store: ItemStore, session_id: str, item: Item, liveness: Livene
         reasoning.status == "running" or reasoning.exceeded_size_limit
     ):
         reasoning = _exact(store, session_id, item, reasoning, liveness)
-    reasoning.session_id = reasoning.session_id or session_id
+    # That of the log of a copied session is its old one.
+    reasoning.session_id = session_id
     reasoning.interaction_id = item.sk
     return reasoning
 

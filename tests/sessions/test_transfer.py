@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+from dataclasses import replace
 
 import pytest
 from minimalagent.models import Reasoning as TheirReasoning
@@ -24,7 +25,7 @@ from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStor
 from minimalagent_nb.sessions.dynamodb_scan import sessions_in_table
 from minimalagent_nb.sessions.partitions import items_in, partitions_of
 from tests.servers.dynamodb_faults import FaultyDynamoDB, Refusal
-from tests.sessions.conftest import client_for, conversation, events_of, make_store, record
+from tests.sessions.conftest import client_for, conversation, end, events_of, make_store, record
 
 LARGE = "漢字" * 200_000  # 1.2 MB in UTF-8: a turn in parts
 
@@ -629,3 +630,15 @@ def test_without_a_memory_they_say_so(use):
     agent = Agent(model=ScriptedModel(["1"]))
     with pytest.raises(ConfigurationError, match=r"has no memory.*memory='sqlite'"):
         use(agent)
+
+
+def test_the_log_of_a_copy_does_not_tell_the_old_id(log):
+    run = events_of("q", LARGE)
+    run[0] = replace(run[0], session_id="s")
+    recorder = log.begin("s", real_time=True)
+    for event in run:
+        recorder.add(event)
+    end(recorder)
+    new = log.fork("s")
+    found = log.reasoning(new)
+    assert (found.session_id, len(found.final_response)) == (new, len(LARGE))
