@@ -16,9 +16,15 @@ from minimalagent_nb.engine.plan import RunPlan
 from minimalagent_nb.engine.summary import summarise
 from minimalagent_nb.engine.talk import Talk
 from minimalagent_nb.engine.turn import Turn
-from minimalagent_nb.errors import ContextWindowError, ModelError
+from minimalagent_nb.errors import AgentError, ContextWindowError, ModelError
 from minimalagent_nb.events import Event, Notice, StepStarted, Usage
-from minimalagent_nb.models.protocol import ModelReply, ModelRequest, RetryChunk, ToolSpec
+from minimalagent_nb.models.protocol import (
+    ModelChunk,
+    ModelReply,
+    ModelRequest,
+    RetryChunk,
+    ToolSpec,
+)
 
 __all__ = ["Asking"]
 
@@ -108,15 +114,23 @@ class Asking:
     def _attempt(self, last: bool) -> Generator[Event, None, ModelReply | None]:
         """One request and its reply; None where it was stopped."""
         assert self.turn is not None  # noqa: S101 - ask has set it
-        plan = self._plan
-        chunks = plan.model.stream(self.request(last), self._cancel)
+        plan, request = self._plan, self.request(last)
+        chunks: Iterator[ModelChunk] = iter(())
         try:
+            chunks = plan.model.stream(request, self._cancel)
             for chunk in chunks:
                 if isinstance(chunk, ModelReply):
                     return chunk
                 yield from self.turn.take_in(chunk, self._plan.clock())
                 if self._cancel.cancelled:
                     return None
+        except AgentError:
+            raise
+        except Exception as error:  # a model of the user's own may raise anything
+            raise ModelError(
+                f"The model {plan.model.name} raised {type(error).__name__}: {error}. This is a "
+                "defect of its class: its stream() should raise a ModelError that says what to do."
+            ) from error
         finally:
             if isinstance(chunks, Generator):
                 chunks.close()

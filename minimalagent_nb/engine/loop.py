@@ -20,7 +20,7 @@ from minimalagent_nb.engine.coroutines import PrivateLoop
 from minimalagent_nb.engine.execution import CallSite
 from minimalagent_nb.engine.plan import RunPlan
 from minimalagent_nb.engine.turn import split_message
-from minimalagent_nb.errors import AgentError, ModelError
+from minimalagent_nb.errors import AgentError
 from minimalagent_nb.events import (
     Event,
     MessageAdded,
@@ -41,7 +41,8 @@ from minimalagent_nb.messages import (
     message_text,
     tool_uses,
 )
-from minimalagent_nb.models.protocol import Model, ModelReply, ModelRequest
+from minimalagent_nb.models.protocol import ModelReply, ModelRequest
+from minimalagent_nb.tools.jsonable import text_of
 
 __all__ = ["Run", "RunPlan"]
 
@@ -111,8 +112,8 @@ class Run:
             failure = interrupt
         except AgentError as error:
             failure = error
-        except Exception as error:  # noqa: BLE001 - a model of the user's own may raise anything
-            failure = _wrapped(error, self.plan.model)
+        except Exception as error:  # noqa: BLE001 - a run fails by errors of one kind only
+            failure = _unforeseen(error)
         finally:
             self._private_loop.close()
         stopped = self.cancel.cancelled
@@ -322,11 +323,11 @@ def _broken(reply: ModelReply, calls: Sequence[ToolUse]) -> dict[str, str]:
     }
 
 
-def _wrapped(error: Exception, model: Model) -> ModelError:
-    """An error that a model should have translated itself."""
-    wrapped = ModelError(
-        f"The model {model.name} raised {type(error).__name__}: {error}. This is a defect of "
-        "its class: its stream() should raise a ModelError that says what to do."
+def _unforeseen(error: Exception) -> AgentError:
+    """An error of this package's own, or of what was plugged into it."""
+    wrapped = AgentError(
+        f"The run failed because of {type(error).__name__}: {text_of(error)}. This is no error of "
+        "the model or of a tool: see the error that this one was raised from, and report it."
     )
     wrapped.__cause__ = error
     return wrapped

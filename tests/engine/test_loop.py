@@ -13,12 +13,15 @@ from minimalagent_nb import (
     ModelError,
     tool,
 )
+from minimalagent_nb.engine.loop import Run, RunPlan
+from minimalagent_nb.events import Event
 from minimalagent_nb.models import (
     ModelReply,
     ScriptedModel,
     call,
     say,
 )
+from minimalagent_nb.tools import Toolbox
 from tests.engine.conversations import (
     add,
     agent_of,
@@ -206,3 +209,20 @@ def test_events_are_well_ordered() -> None:
     assert types[-1] == "run_ended"
     assert types.count("tool_call_started") == types.count("tool_call_ended") == 2
     assert types.index("tool_call_ended") > types.index("message_added")
+
+
+def test_an_error_that_is_not_the_models_is_not_said_to_be() -> None:
+    def clock() -> float:
+        times.append(0.0)
+        if len(times) == 5:  # behind the model
+            raise OSError("the clock stands still")
+        return 0.0
+
+    times: list[float] = []
+    plan = RunPlan(query="?", model=ScriptedModel(["Fine."]), toolbox=Toolbox(), clock=clock)
+    events: list[Event] = []
+    with pytest.raises(AgentError, match="the clock stands still") as caught:
+        events.extend(Run(plan).events())
+    assert "no error of the model" in str(caught.value)
+    assert not isinstance(caught.value, ModelError)
+    assert isinstance(caught.value.__cause__, OSError)
