@@ -21,7 +21,7 @@ from minimalagent_nb.notebook.state import Workbench
 
 if TYPE_CHECKING:
     from minimalagent_nb.config import Settings
-    from minimalagent_nb.notebook.runs import AgentRun
+    from minimalagent_nb.notebook.handle import AgentRun
     from minimalagent_nb.reasoning import Reasoning
     from minimalagent_nb.sessions import SessionLog
 

@@ -21,11 +21,11 @@ from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, ConfigurationError, RunStoppedError
 from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.completion import Completion
+from minimalagent_nb.notebook.handle import AgentRun, attend
 from minimalagent_nb.notebook.interrupts import blocking
 from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
-from minimalagent_nb.notebook.runs import AgentRun, attend
 from minimalagent_nb.notebook.sent import blocks_of, gather, page
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.tool_cell import define_tool
