@@ -11,13 +11,10 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import authenticated
 
-import minimalagent_nb
-
 __all__ = ["AssetHandler", "PageHandler"]
 
-_PACKAGE = Path(minimalagent_nb.__file__).parent
-_HERE = _PACKAGE / "server" / "static"
-_VIEWS = _PACKAGE / "widgets" / "assets"
+_HERE = Path(__file__).parent / "static"
+_VIEWS = Path(__file__).parents[1] / "widgets" / "assets"
 
 ASSETS = {
     "page.js": (_HERE / "page.js", "text/javascript; charset=utf-8"),
