@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ def begin_capture() -> Callable[[], None]:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, _Router):
                     setattr(sys, name, _Router(stream, name))
-            _end_displays = capture_displays(_display_taker)
+            _end_displays = _captured_displays()
     ended = False
 
     def end() -> None:
@@ -57,6 +58,19 @@ def begin_capture() -> Callable[[], None]:
             _end_displays()
 
     return end
+
+
+def _captured_displays() -> Callable[[], None]:
+    try:
+        return capture_displays(_display_taker)
+    except Exception as error:  # noqa: BLE001 - whatever shell runs here, the tools run
+        warnings.warn(
+            "What tools display is not kept with their calls, because the display system could "
+            f"not be asked for it ({type(error).__name__}: {error}).",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return lambda: None
 
 
 def _reports() -> CallReports | None:

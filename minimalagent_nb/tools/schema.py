@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from minimalagent_nb.tools.jsonable import text_of
 from minimalagent_nb.tools.mending import mended
 from minimalagent_nb.tools.signature import Signature
 
-__all__ = ["Arguments", "ArgumentsError", "explain", "plain_schema"]
+__all__ = ["Arguments", "ArgumentsError", "explain", "from_json", "plain_schema"]
 
 _Kind = inspect.Parameter
 
@@ -129,12 +130,33 @@ class Arguments:
             candidate, rounds = better, rounds + 1
 
 
+def from_json(validate: Any, validate_json: Any, inputs: Any) -> Any:
+    """What pydantic makes of the inputs, by its rules for JSON too.
+
+    A strict type of the user's takes a date or an enum of JSON, which has no such values,
+    but not of Python.
+
+    Raises:
+        ValidationError: they do not fit, in neither way.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return validate(inputs)
+    except ValidationError:
+        try:
+            return validate_json(json.dumps(inputs))
+        except (ValidationError, TypeError):
+            pass  # the first error has the inputs as they are
+        raise
+
+
 def _validated(model: Any, inputs: Any) -> tuple[Any, Any]:
     """The instance, or what pydantic found wrong."""
     from pydantic import ValidationError
 
     try:
-        return model.model_validate(inputs), None
+        return from_json(model.model_validate, model.model_validate_json, inputs), None
     except ValidationError as error:
         return None, error
     except Exception as error:  # a type's own validator may raise anything

@@ -10,7 +10,7 @@ from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.tools.results import text_of, to_json
-from minimalagent_nb.tools.schema import ArgumentsError, explain, plain_schema
+from minimalagent_nb.tools.schema import ArgumentsError, explain, from_json, plain_schema
 
 __all__ = ["TypedValue"]
 
@@ -64,7 +64,7 @@ class TypedValue:
                 raise ArgumentsError('The arguments do not fit. Give {"value": ...}.')
             value = inputs["value"]
         try:
-            return self._adapter.validate_python(value)
+            return from_json(self._adapter.validate_python, self._adapter.validate_json, value)
         except ValidationError as error:
             raise ArgumentsError(explain(error)) from error
         except Exception as error:  # a type's own validator may raise anything

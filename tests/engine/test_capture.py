@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from minimalagent_nb import Agent, tool
+from minimalagent_nb import Agent, display_capture, tool
 from minimalagent_nb.engine.capture import begin_capture
 from minimalagent_nb.models import ScriptedModel, call
 from tests.engine.calling import agent_of, events_of, of_type, stopped_after, the_end
@@ -328,3 +328,28 @@ def test_a_sub_agents_tools_print_into_their_own_calls(screen: io.StringIO):
     assert printed(events) == ""
     nested = [e.event for e in of_type(events, "sub_agent")]
     assert [e.text for e in nested if e.type == "tool_call_output"] == ["inner\n"]
+
+
+def test_a_display_system_that_cannot_be_asked_costs_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(taker: Any) -> Any:
+        raise AttributeError("no publisher")
+
+    @tool
+    def say() -> str:
+        """Say it."""
+        print("said")
+        return "done"
+
+    monkeypatch.setattr(display_capture, "_capture", display_capture._capture)
+    display_capture.set_display_capture(broken)
+    before = sys.stdout
+    with pytest.warns(RuntimeWarning, match="no publisher"):
+        result = agent_of([say]).run("?")
+    call_of_it = result.reasoning.steps[0].tools[0]
+    assert (call_of_it.result, call_of_it.output) == (
+        "done",
+        [{"kind": "stdout", "text": "said\n"}],
+    )
+    assert sys.stdout is before

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from minimalagent_nb import Agent, ConfigurationError, tool
@@ -214,3 +214,28 @@ def test_leaving_at_any_event_leaves_a_conversation(at: int, tmp_path: Path) -> 
         next(events, None)
     events.close()  # type: ignore[attr-defined]
     assert_goes_on(agent_of(["Fine."], memory=memory).run("Next?", "s1").messages)
+
+
+class Day(BaseModel):
+    model_config = ConfigDict(strict=True)
+    day: datetime.date
+    number: int
+
+
+def test_a_strict_model_takes_what_json_has() -> None:
+    given = {"day": "2024-02-29", "number": 3}
+
+    @tool
+    def weekday(when: Day) -> str:
+        """The day of the week."""
+        return f"{when.day:%A}"
+
+    replies = [call("weekday", when=given), call("final_answer", **given)]
+    result = agent_of(replies, [weekday]).run("?", output_type=Day)
+    assert result.reasoning.steps[0].tools[0].result == "Thursday"
+    assert result.output == Day(day=datetime.date(2024, 2, 29), number=3)
+    wrong = {**given, "number": "3"}
+    refused = agent_of([call("weekday", when=wrong), "Hm."], [weekday]).run("?")
+    assert "when.number: Input should be a valid integer" in str(
+        refused.reasoning.steps[0].tools[0].error
+    ), "and is as strict as it was"
