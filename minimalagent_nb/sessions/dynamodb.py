@@ -24,6 +24,7 @@ from minimalagent_nb.errors import ConfigurationError, SessionReadError, Session
 from minimalagent_nb.secrets import remember_client
 from minimalagent_nb.sessions.dynamodb_client import open_client
 from minimalagent_nb.sessions.dynamodb_errors import error_code, explain
+from minimalagent_nb.sessions.forked import renew_in_children
 from minimalagent_nb.sessions.items import Attribute, Item
 
 __all__ = ["DEFAULT_REGION", "DEFAULT_TABLE", "DynamoDBStore", "check_table_name"]
@@ -83,6 +84,7 @@ class DynamoDBStore:
         self._client, self._owns_client = client, client is None
         self._session, self._create, self._clock = session, create_table, clock
         self._lock = threading.Lock()
+        renew_in_children(self)
 
     @property
     def description(self) -> str:
@@ -204,6 +206,12 @@ class DynamoDBStore:
             if self._owns_client and self._client is not None:
                 self._client.close()
                 self._client = None
+
+    def renew(self) -> None:
+        """In a forked process: two that read from one socket get each other's answers."""
+        self._lock = threading.Lock()
+        if self._owns_client:
+            self._client = None
 
     def _expired(self, item: Item) -> bool:
         return item.expires is not None and item.expires <= self._clock()

@@ -1,6 +1,6 @@
 """The runs of this process that are not stored yet, by store and session.
 
-Imports nothing of the package. A load in the same process sees them, and the end of
+Imports forked. A load in the same process sees them, and the end of
 the process waits for them, for a bounded time.
 """
 
@@ -10,6 +10,8 @@ import atexit
 import threading
 import time
 from typing import TYPE_CHECKING
+
+from minimalagent_nb.sessions.forked import renew_in_children
 
 if TYPE_CHECKING:
     from minimalagent_nb.sessions.recorder import Recorder
@@ -26,6 +28,11 @@ class PendingRuns:
     def __init__(self) -> None:
         self._recorders: dict[str, tuple[object, str, Recorder]] = {}
         self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: the runs, and the threads that store them, are its parent's."""
+        self._lock, self._recorders = threading.Lock(), {}
 
     def add(self, store: object, session_id: str, recorder: Recorder) -> None:
         """A run has begun."""

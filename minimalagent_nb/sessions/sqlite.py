@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file in the user's data directory.
 
-Imports errors and items; sqlite3 and platformdirs from outside.
+Imports errors, items and forked; sqlite3 and platformdirs from outside.
 
 The file is in WAL mode where that works. On network file systems (NFS, EFS, Lustre)
 WAL reports success and the first write fails, so opening ends with a real write, and
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import SessionReadError, SessionWriteError
+from minimalagent_nb.sessions.forked import renew_in_children
 from minimalagent_nb.sessions.items import Attribute, Item
 
 __all__ = ["SQLiteStore", "default_path"]
@@ -36,6 +37,8 @@ _PAGE = 32
 _PURGE_EVERY = 600.0
 """Seconds between two deletions of expired items, at least."""
 _PURGE_ITEMS = 500
+_OF_PARENTS: list[sqlite3.Connection] = []
+"""Connections of the process that this one was forked from: to be left alone, even by `close`."""
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS items ("
@@ -92,6 +95,7 @@ class SQLiteStore:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._next_purge = 0.0
+        renew_in_children(self)
 
     @property
     def description(self) -> str:
@@ -193,6 +197,13 @@ class SQLiteStore:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def renew(self) -> None:
+        """In a forked process: SQLite's connections must not be carried into it."""
+        self._lock = threading.RLock()
+        if self._connection is not None and self._path != ":memory:":
+            _OF_PARENTS.append(self._connection)
+            self._connection = None
 
     def _rows(
         self, where: str, values: Sequence[Any], *, limit: int, descending: bool = False

@@ -77,3 +77,47 @@ def test_turns_of_several_processes_interleave(memory, table_name):
     # What several kernels end at the same moment may be counted wrongly; see SessionInfo.
     assert TURNS <= info.interactions <= 3 * TURNS + 2
     log.close()
+
+
+FORKED = """
+import os, signal, sys, threading, time
+from minimalagent_nb.sessions import Item, SessionLog, open_store
+from minimalagent_nb.sessions.pending import PENDING
+
+memory, table = sys.argv[1:]
+store = open_store(memory, table_name=table)
+store.put(Item("parent", 1))
+log = SessionLog(store)
+log.begin("s", real_time=True)
+assert len(PENDING.runs()) == 1
+of_parent = [getattr(store, name, None) for name in ("_connection", "_client")]
+store._lock.acquire()
+if not hasattr(os, "fork"):
+    os._exit(0)
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    threading.Thread(target=store.put, args=(Item("child", 1),)).start()
+    while not list(store.query("child")):
+        time.sleep(0.01)
+    now = [getattr(store, name, None) for name in ("_connection", "_client")]
+    assert all(old is None or old is not new for old, new in zip(of_parent, now))
+    assert not PENDING.runs()
+    sys.exit()
+store._lock.release()
+assert os.waitpid(child, 0)[1] == 0
+store.put(Item("parent", 2))
+assert [len(list(store.query(name))) for name in ("parent", "child")] == [2, 1]
+os._exit(0)
+"""
+
+
+def test_a_forked_process_shares_no_lock_and_no_connection(memory, table_name):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, memory, table_name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
