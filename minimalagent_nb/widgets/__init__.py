@@ -4,7 +4,7 @@
     RunDisplay        what a notebook's cell uses: live while it runs, static afterwards
     HistoryView       many runs as one list, each to be opened
     TerminalPrinter   the run in a terminal
-    PromptApprover    asks whether a tool may run
+    UserApprover      asks whether a tool may run: in the live tree, or by a PromptApprover
     static_html, static_markdown, static_text, run_bundle    one run, standing still
 
 Names are imported when they are first used: the widget libraries are heavy. The
@@ -18,7 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minimalagent_nb.widgets.approver import PromptApprover, ask_user
+    from minimalagent_nb.widgets.approver import PromptApprover
     from minimalagent_nb.widgets.bundle import run_bundle
     from minimalagent_nb.widgets.capture import capture_displays
     from minimalagent_nb.widgets.display import RunDisplay
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.widgets.static_page import static_html
     from minimalagent_nb.widgets.static_plain import static_markdown, static_text
     from minimalagent_nb.widgets.terminal import TerminalPrinter
+    from minimalagent_nb.widgets.user_approver import UserApprover, ask_user
     from minimalagent_nb.widgets.views import AnswerView, make_view
 
 _HOME_OF = {
@@ -34,7 +35,8 @@ _HOME_OF = {
     "make_view": "views",
     "HistoryView": "history",
     "PromptApprover": "approver",
-    "ask_user": "approver",
+    "UserApprover": "user_approver",
+    "ask_user": "user_approver",
     "capture_displays": "capture",
     "LiveTree": "live",
     "RunDisplay": "display",
@@ -53,6 +55,7 @@ __all__ = [
     "PromptApprover",
     "RunDisplay",
     "TerminalPrinter",
+    "UserApprover",
     "ask_user",
     "capture_displays",
     "run_bundle",

@@ -19,7 +19,7 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.interrupts import Interruptible, ToolInterrupt
 from minimalagent_nb.widgets.figures import clean, json_text
 
-__all__ = ["PromptApprover", "ask_user", "unattended"]
+__all__ = ["PromptApprover", "unattended"]
 
 unattended: contextvars.ContextVar[bool] = contextvars.ContextVar(
     "minimalagent_unattended", default=False
@@ -181,7 +181,3 @@ def _kernel() -> Any:
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None)
-
-
-ask_user = PromptApprover()
-"""The one approver of the process, so that no two questions are asked at once."""

@@ -62,6 +62,7 @@ class RunDisplay:
             return
         self._finished = True
         self.tree.feed.close()
+        self.tree.questions.close()
         self._show(dict(run_bundle(self.reasoning)), update=True)
         if self.tree.snapshots <= 1:
             self.tree.close()

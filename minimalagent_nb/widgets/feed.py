@@ -66,6 +66,7 @@ class Feed:
         self._wake = threading.Event()
         self._closed = threading.Event()
         self.run = ""
+        self.runs: set[str] = set()
 
     @property
     def reasoning(self) -> Reasoning:
@@ -100,6 +101,9 @@ class Feed:
         self._fold.apply(event)
         if event.type == "run_started":
             self.run = event.run_id
+        if inner.type == "run_started":
+            # Also those of sub-agents, whose calls may have to be asked for.
+            self.runs.add(inner.run_id)
         return None if inner.type == "message_added" else event
 
     def flush(self) -> None:

@@ -15,6 +15,7 @@ from minimalagent_nb.cancel import stop_run
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets.feed import Feed
+from minimalagent_nb.widgets.questions import Questions
 
 __all__ = ["LiveTree"]
 
@@ -35,6 +36,7 @@ class LiveTree(anywidget.AnyWidget):
 
     Attributes:
         feed: what the page is sent.
+        questions: what the page is asked.
         snapshots: how many were given out; the first one is that of the beginning.
         by_interrupt: whether the page may interrupt the kernel where its Stop is not heard.
     """
@@ -47,6 +49,7 @@ class LiveTree(anywidget.AnyWidget):
     def __init__(self, **kwargs: Any) -> None:
         self.feed = Feed(self._post)
         self.snapshots = 0
+        self.questions = Questions(self._post, lambda run: run in self.feed.runs)
         super().__init__(**kwargs)
         if hasattr(self.comm, "_reply_subshell_for"):
             # ipykernel 7.4 hands what a page sends to the shell that sent last, which a
@@ -70,6 +73,7 @@ class LiveTree(anywidget.AnyWidget):
     def close(self) -> None:
         """End the feed's thread, and the widget with all its views."""
         self.feed.close()
+        self.questions.close()
         if self.comm is None:
             return
         # A runner without a page keeps the last state of each widget in the file:
@@ -87,6 +91,10 @@ class LiveTree(anywidget.AnyWidget):
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "resync":
             self.send(self.feed.snapshot())
+        elif kind == "here":
+            self.questions.greet()
+        elif kind == "approval":
+            self.questions.answer(content)
         elif kind == "stop" and self._is_of_run(content):
             stop_run(self.feed.run)
             # Also where it is over: what matters to the page is that it was heard.

@@ -76,7 +76,9 @@ def test_closing_ends_the_thread_and_twice_is_no_error() -> None:
 
 def test_the_component_is_one_small_file_without_any_way_to_html() -> None:
     source = (_ASSETS / "tree.js").read_text(encoding="utf-8")
-    assert len(source) < 60_000
+    # Every widget brings it along: 80,000 characters are loaded in a fraction of the two
+    # seconds after which anywidget gives up.
+    assert len(source) < 80_000
     assert "import " not in source.replace("@import", "")
     for way in (
         "innerHTML",

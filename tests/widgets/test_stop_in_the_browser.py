@@ -27,7 +27,7 @@ def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
     press(tree_page)
     tree_page.tell(HEARD)
     press(tree_page)
-    assert tree_page.sent == [STOP]
+    assert tree_page.sent == [{"type": "here"}, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…", "Stopping…"]
     assert tree_page.page.locator(".ma-stop[aria-disabled=true]").count() == 2
     tree_page.page.wait_for_timeout(600)
@@ -38,7 +38,7 @@ def test_where_nobody_answers_the_kernel_is_interrupted(tree_page: TreePage) -> 
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     press(tree_page)
     tree_page.page.wait_for_function("window.interrupts === 1", timeout=5_000)
-    assert tree_page.sent == [STOP]
+    assert tree_page.sent == [{"type": "here"}, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…"]
 
 

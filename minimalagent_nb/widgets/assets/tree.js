@@ -18,7 +18,7 @@
  * @typedef {{decision: string, by?: string, reason?: string, inputs?: any}} Approval
  * @typedef {{id: string, name: string, inputs: any, status: string, result: any,
  *   error: string | null, duration: number | null, started: number, truncated: boolean,
- *   cut: boolean, leftBehind: boolean, approval: Approval | null, output: Part[],
+ *   cut: boolean, inputsCut: boolean, leftBehind: boolean, approval: Approval | null, output: Part[],
  *   progress: {text: string, fraction: number | null} | null, run: Run | null}} Tool
  *   `run` is what a sub-agent did for the call
  * @typedef {{number: number, started: number, thinking: string, text: string,
@@ -80,6 +80,7 @@ const RULES = {
       tools: [...turn.tools, {
         id: op.call_id, name: op.name, inputs: op.inputs, status: "running", result: null,
         error: null, duration: null, started: op.at, truncated: false, cut: false,
+        inputsCut: Boolean(op.cut),
         leftBehind: false, approval: null, output: [], progress: null, run: null,
       }],
     })),
@@ -729,11 +730,13 @@ class OutputItem extends Item {
  */
 class ToolItem extends Item {
   /** @param {TreeView} view @param {string} key @param {number} level @param {Tool} tool
-   *  @param {number} depth of sub-agents around it */
-  constructor(view, key, level, tool, depth) {
+   *  @param {RunParts} parts those of its run */
+  constructor(view, key, level, tool, parts) {
     super(view, key, level, "tool", { structural: true });
     this.tool = tool;
-    this.depth = depth;
+    this.parts = parts;
+    /** @type {Question | null} */
+    this.question = null;
     this.hasOutcome = false;
     this.name = element("span", "ma-name", tool.name);
     this.arguments = element("span", "ma-arguments");
@@ -768,10 +771,36 @@ class ToolItem extends Item {
     this.openForReader();
   }
 
+  get isWaiting() {
+    return this.tool.status === "running" && this.tool.approval?.decision === "pending";
+  }
+
+  /** The question is there as long as somebody here can answer it. */
+  drawQuestion() {
+    const { view, tool } = this;
+    const run = this.parts.runId;
+    const key = `${run}\n${tool.id}`;
+    const isAsked = this.isWaiting && view.isRunning && view.talk && view.memory.asked.has(key);
+    if (!isAsked) {
+      this.question?.root.remove();
+      this.question = null;
+      return;
+    }
+    if (!this.question) {
+      this.question = new Question(tool, (answer) => {
+        view.talk?.decide({ run, call: tool.id, ...answer });
+      });
+      this.warning.after(this.question.root);
+    }
+    const refused = view.memory.refused.get(key);
+    if (refused) this.question.refuse(refused);
+    view.memory.refused.delete(key);
+  }
+
   /** A display is made to be seen, and a sub-agent is a tree of its own. */
   openForReader() {
     const { run, output } = this.tool;
-    if (run ? this.depth < OPEN_RUNS : output.some(({ shown }) => shown)) this.openByItself();
+    if (run ? this.parts.depth < OPEN_RUNS : output.some(({ shown }) => shown)) this.openByItself();
   }
 
   /** What it runs with, where somebody changed that. */
@@ -784,8 +813,10 @@ class ToolItem extends Item {
     const { tool } = this;
     const { status, approval, error } = tool;
     const isRunning = status === "running";
-    const isWaiting = isRunning && approval?.decision === "pending";
-    setAttribute(this.root, "data-status", isWaiting ? "waiting" : String(status));
+    if (this.isWaiting) this.view.waiting.add(this);
+    else this.view.waiting.delete(this);
+    this.drawQuestion();
+    setAttribute(this.root, "data-status", this.isWaiting ? "waiting" : String(status));
     setText(this.arguments, `(${callText(this.editedInputs ?? tool.inputs)})`);
     setText(this.note, toolWord(tool));
     const decided = approvalText(approval);
@@ -817,7 +848,7 @@ class ToolItem extends Item {
     this.fillInputs();
     if (tool.run) {
       if (!this.agent) {
-        this.agent = new AgentItem(view, `${key}/run`, level + 1, this.depth + 1);
+        this.agent = new AgentItem(view, `${key}/run`, level + 1, this.parts.depth + 1);
         this.places.run.append(this.agent.root);
       }
       this.agent.update(tool.run, tool.status !== "running");
@@ -871,6 +902,119 @@ class ToolItem extends Item {
   }
 }
 
+/** Asks whether a call may run: its arguments as they are, and what can be said to them. */
+class Question {
+  /** @param {Tool} tool @param {(answer: any) => void} onAnswer */
+  constructor(tool, onAnswer) {
+    this.onAnswer = onAnswer;
+    this.json = JSON.stringify(tool.inputs ?? {}, null, 2);
+    this.root = element("div", "ma-question");
+    this.root.setAttribute("role", "group");
+    this.root.setAttribute("aria-label", `May ${plain(tool.name).slice(0, 100)} run?`);
+    this.shown = element("pre", "ma-block", this.json);
+    this.shown.tabIndex = 0; // it scrolls
+    this.shown.setAttribute("aria-label", "Arguments");
+    keepKeys(this.shown);
+    this.text = /** @type {HTMLTextAreaElement} */ (element("textarea", "ma-edit"));
+    this.text.setAttribute("aria-label", "Arguments as JSON");
+    this.text.spellcheck = false;
+    this.reason = /** @type {HTMLInputElement} */ (element("input", "ma-why"));
+    this.reason.placeholder = "Why not? (optional, told to the model)";
+    this.reason.setAttribute("aria-label", "Reason for denying");
+    this.reason.maxLength = 2000;
+    this.error = element("div", "ma-trouble");
+    this.error.setAttribute("role", "alert");
+    for (const field of [this.text, this.reason]) {
+      keepKeys(field);
+      field.addEventListener("keydown", (event) => this.onKey(event));
+    }
+    this.allow = button("Allow", () => this.decide({ decision: "approved" }));
+    this.allow.classList.add("ma-main");
+    this.edit = button("Edit", () => this.setEditing(true));
+    this.deny = button("Deny", () => this.denied());
+    this.run = button("Run with these", () => this.edited());
+    this.run.classList.add("ma-main");
+    this.back = button("Back", () => this.setEditing(false));
+    const choices = element("div", "ma-choices");
+    choices.append(this.allow, this.edit, this.run, this.back, this.deny, this.reason);
+    this.root.append(this.shown, this.text, this.error, choices);
+    if (tool.inputsCut) setText(this.error, "The arguments are too long to be shown whole.");
+    this.canEdit = !tool.inputsCut;
+    this.isSent = false;
+    this.arrange(false);
+  }
+
+  /** @param {boolean} isEditing */
+  arrange(isEditing) {
+    for (const el of [this.text, this.run, this.back]) setHidden(el, !isEditing);
+    for (const el of [this.shown, this.allow, this.deny, this.reason]) setHidden(el, isEditing);
+    setHidden(this.edit, isEditing || !this.canEdit);
+  }
+
+  /** @param {boolean} isEditing */
+  setEditing(isEditing) {
+    this.arrange(isEditing);
+    setText(this.error, "");
+    if (!isEditing) return this.edit.focus();
+    this.text.value ||= this.json;
+    this.text.rows = Math.min(Math.max(this.text.value.split("\n").length, 3), 16);
+    this.text.focus();
+  }
+
+  edited() {
+    let inputs;
+    try {
+      inputs = JSON.parse(this.text.value);
+    } catch (error) {
+      setText(this.error, `That is no JSON: ${error instanceof Error ? error.message : error}`);
+      return this.text.focus();
+    }
+    if (inputs === null || typeof inputs !== "object" || Array.isArray(inputs)) {
+      setText(this.error, 'It must be an object, such as {"name": "value"}.');
+      return this.text.focus();
+    }
+    this.decide({ decision: "edited", inputs });
+  }
+
+  denied() {
+    const reason = this.reason.value.trim();
+    this.decide({ decision: "denied", ...(reason ? { reason } : {}) });
+  }
+
+  /** @param {any} answer */
+  decide(answer) {
+    if (this.isSent) return;
+    this.setSent(true);
+    setText(this.error, "");
+    this.onAnswer(answer);
+  }
+
+  /** @param {string} text why the answer was not taken */
+  refuse(text) {
+    this.setSent(false);
+    setText(this.error, text);
+  }
+
+  /** @param {boolean} isSent */
+  setSent(isSent) {
+    this.isSent = isSent;
+    for (const el of this.root.querySelectorAll("button")) {
+      setAttribute(el, "aria-disabled", String(isSent));
+    }
+    this.text.readOnly = isSent;
+    this.reason.readOnly = isSent;
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (event.key === "Enter" && event.target === this.reason && !event.isComposing) this.denied();
+    else if (event.key === "Escape" && event.target === this.text) this.setEditing(false);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
+
 /** How far a call is: words, and a bar where it knows the fraction. */
 class ProgressLine {
   constructor() {
@@ -901,11 +1045,12 @@ class ProgressLine {
 /** A model turn: what it thought and said, and its calls. */
 class TurnItem extends Item {
   /** @param {TreeView} view @param {string} key @param {number} level @param {Turn} turn
-   *  @param {number} depth of sub-agents around it */
-  constructor(view, key, level, turn, depth) {
+   *  @param {RunParts} parts those of its run */
+  constructor(view, key, level, turn, parts) {
     super(view, key, level, "turn", { openAtFirst: true, structural: true });
     this.turn = turn;
-    this.depth = depth;
+    this.parts = parts;
+    this.openedFor = "";
     /** @type {TextItem | null} */
     this.thinking = null;
     /** @type {SaidItem | null} */
@@ -936,6 +1081,12 @@ class TurnItem extends Item {
     else if (turn.thinking || turn.retries.length || turn.tools.length || this.says) {
       this.makeOpenable();
     }
+    const waiting = turn.tools.find(({ status, approval }) =>
+      status === "running" && approval?.decision === "pending");
+    if (!waiting || waiting.id === this.openedFor) return;
+    // Once for each question, so that a reader can close it still.
+    this.openedFor = waiting.id;
+    this.setOpen(true);
   }
 
   /** Whether its text belongs here: that of an answer stands below the tree. */
@@ -982,7 +1133,7 @@ class TurnItem extends Item {
     turn.tools.forEach((tool, index) => {
       if (this.tools[index]) this.tools[index].update(tool);
       else {
-        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, level, tool, this.depth);
+        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, level, tool, this.parts);
         this.body?.append(this.tools[index].root);
       }
     });
@@ -1005,6 +1156,7 @@ class RunParts {
     this.key = key;
     this.level = level;
     this.depth = depth;
+    this.runId = "";
     /** @type {TurnItem[]} */
     this.turns = [];
     this.answer = new RenderedText("ma-answer ma-rendered");
@@ -1016,6 +1168,7 @@ class RunParts {
 
   /** @param {Run} run */
   draw(run) {
+    this.runId = run.id;
     run.turns.forEach((turn, index) => {
       if (this.turns[index]) this.turns[index].update(turn);
       else this.addTurn(turn, index);
@@ -1031,7 +1184,7 @@ class RunParts {
 
   /** @param {Turn} turn @param {number} index */
   addTurn(turn, index) {
-    const item = new TurnItem(this.view, `${this.key}turn/${index}`, this.level, turn, this.depth);
+    const item = new TurnItem(this.view, `${this.key}turn/${index}`, this.level, turn, this);
     this.turns.push(item);
     this.tree.append(item.root);
     if (index === 0 && this.level === 1) item.root.tabIndex = 0;
@@ -1121,15 +1274,16 @@ class AgentItem extends Item {
  * What a reader opened and closed, kept apart from any view: shown again, the run
  * looks as it was left.
  * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null,
- *   stopping: {run: string, note: string} | null}} Memory
+ *   stopping: {run: string, note: string} | null, asked: Set<string>,
+ *   refused: Map<string, string>}} Memory `asked` are calls, as run and call on two lines
  *
  * How a view reaches whoever runs what it shows.
- * @typedef {{stop: (run: string) => void}} Talk
+ * @typedef {{stop: (run: string) => void, decide: (answer: any) => void}} Talk
  */
 
 /** @returns {Memory} */
 export function newMemory() {
-  return { open: new Map(), whole: new Set(), all: null, stopping: null };
+  return { open: new Map(), whole: new Set(), all: null, stopping: null, asked: new Set(), refused: new Map() };
 }
 
 class TreeView {
@@ -1142,6 +1296,8 @@ class TreeView {
     this.talk = talk;
     /** @type {WeakMap<Element, Item>} */
     this.items = new WeakMap();
+    /** @type {Set<ToolItem>} */
+    this.waiting = new Set();
     this.heard = performance.now();
     this.frame = 0;
     this.timer = 0;
@@ -1224,6 +1380,7 @@ class TreeView {
     setText(this.query, state.query);
     this.drawMeta();
     this.parts.draw(state);
+    for (const item of this.waiting) item.drawQuestion();
     this.keepTime();
   }
 
@@ -1238,7 +1395,9 @@ class TreeView {
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
     setAttribute(this.root, "data-status", state.status);
-    setText(this.status, this.stopping ?? wordFor(RUN_WORDS, state.status));
+    const asks = this.isRunning && this.talk && this.memory.asked.size;
+    setText(this.status, this.stopping ??
+      (asks ? "Waits for your approval" : wordFor(RUN_WORDS, state.status)));
     setHidden(this.stop, !(this.talk && this.isRunning && state.id));
     setAttribute(this.stop, "aria-disabled", String(this.stopping !== undefined));
     setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
@@ -1396,6 +1555,9 @@ export default function widget() {
         noteStop(run, "Stops as soon as the kernel is free");
       }, PATIENCE);
     },
+    decide(answer) {
+      model.send({ type: "approval", ...answer });
+    },
   };
 
   /** @param {any} message */
@@ -1403,6 +1565,15 @@ export default function widget() {
     if (message?.type === "stopping") {
       isHeard = true;
       noteStop(String(message.run), "Stopping…");
+      return;
+    }
+    if (message?.type === "asking" || message?.type === "refused") {
+      if (message.type === "refused") {
+        memory.refused.set(`${message.run}\n${message.call}`, String(message.text));
+      } else {
+        memory.asked = new Set(message.calls.map((/** @type {string[]} */ call) => call.join("\n")));
+      }
+      for (const view of views) view.refresh();
       return;
     }
     const { feed: next, missing } = receive(feed, message);
@@ -1418,6 +1589,8 @@ export default function widget() {
       model = context.model;
       model.on("msg:custom", take);
       take(model.get("snap"));
+      // That this is heard tells the kernel that it can ask here.
+      model.send({ type: "here" });
       return () => model.off("msg:custom", take);
     },
     /** @param {{el: HTMLElement}} context */

@@ -1,0 +1,156 @@
+"""Questions of a run that a page answers: whether a tool call may run, and with what.
+
+What comes from a page is checked here. Imports approval, what it stands on, and figures.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from minimalagent_nb.approval import Approval, ApprovalRequest
+from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.widgets.figures import clean
+
+__all__ = ["Questions", "questions_of"]
+
+LOOK_UP = 0.1
+"""Seconds after which a wait looks whether the run was stopped."""
+
+MAX_REASON = 2_000
+MAX_INPUTS = 1_000_000
+"""Characters of a reason, and of edited arguments as JSON, that are taken from a page."""
+
+STOPPED = Approval("denied", reason="The run was stopped.", by="policy")
+
+
+class Questions:
+    """The calls of a run, and of its sub-agents, that wait for an answer from a page.
+
+    A page that shows the run greets: that it is heard at all says that answers can come.
+    It is told ``{type: "asking", calls: [[run, call], ...]}`` at each change, and answers
+    ``{type: "approval", run, call, decision, inputs?, reason?}``. The first answer is the
+    one; what cannot be taken is told to the page as ``{type: "refused", run, call, text}``.
+
+    Args:
+        send: sends the page a message, from any thread.
+        is_shown: whether the page shows the run of this id.
+    """
+
+    def __init__(
+        self, send: Callable[[dict[str, Any]], None], is_shown: Callable[[str], bool]
+    ) -> None:
+        self._send = send
+        self.is_shown = is_shown
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, str], _Question] = {}
+        self._greeted = threading.Event()
+        with _known_lock:
+            _known.add(self)
+
+    def greet(self) -> None:
+        """A page is there; it is told what waits."""
+        self._greeted.set()
+        self._tell()
+
+    @property
+    def has_page(self) -> bool:
+        """Whether a page has greeted."""
+        return self._greeted.is_set()
+
+    def ask(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
+        """The reader's decision; a denial where the run is stopped meanwhile."""
+        key, question = (request.run_id, request.call_id), _Question()
+        with self._lock:
+            self._open[key] = question
+        try:
+            self._tell()
+            while not question.decided.wait(LOOK_UP):
+                if cancel.cancelled:
+                    return STOPPED
+            return question.approval or STOPPED
+        finally:
+            with self._lock:
+                self._open.pop(key, None)
+            self._tell()
+
+    def answer(self, content: dict[str, Any]) -> None:
+        """Take what a page sent."""
+        run, call = content.get("run"), content.get("call")
+        if not isinstance(run, str) or not isinstance(call, str):
+            return  # of no call: there is nobody to be told
+        try:
+            approval = _approval_of(content)
+        except ValueError as error:
+            self._send({"type": "refused", "run": run, "call": call, "text": str(error)})
+            return
+        with self._lock:
+            question = self._open.get((run, call))
+            if question is not None and question.approval is None:
+                question.approval = approval
+                question.decided.set()
+
+    def close(self) -> None:
+        """Nobody is asked here any more."""
+        with _known_lock:
+            _known.discard(self)
+
+    def _tell(self) -> None:
+        with self._lock:
+            calls = [list(key) for key in self._open]
+        self._send({"type": "asking", "calls": calls})
+
+
+class _Question:
+    def __init__(self) -> None:
+        self.decided = threading.Event()
+        self.approval: Approval | None = None
+
+
+def _approval_of(content: dict[str, Any]) -> Approval:
+    """What a page decided.
+
+    Raises:
+        ValueError: it is no decision.
+    """
+    decision, reason = content.get("decision"), content.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > MAX_REASON:
+        raise ValueError(f"The reason must be a text of at most {MAX_REASON:,} characters.")
+    if decision == "approved":
+        return Approval("approved")
+    if decision == "denied":
+        return Approval("denied", reason=clean(reason).strip())
+    if decision != "edited":
+        raise ValueError("It must be allowed, denied or edited.")
+    inputs = content.get("inputs")
+    if not isinstance(inputs, dict):
+        raise ValueError('The arguments must be an object, such as {"name": "value"}.')
+    if len(json.dumps(inputs)) > MAX_INPUTS:
+        raise ValueError(f"The arguments are longer than {MAX_INPUTS:,} characters.")
+    return Approval("edited", inputs=inputs)
+
+
+_known_lock = threading.Lock()
+_known: weakref.WeakSet[Questions] = weakref.WeakSet()
+
+
+def questions_of(run_id: str, seconds: float, cancel: CancelToken) -> Questions | None:
+    """Those of a tree that shows this run and has a page, None where there is none.
+
+    Args:
+        seconds: so long a page may take to greet, and a sub-agent's run to come to its tree.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with _known_lock:
+            known = list(_known)
+        found = next((questions for questions in known if questions.is_shown(run_id)), None)
+        if found is not None and found.has_page:
+            return found
+        left = deadline - time.monotonic()
+        if not known or left <= 0 or cancel.wait(min(left, LOOK_UP)):
+            return None

@@ -1,0 +1,128 @@
+"""A call that waits, in a real page: what is asked, and what is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, Event
+from tests.widgets import sample_run
+from tests.widgets.conftest import TreePage
+from tests.widgets.payloads import PAYLOADS
+from tests.widgets.test_in_the_browser import Source, offending_elements
+
+ASKING = {"type": "asking", "calls": [["run-1", "call-1"]]}
+INPUTS = {"path": "penguins.csv", "rows": list(range(200))}
+
+
+def waiting(inputs: dict[str, Any] = INPUTS) -> list[Event]:
+    teller = sample_run.Teller()
+    events: list[Event] = [teller.begin(), *teller.turn(calls=1), teller.call("remove", inputs)]
+    return [*events, ApprovalRequested(at=teller.at, step=1, call_id="call-1")]
+
+
+@pytest.fixture
+def asked(tree_page: TreePage) -> TreePage:
+    """A page whose reader is asked about a call."""
+    source = Source(waiting())
+    tree_page.source = source  # type: ignore[attr-defined]
+    tree_page.connect(source.feed.snapshot())
+    tree_page.tell(ASKING)
+    return tree_page
+
+
+def answers(tree_page: TreePage) -> list[dict[str, Any]]:
+    return [message for message in tree_page.sent if message["type"] == "approval"]
+
+
+def test_nothing_is_asked_where_the_kernel_asks_elsewhere(tree_page: TreePage) -> None:
+    tree_page.connect(Source(waiting()).feed.snapshot())
+    assert tree_page.sent == [{"type": "here"}]
+    assert tree_page.texts(".ma-question") == []
+    tree_page.tell({"type": "asking", "calls": [["run-2", "call-1"], ["run-1", "call-2"]]})
+    assert tree_page.texts(".ma-question") == []
+
+
+def test_the_arguments_are_shown_whole_and_allowed_by_a_click(asked: TreePage) -> None:
+    assert json.loads(asked.texts(".ma-question pre")[0]) == INPUTS
+    assert asked.page.get_by_role("status").inner_text() == "Waits for your approval"
+    asked.page.evaluate("window.show()")
+    allow = asked.page.get_by_role("button", name="Allow")
+    allow.first.dblclick()
+    sent = {"type": "approval", "run": "run-1", "call": "call-1", "decision": "approved"}
+    assert answers(asked) == [sent]
+    given = ApprovalGiven(at=sample_run.START + 9, step=1, call_id="call-1", decision="approved")
+    asked.tell(*asked.source.add([given]))  # type: ignore[attr-defined]
+    assert asked.page.locator(".ma-question").count() == 0, "in the other view, too"
+
+
+def test_denied_with_a_reason_by_keys_alone(asked: TreePage) -> None:
+    page = asked.page
+    page.locator(".ma-question pre").focus()
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    page.keyboard.type("Take dd copy")
+    page.keyboard.press("Enter")
+    assert [(a["decision"], a["reason"]) for a in answers(asked)] == [("denied", "Take dd copy")]
+
+
+def test_edited_arguments_are_checked_before_they_are_sent(asked: TreePage) -> None:
+    page = asked.page
+    page.get_by_role("button", name="Edit").click()
+    field = page.get_by_role("textbox", name="Arguments as JSON")
+    assert json.loads(field.input_value()) == INPUTS
+    field.fill('{"path": ')
+    page.get_by_role("button", name="Run with these").click()
+    assert asked.texts(".ma-trouble")[0].startswith("That is no JSON")
+    field.fill("[1]")
+    page.get_by_role("button", name="Run with these").click()
+    assert asked.texts(".ma-trouble")[0].startswith("It must be an object")
+    assert answers(asked) == []
+    field.fill('{"path": "b"}')
+    page.keyboard.press("Escape")
+    assert field.is_hidden()
+    page.get_by_role("button", name="Edit").click()
+    assert field.input_value() == '{"path": "b"}', "what was typed is kept"
+    page.get_by_role("button", name="Run with these").click()
+    assert [(a["decision"], a["inputs"]) for a in answers(asked)] == [("edited", {"path": "b"})]
+
+
+def test_what_was_refused_can_be_answered_again(asked: TreePage) -> None:
+    asked.page.get_by_role("button", name="Allow").click()
+    asked.tell({"type": "refused", "run": "run-1", "call": "call-1", "text": "It is too long."})
+    assert asked.texts(".ma-trouble") == ["It is too long."]
+    asked.page.get_by_role("button", name="Deny").click()
+    assert [answer["decision"] for answer in answers(asked)] == ["approved", "denied"]
+
+
+def test_what_is_typed_outlasts_updates_and_a_question_opens_its_step(asked: TreePage) -> None:
+    asked.page.get_by_role("button", name="Collapse all").click()
+    asked.page.get_by_role("button", name="Expand all").click()
+    asked.page.get_by_role("textbox", name="Reason for denying").fill("because")
+    asked.tell(asked.source.feed.snapshot(), ASKING)  # type: ignore[attr-defined]
+    assert asked.page.get_by_role("textbox", name="Reason for denying").input_value() == "because"
+
+
+def test_arguments_that_are_cut_are_not_edited(tree_page: TreePage) -> None:
+    tree_page.connect(Source(waiting({"text": "x" * 100_000})).feed.snapshot())
+    tree_page.tell(ASKING)
+    assert tree_page.texts(".ma-trouble") == ["The arguments are too long to be shown whole."]
+    assert tree_page.page.get_by_role("button", name="Edit").count() == 0
+
+
+def test_the_elements_keep_their_keys(asked: TreePage) -> None:
+    asked.page.get_by_role("button", name="Edit").click()
+    bare = asked.page.locator(
+        ":is([tabindex], a, button, input, textarea):not([data-lm-suppress-shortcuts=true])"
+    )
+    assert bare.count() == 0
+
+
+def test_payloads_in_arguments_do_nothing(tree_page: TreePage) -> None:
+    for payload in PAYLOADS:
+        tree_page.connect(Source(waiting({"a": payload, payload: 1})).feed.snapshot())
+        tree_page.tell(ASKING)
+        found = offending_elements(tree_page.page)
+        assert set(found) <= {"INPUT"}, payload
