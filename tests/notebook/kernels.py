@@ -79,7 +79,11 @@ class Kernel:
             messages.append(message)
             if message["content"].get("execution_state") == "idle":
                 break
-        return self.reply(request), messages
+        reply = self.reply(request)
+        if reply["status"] == "aborted":
+            # Sent on the heels of a cell that failed, and not executed.
+            return self.run(code, interrupt_at=interrupt_at, interrupts=interrupts, at=at)
+        return reply, messages
 
     def reply(self, request: str) -> dict[str, Any]:
         """The reply to a cell; answers to others are passed over."""
