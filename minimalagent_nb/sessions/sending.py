@@ -28,6 +28,8 @@ __all__ = ["Sender", "Unsent", "send"]
 
 RETRY_SECONDS = 30.0
 """After a failure, what waits is sent by the first use of the table after so long."""
+GIVE_UP = 3
+"""Failures one after another after which nothing more is sent for that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Sender:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._next = float("-inf")
+        self._refused: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Send what earlier kernels have left, on a thread of its own."""
@@ -153,18 +156,33 @@ class Sender:
         return Unsent(run.interaction_id, run.run, messages_of(events), reasoning)
 
     def _work(self) -> None:
-        """Send run after run; those whose kernel may be alive are waited for."""
-        try:
-            while runs := self._others():
-                left = [run for run in runs if self._is_left(run)]
-                for run in left:
+        """Send run after run; those whose kernel may be alive are waited for.
+
+        What is refused may be refused for ever, and does not hold up the others: it is
+        tried last. Some failures one after another are those of the way to the store.
+        """
+        failures: dict[str, SessionError] = {}
+        in_a_row = 0
+        while runs := [run for run in self._others() if run.run not in failures]:
+            left = [run for run in runs if self._is_left(run)]
+            for run in sorted(left, key=lambda run: run.run in self._refused):
+                try:
                     self._send(run)
-                if not left:
-                    time.sleep(1.0)
-        except SessionError as error:
+                    in_a_row = 0
+                except SessionError as error:
+                    failures[run.run] = error
+                    in_a_row += 1
+                    if in_a_row == GIVE_UP:
+                        break
+            if in_a_row == GIVE_UP:
+                break
+            if not left:
+                time.sleep(1.0)
+        self._refused = frozenset(failures)
+        if failures:
             warnings.warn(
                 f"What waits in {self.outbox.description} could not be sent, and is tried again "
-                f"later. {error}",
+                f"later. {next(iter(failures.values()))}",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -438,3 +438,42 @@ def test_the_end_of_a_process_waits_for_what_is_not_stored(
     assert log.load("s") == conversation("q", "a")
     stored = read_log(log._store, "s", log.reasoning("s").interaction_id)
     assert stored.ended == real_time
+
+
+class Refusing(FaultyStore):
+    """A store that takes nothing of some sessions."""
+
+    description = "one place"
+
+    def put(self, item, **conditions):
+        if "#bad" in item.pk:
+            raise DOWN
+        return super().put(item, **conditions)
+
+
+def test_what_is_refused_for_ever_holds_up_no_other_run(clock, outbox):
+    inner = SQLiteStore(":memory:", clock=clock)
+    first = Refusing(inner)
+    first.write_error = DOWN
+    log = SessionLog(first, clock=clock, outbox=outbox)
+    for session_id in ("bad0", "bad1", "bad2", "bad3", "good"):
+        recorder = log.begin(session_id, real_time=True)
+        for event in events_of("q", "a"):
+            recorder.add(event)
+        recorder.finish()
+        abandon(recorder)
+    later = next_kernel(Refusing(inner), clock, outbox)
+    sender = later._sending()
+
+    def send_all():
+        sender._next = 0.0
+        sender.start()
+        return sender.join(30)
+
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match="tried again later"):
+            assert send_all()
+    assert SessionLog(inner, clock=clock).load("good") == conversation("q", "a")
+    waiting = [run.session_id for run in outbox.runs(sender.destination)]
+    assert sorted(waiting) == ["bad0", "bad1", "bad2", "bad3"]
+    first.write_error = None
