@@ -15,11 +15,17 @@ __all__ = ["ask", "denial", "must_ask"]
 
 
 def must_ask(tool: Tool, inputs: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether somebody must allow the call, and a warning where the tool could not say so."""
+    """Whether somebody must allow the call, and a warning where the tool could not say so.
+
+    Args:
+        inputs: the arguments as the model wrote them.
+    """
     if not callable(tool.approve):
         return bool(tool.approve), ""
     try:
-        return bool(tool.approve(inputs)), ""
+        # The rule judges what the tool will get: a model writes true as "true", and a rule
+        # for the one would let the other pass.
+        return bool(tool.approve(tool.arguments.checked(inputs))), ""
     except Exception as error:  # noqa: BLE001 - a rule that fails does not let anything pass
         return True, (
             f"Whether a call of {tool.name} needs approval could not be decided "

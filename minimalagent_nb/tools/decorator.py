@@ -64,8 +64,8 @@ def tool(
         description: what the model reads, by default the docstring's description.
         param_descriptions: descriptions by parameter, by default the docstring's.
         approve: whether somebody must allow each call before it runs. A function is
-            given the arguments as a dict, as the model wrote them, and says whether to
-            ask: ``approve=lambda inputs: inputs["method"] != "GET"``.
+            given the arguments as a dict, as the tool will get them, defaults included,
+            and says whether to ask: ``approve=lambda inputs: inputs["method"] != "GET"``.
         main_thread: run it on the thread that asked for the run, for what is bound to it:
             SQLite connections, windows, signal handlers, and pyplot, whose current figure all
             threads share. Other tools run beside each other in threads of their own.

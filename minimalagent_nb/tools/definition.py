@@ -22,7 +22,7 @@ from minimalagent_nb.tools.signature import Signature, underlying
 __all__ = ["Approve", "Binder", "Tool", "ToolSource"]
 
 Approve = Union[bool, Callable[[Mapping[str, Any]], bool]]
-"""Whether somebody must allow a call: always, never, or what a function of the model's
+"""Whether somebody must allow a call: always, never, or what a function of the checked
 arguments says."""
 
 
@@ -31,6 +31,14 @@ class Binder(Protocol):
 
     def bind(self, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments.
+
+        Raises:
+            ArgumentsError: what does not fit, in words for the model.
+        """
+        ...
+
+    def checked(self, inputs: Any) -> dict[str, Any]:
+        """What the tool would be called with, by name, its defaults included; copies.
 
         Raises:
             ArgumentsError: what does not fit, in words for the model.
@@ -57,7 +65,7 @@ class Tool:
         function: the function itself.
         arguments: checks what the model sends and makes the annotated types of it.
         approve: whether somebody must allow a call, or a function that says so of the
-            arguments as the model wrote them.
+            arguments as the tool will get them.
         main_thread: whether it must run on the thread that asked for the run.
         timeout: seconds after which a call is given up, None for no limit.
         context: name of the parameter that takes the `ToolContext`, None without one.

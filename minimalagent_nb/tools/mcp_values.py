@@ -34,6 +34,14 @@ class ServerToolError(AgentError):
 class PassedOn:
     """Arguments that go to a server as the model wrote them: the server checks them."""
 
+    def checked(self, inputs: Any) -> dict[str, Any]:
+        """The object itself: only the server knows its types and defaults.
+
+        Raises:
+            ArgumentsError: it is none.
+        """
+        return dict(self.bind(inputs)[1]["arguments"])
+
     def bind(self, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments as one object.
 

@@ -89,6 +89,18 @@ class Arguments:
             _fields={f"field_{number}": parameter for number, parameter in enumerate(parameters)},
         )
 
+    def checked(self, inputs: Any) -> dict[str, Any]:
+        """What the function would be called with, by name, its defaults included; copies.
+
+        Raises:
+            ArgumentsError: names each argument that does not fit and why.
+        """
+        args, kwargs = self.bind(inputs)
+        parameters = list(self._fields.values())
+        named = {p.name: p.default for p in parameters if p.default is not _Kind.empty}
+        positional = [p.name for p in parameters if p.kind is _Kind.POSITIONAL_ONLY]
+        return {**named, **dict(zip(positional, args, strict=False)), **kwargs}
+
     def bind(self, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments, as the annotated types, from the model's JSON.
 

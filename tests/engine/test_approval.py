@@ -304,3 +304,27 @@ def test_arguments_edited_to_none_at_all_are_kept() -> None:
         ]
     )
     assert reasoning.steps[0].tools[0].approval == {"decision": "edited", "inputs": {}}
+
+
+def test_a_rule_judges_what_the_tool_will_get() -> None:
+    """Not what the model wrote: pydantic makes True of "true"."""
+    seen: list[dict[str, Any]] = []
+
+    def forced(inputs: dict[str, Any]) -> bool:
+        seen.append(dict(inputs))
+        inputs["path"] = "changed"
+        return inputs["force"] is True
+
+    ran: list[tuple[str, bool]] = []
+
+    @tool(approve=forced)
+    def wipe(path: str, /, force: bool = False, depth: int = 3) -> None:
+        """Wipe."""
+        ran.append((path, force))
+
+    approver = Answers(Approval("denied"))
+    calls = [call("wipe", path="a", force="true"), call("wipe", path="b")]
+    agent_of([wipe], *calls, approver=approver).run("Go.")
+    assert seen[0] == {"path": "a", "force": True, "depth": 3}
+    assert len(approver.asked) == 1
+    assert ran == [("b", False)], "and what a rule changes, changes nothing"
