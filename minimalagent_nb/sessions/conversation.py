@@ -205,7 +205,8 @@ def put_turn(
         attributes |= {"covers": covers, "repaired": repaired}
         whole = [*earlier.messages, *whole]
     text = dumps(whole)
-    if byte_size(text) <= ITEM_BYTES:
+    beside = sum(len(str(value)) for value in attributes.values())
+    if byte_size(text) + beside <= ITEM_BYTES:
         attributes["messages"], parts = text, []
     else:
         parts = list(split(text, ITEM_BYTES))

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.batches import read_log
-from minimalagent_nb.sessions.conversation import LATE, put_turn, read_conversation
+from minimalagent_nb.sessions.conversation import (
+    LATE,
+    Conversation,
+    Extent,
+    put_turn,
+    read_conversation,
+)
 from minimalagent_nb.sessions.repair import DIED, finish_log
 from tests.sessions.conftest import Clock, FaultyStore, conversation, end, events_of, record
 from tests.sessions.test_recorder import wait_for
@@ -312,3 +318,12 @@ def test_a_turn_that_lands_late_beside_its_checkpoint_counts_once(store, log, cl
     )
     put_turn(store, "s", int(late * 1e6) + 1, own, run="r", expires=int(late) + TTL)
     assert texts(log.load("s")) == ["one", "1", "two", "2"]
+
+
+def test_a_checkpoint_of_thousands_of_turns_fits_into_an_item(store, clock):
+    newest = int(clock.now * 1e6)
+    ids = frozenset(range(newest - 4000, newest))
+    [question, answer] = conversation("x" * 349_000, "a")
+    earlier = Conversation([question], ids, Extent(newest, len(ids)))
+    put_turn(store, "s", newest + 1, [answer], run="r", expires=None, earlier=earlier)
+    assert read_conversation(store, "s").messages == [question, answer]
