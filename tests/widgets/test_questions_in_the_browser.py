@@ -97,12 +97,22 @@ def test_what_was_refused_can_be_answered_again(asked: TreePage) -> None:
     assert [answer["decision"] for answer in answers(asked)] == ["approved", "denied"]
 
 
-def test_what_is_typed_outlasts_updates_and_a_question_opens_its_step(asked: TreePage) -> None:
-    asked.page.get_by_role("button", name="Collapse all").click()
-    asked.page.get_by_role("button", name="Expand all").click()
+def test_what_is_typed_outlasts_updates(asked: TreePage) -> None:
     asked.page.get_by_role("textbox", name="Reason for denying").fill("because")
     asked.tell(asked.source.feed.snapshot(), ASKING)  # type: ignore[attr-defined]
     assert asked.page.get_by_role("textbox", name="Reason for denying").input_value() == "because"
+
+
+def test_a_question_opens_its_step_once(tree_page: TreePage) -> None:
+    events = waiting()
+    source = Source(events[:-1])
+    tree_page.connect(source.feed.snapshot())
+    tree_page.page.get_by_role("button", name="Collapse all").click()
+    tree_page.tell(*source.add(events[-1:]), ASKING)
+    assert tree_page.page.locator(".ma-question").is_visible()
+    tree_page.page.get_by_role("button", name="Collapse all").click()
+    tree_page.tell(source.feed.snapshot(), ASKING)
+    assert tree_page.page.locator(".ma-question").is_hidden(), "as the reader left it"
 
 
 def test_arguments_that_are_cut_are_not_edited(tree_page: TreePage) -> None:
