@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403
@@ -53,3 +55,16 @@ def keep_run(database: Path) -> Callable[..., None]:
             recorder.finish()
 
     return keep
+
+
+@pytest.fixture
+def http_get(jp_fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """Asks for a percent-encoded path, redirects not followed; status and body."""
+
+    async def get(path: str, *, authorization: str | None = "") -> tuple[int, bytes]:
+        headers = {} if authorization == "" else {"Authorization": authorization or ""}
+        options = {"headers": headers, "raise_error": False, "follow_redirects": False}
+        response = await jp_fetch(*unquote(path).split("/"), **options)
+        return response.code, response.body or b""
+
+    return get

@@ -1,0 +1,128 @@
+"""The real page in a real Chromium: a live run, hostile texts, narrow and wide."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.lab import chromium
+from tests.server.site import TOKEN, jupyter_server, keep, log_of
+from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
+from tests.widgets.sample_run import finished_run
+from tests.widgets.test_in_the_browser import offending_elements
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is missing")
+
+WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page") / "sessions.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def url(database: Path) -> Iterator[str]:
+    memory = f"sqlite:///{database}"
+    with jupyter_server(database.parent, MINIMALAGENT_NB_MEMORY=memory) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser: Any, url: str) -> Iterator[Any]:
+    """The page, which fails the test where it did what it must not do."""
+    offences: list[str] = []
+    made = browser.new_page(viewport={"width": 1200, "height": 800})
+    made.on("pageerror", lambda error: offences.append(f"error: {error}"))
+    made.on("dialog", lambda dialog: (offences.append("dialog"), dialog.dismiss()))
+    made.on("console", lambda message: offences.append(f"console: {message.text}"))
+    made.on(
+        "request", lambda r: None if r.url.startswith((url, "data:")) else offences.append(r.url)
+    )
+    made.add_init_script(WATCH)
+    made.goto(f"{url}/minimalagent/?token={TOKEN}")
+    yield made
+    made.close()
+    # A session that is not stored yet is answered with 404, which Chromium notes.
+    assert [one for one in offences if "status of 404" not in one] == []
+
+
+def test_a_run_is_seen_while_it_goes_on(page, url, database):
+    log = log_of(database)
+    page.evaluate("location.hash = 'live'")
+    page.get_by_text("Nothing is stored of this session yet").wait_for()
+    events = [event for event in finished_run() if not event.type.endswith("_delta")]
+    recorder = log.begin("live", real_time=True)
+    for event in events[:-1]:
+        recorder.add(event)
+    page.locator(".mp-card .ma-status", has_text="Running").first.wait_for()
+    recorder.add(events[-1])
+    recorder.finish()
+    page.locator(".mp-card .ma-status", has_text="Completed").first.wait_for()
+    assert page.locator(".mp-card").count() == 1
+    assert page.locator(".mp-tree .ma-turn").count() >= 3
+    log.close()
+
+
+def test_sessions_are_found_and_walked_by_keyboard(page, database):
+    log = log_of(database)
+    for name in ("alpha", "beta"):
+        keep(log, name, finished_run(), real_time=False)
+    page.reload()
+    page.locator(".mp-session", has_text="beta").wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("alph")
+    assert page.locator(".mp-session").count() == 1
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#session-id", has_text="alpha").wait_for()
+    page.locator(".mp-tree .ma-answer").wait_for()
+    log.close()
+
+
+@pytest.mark.parametrize("width", [600, 1200])
+def test_no_width_scrolls_sideways(page, database, width):
+    log = log_of(database)
+    keep(log, "wide", finished_run(), real_time=True)
+    page.set_viewport_size({"width": width, "height": 700})
+    page.evaluate("location.hash = 'wide'")
+    page.locator(".mp-tree .ma-answer").first.wait_for()
+    page.get_by_role("button", name="Expand all").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".mp-back").is_visible() is (width == 600)
+    log.close()
+
+
+def test_payloads_stay_text(page, database):
+    log = log_of(database)
+    for payload in PAYLOADS[::3]:
+        for make in (hostile_run, hostile_failure, hostile_calls):
+            keep(log, "hostile", make(payload), real_time=False)
+    keep(log, "hostile-live", hostile_run(PAYLOADS[0]), real_time=True)
+    page.reload()
+    for name in ("hostile-live", "hostile"):
+        page.evaluate("(name) => { location.hash = name }", name)
+        page.locator(".mp-tree .ma-meta").first.wait_for()
+    page.evaluate(
+        """() => { for (const b of document.querySelectorAll(".mp-run[aria-expanded=false]")) {
+            b.click(); } }"""
+    )
+    page.locator(".mp-body .ma-turn").nth(15).wait_for(state="attached")
+    page.evaluate(
+        """() => { for (const b of document.querySelectorAll(".ma-button")) {
+            if (b.textContent === "Expand all") b.click(); } }"""
+    )
+    found = [one for one in offending_elements(page) if one not in ("INPUT",)]
+    # Links of the page's own are relative: to a session, and to its export.
+    own = [one for one in found if one.startswith(("#", "api/sessions/"))]
+    assert [one for one in found if one not in own] == []
