@@ -46,8 +46,8 @@ _NOBODY = (
     "the agent to a function, 'always' or 'never'."
 )
 _UNATTENDED = (
-    "Nobody can be asked about a run in the background. Ask without --background, or set approver= "
-    "of the agent to a function, 'always' or 'never'."
+    "Nobody can be asked about a run in the background where no page shows its tree. Ask without "
+    "--background, or set approver= of the agent to a function, 'always' or 'never'."
 )
 _STOPPED = Approval("denied", reason="The run was stopped.", by="policy")
 
