@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,7 +85,7 @@ def make_store(engine: str, request: pytest.FixtureRequest, clock: Callable[[], 
     return DynamoDBStore(name, client=client, clock=clock)
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(params=["sqlite", "dynamodb", "moto"])
 def store(request: pytest.FixtureRequest, clock: Clock) -> Iterator[ItemStore]:
     """A store that is still empty."""
     made = make_store(request.param, request, clock)
@@ -189,3 +190,11 @@ class FaultyStore:
 
     def close(self) -> None:
         self.inner.close()
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    """Wait for what another thread does; a test that fails takes ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)

@@ -21,8 +21,15 @@ from minimalagent_nb.sessions.conversation import (
     read_conversation,
 )
 from minimalagent_nb.sessions.repair import DIED, finish_log
-from tests.sessions.conftest import Clock, FaultyStore, conversation, end, events_of, record
-from tests.sessions.test_recorder import wait_for
+from tests.sessions.conftest import (
+    Clock,
+    FaultyStore,
+    conversation,
+    end,
+    events_of,
+    record,
+    wait_for,
+)
 
 TTL = 3600
 

@@ -12,8 +12,16 @@ from minimalagent.models import ReasoningStep as TheirStep
 from minimalagent.models import ToolData as TheirTool
 from minimalagent.session import SessionManager
 
+from minimalagent_nb.events import (
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    ToolCallEnded,
+    ToolCallStarted,
+)
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog
-from tests.sessions.conftest import conversation, end, record
+from tests.sessions.conftest import conversation, end, record, wait_for
 from tests.widgets.rich_run import rich_run
 
 
@@ -136,3 +144,27 @@ def test_its_items_in_whole_seconds_never_meet_ours(log, theirs):
     assert all(taken % 1_000_000 for taken in ids)
     theirs.save_reasoning_data("s", TheirReasoning(session_id="s", query="theirs"))
     assert {item.query for item in log.history("s")} == {"q0", "q1", "q2", "theirs"}
+
+
+def test_who_polls_the_documented_item_sees_every_step_while_the_run_goes_on(log, theirs):
+    """The run waits for the poller, so that no pace of a machine decides."""
+    recorder = log.begin("s", real_time=True)
+    recorder.add(RunStarted(at=time.time(), run_id="r", query="Watch me.", session_id="s"))
+    for number in range(1, 5):
+        place = {"step": number, "call_id": f"c{number}"}
+        recorder.add(StepStarted(at=time.time(), step=number))
+        recorder.add(StepEnded(at=time.time(), step=number, stop_reason="tool_use", calls=1))
+        recorder.add(ToolCallStarted(at=time.time(), name="look", inputs={"n": number}, **place))
+        wait_for(lambda n=number: _tools(theirs) == [("look", i) for i in range(1, n + 1)])
+        recorder.add(ToolCallEnded(at=time.time(), status="success", result=number, **place))
+        wait_for(lambda n=number: theirs.get_reasoning("s").steps[-1].tools[-1].result == n)
+        assert theirs.get_reasoning("s").total_steps == number
+    recorder.add(RunEnded(at=time.time(), status="completed", response="Seen."))
+    end(recorder)
+    assert theirs.get_reasoning("s").final_response == "Seen."
+
+
+def _tools(theirs):
+    """Names and arguments of all calls, as minimalagent reads them now."""
+    steps = theirs.get_reasoning("s").steps
+    return [(tool.name, tool.inputs["n"]) for step in steps for tool in step.tools]

@@ -25,8 +25,9 @@ from tests.sessions.conftest import (
     end,
     events_of,
     record,
+    wait_for,
 )
-from tests.sessions.test_recorder import step, wait_for
+from tests.sessions.test_recorder import step
 
 DOWN = SessionWriteError("The network is down. Mend it.")
 

@@ -36,11 +36,14 @@ assert log.flush(60)
 """
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
-def memory(request, tmp_path):
+@pytest.fixture(params=["sqlite", "dynamodb", "moto"])
+def memory(request, tmp_path, monkeypatch):
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/deep/sessions.sqlite3"
     request.getfixturevalue("dynamodb")
+    if request.param == "moto":
+        url = request.getfixturevalue("moto_client").meta.endpoint_url
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
     return "dynamodb"
 
 

@@ -24,7 +24,7 @@ from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.batches import read_log
 from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
 from minimalagent_nb.sessions.recorder import Recorder
-from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of
+from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of, wait_for
 
 
 @pytest.fixture
@@ -46,14 +46,6 @@ def quick_recorder(store, clock):
         store, "s", ids=InteractionIds(clock), ttl=None, clock=clock, extent=None
     )
     return Recorder(interaction, real_time=True, refresh_seconds=0)
-
-
-def wait_for(condition):
-    """Wait for what another thread does; a test that fails takes ten seconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def step(number, size=10):
