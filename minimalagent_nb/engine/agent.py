@@ -149,6 +149,10 @@ class Agent(MemoryFace):
         )
         self._running: set[CancelToken] = set()
 
+    def __repr__(self) -> str:
+        tools = ", ".join(tool.name for tool in self.tools)
+        return f"Agent({self.name!r}, model={self.model.name!r}, tools=[{tools}])"
+
     # -- running -------------------------------------------------------------
 
     def run(

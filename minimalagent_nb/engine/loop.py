@@ -171,7 +171,8 @@ class Run:
         for step in count(1):
             last = step > self.plan.max_steps
             if step == self.plan.max_steps + 1:
-                text = f"The limit of {self.plan.max_steps} steps is reached: an answer is due."
+                steps = "1 step" if step == 2 else f"{step - 1} steps"
+                text = f"The limit of {steps} is reached: an answer is due."
                 yield Notice(at=self._now(), kind="max_steps", text=text)
             reply = yield from self._asking.ask(step, last)
             if reply is None:

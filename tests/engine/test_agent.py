@@ -222,3 +222,8 @@ def test_context_goes_before_the_prompt_in_the_same_message(tmp_path: Path) -> N
 def test_context_that_is_none(context: Any) -> None:
     with pytest.raises(ConfigurationError, match="context"):
         agent_of([]).run("Go.", context=context)
+
+
+def test_an_agent_says_what_it_is() -> None:
+    agent = agent_of([], [add, fails], name="adder")
+    assert repr(agent) == "Agent('adder', model='scripted', tools=[add, fails])"
