@@ -1,4 +1,4 @@
-"""One JupyterLab for all browser tests of the notebook."""
+"""One browser and one JupyterLab for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,19 +16,26 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A running JupyterLab; tests put their notebooks into its folder.
+def browser() -> Iterator[Any]:
+    """Chromium, once: Playwright keeps an event loop in the thread while it is open.
 
-    Not for the whole run: Playwright keeps an event loop in the thread while it is open.
+    Not for the whole run for the same reason.
     """
     if shutil.which("chromium") is None:
         if os.environ.get("CI"):
             pytest.fail("chromium is missing")
         pytest.skip("chromium is missing: the notebook is not looked at in a browser")
+    with chromium() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A running JupyterLab; tests put their notebooks into its folder."""
     folder = tmp_path_factory.mktemp("lab")
     environment = {
         "MINIMALAGENT_NB_MODEL": f"scripted:{HERE.parent / 'notebooks' / 'quickstart.json'}",
         "MINIMALAGENT_NB_MEMORY": f"sqlite:///{folder / 'sessions.sqlite3'}",
     }
-    with jupyter_lab(folder, **environment) as url, chromium() as browser:
+    with jupyter_lab(folder, **environment) as url:
         yield Desk(url, folder, browser)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.lab import chromium
 from tests.server.site import TOKEN, jupyter_server, keep, log_of
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.sample_run import finished_run
 from tests.widgets.test_in_the_browser import offending_elements
-
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is missing")
 
 WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
 
@@ -30,12 +26,6 @@ def url(database: Path) -> Iterator[str]:
     memory = f"sqlite:///{database}"
     with jupyter_server(database.parent, MINIMALAGENT_NB_MEMORY=memory) as (url, _):
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as made:
-        yield made
 
 
 @pytest.fixture
