@@ -25,7 +25,7 @@ def of(page: Any, name: str) -> Any:
 def lines(call: Any) -> list[str]:
     """The lines below its row that can be seen."""
     return call.locator("> .ma-line").evaluate_all(
-        "all => all.filter((el) => el.checkVisibility()).map((el) => el.innerText)"
+        "all => all.filter((el) => el.checkVisibility()).map((el) => el.textContent)"
     )
 
 
