@@ -1,26 +1,30 @@
 """The page and its files: nothing in them depends on the request.
 
-Imports jupyter_server and tornado.
+Imports jupyter_server and tornado, and from the package the components of the views.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import authenticated
 
+from minimalagent_nb.widgets.component import script, style
+
 __all__ = ["AssetHandler", "PageHandler"]
 
 _HERE = Path(__file__).parent / "static"
-_VIEWS = Path(__file__).parents[1] / "widgets" / "assets"
+_SCRIPT = "text/javascript; charset=utf-8"
+_STYLE = "text/css; charset=utf-8"
 
-ASSETS = {
-    "page.js": (_HERE / "page.js", "text/javascript; charset=utf-8"),
-    "page.css": (_HERE / "page.css", "text/css; charset=utf-8"),
-    "tree.js": (_VIEWS / "tree.js", "text/javascript; charset=utf-8"),
-    "tree.css": (_VIEWS / "tree.css", "text/css; charset=utf-8"),
+ASSETS: dict[str, tuple[Callable[[], str], str]] = {
+    "page.js": (lambda: _text("page.js"), _SCRIPT),
+    "page.css": (lambda: _text("page.css"), _STYLE),
+    "tree.js": (lambda: script("tree/widget.js"), _SCRIPT),
+    "tree.css": (lambda: style("tree/tree.css"), _STYLE),
 }
 
 POLICY = "; ".join(
@@ -57,10 +61,10 @@ class _FileHandler(JupyterHandler):
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Cache-Control", "no-cache")
 
-    def send(self, path: Path, content_type: str) -> None:
-        """Send a file of a few kilobytes."""
+    def send(self, text: str, content_type: str) -> None:
+        """Send a text of the package."""
         self.set_header("Content-Type", content_type)
-        self.finish(path.read_bytes())
+        self.finish(text)
 
 
 class PageHandler(_FileHandler):
@@ -74,7 +78,7 @@ class PageHandler(_FileHandler):
             # Its files and routes are named relative to the folder.
             self.redirect(f"{self.base_url}minimalagent/")
             return
-        self.send(_HERE / "index.html", "text/html; charset=utf-8")
+        self.send(_text("index.html"), "text/html; charset=utf-8")
 
 
 class AssetHandler(_FileHandler):
@@ -84,4 +88,9 @@ class AssetHandler(_FileHandler):
     @authorized
     def get(self, name: str) -> None:
         """Send the file."""
-        self.send(*ASSETS[name])
+        read, content_type = ASSETS[name]
+        self.send(read(), content_type)
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -1,11 +1,10 @@
 """The live tree: one widget for a run, which shows it as it happens.
 
-The page's half is assets/tree.js. Imports anywidget and the feed.
+The page's half is assets/tree/. Imports anywidget and the feed.
 """
 
 from __future__ import annotations
 
-import pathlib
 from typing import Any
 
 import anywidget
@@ -14,12 +13,11 @@ import traitlets
 from minimalagent_nb.cancel import stop_run
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.widgets.component import script, style
 from minimalagent_nb.widgets.feed import Feed
 from minimalagent_nb.widgets.questions import Questions
 
 __all__ = ["LiveTree"]
-
-_ASSETS = pathlib.Path(__file__).parent / "assets"
 
 
 def _snapshot(_value: Any, tree: LiveTree) -> dict[str, Any]:
@@ -41,8 +39,8 @@ class LiveTree(anywidget.AnyWidget):
         by_interrupt: whether the page may interrupt the kernel where its Stop is not heard.
     """
 
-    _esm = _ASSETS / "tree.js"
-    _css = _ASSETS / "tree.css"
+    _esm = script("tree/widget.js")
+    _css = style("tree/tree.css")
     snap = traitlets.Dict().tag(sync=True, to_json=_snapshot)
     by_interrupt = traitlets.Bool(False).tag(sync=True)
 

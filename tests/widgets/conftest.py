@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from minimalagent_nb import widgets
+from minimalagent_nb.widgets.component import script, style
 
-ASSETS = pathlib.Path(widgets.__file__).parent / "assets"
 HERE = pathlib.Path(__file__).parent
 
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><style>
@@ -34,10 +33,10 @@ def _program(name: str) -> str:
 
 @pytest.fixture(scope="session")
 def run_node(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Runs node on a file of js/ with the tree's path in its environment."""
+    """Runs node on a file of js/; where the tree is, as a page gets it, its environment says."""
     # Under this name any node takes it for a module.
     copy = tmp_path_factory.mktemp("tree") / "tree.mjs"
-    copy.write_text((ASSETS / "tree.js").read_text(encoding="utf-8"), encoding="utf-8")
+    copy.write_text(script("tree/widget.js"), encoding="utf-8")
     node = _program("node" if shutil.which("node") else "nodejs")
 
     def run(*arguments: str, text: str = "", **environment: str) -> str:
@@ -80,13 +79,13 @@ class TreePage:
         page.on("console", lambda message: self.offences.append(f"console: {message.text}"))
         page.on("request", self._on_request)
         page.set_content(_PAGE)
-        page.add_style_tag(content=(ASSETS / "tree.css").read_text(encoding="utf-8"))
+        page.add_style_tag(content=style("tree/tree.css"))
         page.evaluate(
             """async (source) => {
                 const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
                 window.tree = await import(url);
             }""",
-            (ASSETS / "tree.js").read_text(encoding="utf-8"),
+            script("tree/widget.js"),
         )
 
     def _on_request(self, request: Any) -> None:

@@ -1,0 +1,131 @@
+// @ts-check
+/** Items of the tree: what all have in common, and those that are a text. */
+
+import { element, growText, keepKeys, RenderedText } from "./elements.js";
+
+/**
+ * @typedef {import("./fold.js").Turn} Turn
+ * @typedef {import("./view.js").TreeView} TreeView
+ */
+
+export const LINE = 100;
+export const SHORT_TEXT = 2000;
+const DEEPEST_INDENT = 12; // levels
+export const OPEN_RUNS = 3; // so many sub-agents in one another are open at first
+
+let lastId = 0; // for the ids that rows are named by
+
+/**
+ * One item: a row, and below it a body that is built when it is first opened. Whether
+ * it is open is remembered under its key, and no update changes that.
+ */
+export class Item {
+  /**
+   * @param {TreeView} view @param {string} key @param {number} level @param {string} kind
+   * @param {{openAtFirst?: boolean, structural?: boolean}} [options] `structural` items
+   *   follow "expand all" and "collapse all"
+   */
+  constructor(view, key, level, kind, { openAtFirst = false, structural = false } = {}) {
+    this.view = view;
+    this.key = key;
+    this.level = level;
+    this.openAtFirst = openAtFirst;
+    this.structural = structural;
+    /** @type {HTMLElement | null} */
+    this.body = null;
+    this.root = element("div", `ma-item ma-${kind}${level > DEEPEST_INDENT ? " ma-deep" : ""}`);
+    this.root.setAttribute("role", "treeitem");
+    this.root.setAttribute("aria-level", String(level));
+    this.root.tabIndex = -1;
+    keepKeys(this.root);
+    this.row = element("div", "ma-row");
+    this.row.id = `ma-row-${lastId += 1}`;
+    this.root.setAttribute("aria-labelledby", this.row.id);
+    const arrow = element("span", "ma-arrow");
+    arrow.setAttribute("aria-hidden", "true");
+    this.label = element("span", "ma-label");
+    this.note = element("span", "ma-note");
+    this.time = element("span", "ma-time");
+    this.row.append(arrow, this.label, this.note, this.time);
+    this.root.append(this.row);
+    view.items.set(this.root, this);
+  }
+
+  get opens() {
+    return this.root.hasAttribute("aria-expanded");
+  }
+
+  get isOpen() {
+    return this.root.getAttribute("aria-expanded") === "true";
+  }
+
+  /** From now on there is something to open. */
+  makeOpenable() {
+    if (this.opens) return;
+    this.root.setAttribute("aria-expanded", "false");
+    this.setOpen(this.view.recall(this));
+  }
+
+  /** Something came that a reader wants to see; a reader's own choice goes before it. */
+  openByItself() {
+    if (this.openAtFirst) return;
+    this.openAtFirst = true;
+    this.setOpen(this.view.recall(this));
+  }
+
+  /** @param {boolean} open */
+  setOpen(open) {
+    if (!this.opens || open === this.isOpen) return;
+    this.root.setAttribute("aria-expanded", String(open));
+    this.showBody(open);
+  }
+
+  /** @param {boolean} open */
+  showBody(open) {
+    if (!this.body && open) {
+      this.body = element("div", "ma-body");
+      this.body.setAttribute("role", "group");
+      this.root.append(this.body);
+      this.fill();
+    }
+    if (this.body) this.body.hidden = !open;
+  }
+
+  /** Build the body's contents, once. */
+  fill() {}
+
+  /** A second has passed. @param {number} _now */
+  tick(_now) {}
+}
+
+/** A text that is its own row: on one line when closed, whole when open. */
+export class TextItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {string} kind
+   *  @param {boolean} openAtFirst */
+  constructor(view, key, level, kind, openAtFirst) {
+    super(view, key, level, kind, { openAtFirst, structural: true });
+  }
+
+  /** @param {string} text */
+  update(text) {
+    if (text.length > LINE / 2 || text.includes("\n")) this.makeOpenable();
+    growText(this.label, text);
+  }
+
+  showBody() {}
+}
+
+/** What a model said beside its calls. */
+export class SaidItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level */
+  constructor(view, key, level) {
+    super(view, key, level, "said");
+    this.text = new RenderedText("ma-rendered");
+    this.label.append(this.text.root);
+  }
+
+  /** @param {Turn} turn */
+  update(turn) {
+    this.text.update(turn.nodes, turn.text);
+  }
+}

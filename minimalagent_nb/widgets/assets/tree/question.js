@@ -1,0 +1,121 @@
+// @ts-check
+/** The question whether a call may run. */
+
+import { button, element, keepKeys, plain, setAttribute, setHidden, setText } from "./elements.js";
+
+/**
+ * @typedef {import("./fold.js").Tool} Tool
+ */
+
+/** Asks whether a call may run: its arguments as they are, and what can be said to them. */
+export class Question {
+  /** @param {Tool} tool @param {(answer: any) => void} onAnswer */
+  constructor(tool, onAnswer) {
+    this.onAnswer = onAnswer;
+    this.json = JSON.stringify(tool.inputs ?? {}, null, 2);
+    this.root = element("div", "ma-question");
+    this.root.setAttribute("role", "group");
+    this.root.setAttribute("aria-label", `May ${plain(tool.name).slice(0, 100)} run?`);
+    this.shown = element("pre", "ma-block", this.json);
+    this.shown.tabIndex = 0; // it scrolls
+    this.shown.setAttribute("aria-label", "Arguments");
+    keepKeys(this.shown);
+    this.text = /** @type {HTMLTextAreaElement} */ (element("textarea", "ma-edit"));
+    this.text.setAttribute("aria-label", "Arguments as JSON");
+    this.text.spellcheck = false;
+    this.reason = /** @type {HTMLInputElement} */ (element("input", "ma-why"));
+    this.reason.placeholder = "Why not? (optional, told to the model)";
+    this.reason.setAttribute("aria-label", "Reason for denying");
+    this.reason.maxLength = 2000;
+    this.error = element("div", "ma-trouble");
+    this.error.setAttribute("role", "alert");
+    for (const field of [this.text, this.reason]) {
+      keepKeys(field);
+      field.addEventListener("keydown", (event) => this.onKey(/** @type {KeyboardEvent} */ (event)));
+    }
+    this.allow = button("Allow", () => this.decide({ decision: "approved" }));
+    this.allow.classList.add("ma-main");
+    this.edit = button("Edit", () => this.setEditing(true));
+    this.deny = button("Deny", () => this.denied());
+    this.run = button("Run with these", () => this.edited());
+    this.run.classList.add("ma-main");
+    this.back = button("Back", () => this.setEditing(false));
+    const choices = element("div", "ma-choices");
+    choices.append(this.allow, this.edit, this.run, this.back, this.deny, this.reason);
+    this.root.append(this.shown, this.text, this.error, choices);
+    if (tool.inputsCut) setText(this.error, "The arguments are too long to be shown whole.");
+    this.canEdit = !tool.inputsCut;
+    this.isSent = false;
+    this.arrange(false);
+  }
+
+  /** @param {boolean} isEditing */
+  arrange(isEditing) {
+    for (const el of [this.text, this.run, this.back]) setHidden(el, !isEditing);
+    for (const el of [this.shown, this.allow, this.deny, this.reason]) setHidden(el, isEditing);
+    setHidden(this.edit, isEditing || !this.canEdit);
+  }
+
+  /** @param {boolean} isEditing */
+  setEditing(isEditing) {
+    this.arrange(isEditing);
+    setText(this.error, "");
+    if (!isEditing) return this.edit.focus();
+    this.text.value ||= this.json;
+    this.text.rows = Math.min(Math.max(this.text.value.split("\n").length, 3), 16);
+    this.text.focus();
+  }
+
+  edited() {
+    let inputs;
+    try {
+      inputs = JSON.parse(this.text.value);
+    } catch (error) {
+      setText(this.error, `That is no JSON: ${error instanceof Error ? error.message : error}`);
+      return this.text.focus();
+    }
+    if (inputs === null || typeof inputs !== "object" || Array.isArray(inputs)) {
+      setText(this.error, 'It must be an object, such as {"name": "value"}.');
+      return this.text.focus();
+    }
+    this.decide({ decision: "edited", inputs });
+  }
+
+  denied() {
+    const reason = this.reason.value.trim();
+    this.decide({ decision: "denied", ...(reason ? { reason } : {}) });
+  }
+
+  /** @param {any} answer */
+  decide(answer) {
+    if (this.isSent) return;
+    this.setSent(true);
+    setText(this.error, "");
+    this.onAnswer(answer);
+  }
+
+  /** @param {string} text why the answer was not taken */
+  refuse(text) {
+    this.setSent(false);
+    setText(this.error, text);
+  }
+
+  /** @param {boolean} isSent */
+  setSent(isSent) {
+    this.isSent = isSent;
+    for (const el of this.root.querySelectorAll("button")) {
+      setAttribute(el, "aria-disabled", String(isSent));
+    }
+    this.text.readOnly = isSent;
+    this.reason.readOnly = isSent;
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (event.key === "Enter" && event.target === this.reason && !event.isComposing) this.denied();
+    else if (event.key === "Escape" && event.target === this.text) this.setEditing(false);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

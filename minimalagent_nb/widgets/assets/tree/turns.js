@@ -1,0 +1,249 @@
+// @ts-check
+/** Model turns, the runs that they make up, and sub-agents, whose run is a branch. */
+
+import { EMPTY_RUN } from "./fold.js";
+import {
+  durationText, elapsedText, outcomeText, RUN_WORDS, tokenDetail, tokenText, wordFor,
+} from "./words.js";
+import { element, RenderedText, setAttribute, setText } from "./elements.js";
+import { Item, OPEN_RUNS, SaidItem, SHORT_TEXT, TextItem } from "./item.js";
+import { ToolItem } from "./calls.js";
+
+/**
+ * @typedef {import("./fold.js").Run} Run
+ * @typedef {import("./fold.js").Turn} Turn
+ * @typedef {import("./view.js").TreeView} TreeView
+ */
+
+const SHORT_THINKING = 400;
+
+/** A model turn: what it thought and said, and its calls. */
+class TurnItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {Turn} turn
+   *  @param {RunParts} parts those of its run */
+  constructor(view, key, level, turn, parts) {
+    super(view, key, level, "turn", { openAtFirst: true, structural: true });
+    this.turn = turn;
+    this.parts = parts;
+    this.openedFor = "";
+    /** @type {TextItem | null} */
+    this.thinking = null;
+    /** @type {SaidItem | null} */
+    this.said = null;
+    /** @type {Item[]} */
+    this.retries = [];
+    /** @type {ToolItem[]} */
+    this.tools = [];
+    this.show();
+  }
+
+  /** @param {Turn} turn */
+  update(turn) {
+    if (turn === this.turn) return;
+    this.turn = turn;
+    this.show();
+  }
+
+  show() {
+    const { turn } = this;
+    const isAnswer = turn.calls === 0;
+    setText(this.label, isAnswer ? "Answer" : `Step ${turn.number}`);
+    setText(this.note, tokenText(turn.usage));
+    setAttribute(this.note, "title", turn.calls === null ? "" : tokenDetail(turn.usage));
+    if (turn.calls === null) this.tick(this.view.now());
+    else setText(this.time, durationText(turn.duration));
+    if (this.body) this.fill();
+    else if (turn.thinking || turn.retries.length || turn.tools.length || this.says) {
+      this.makeOpenable();
+    }
+    const waiting = turn.tools.find(({ status, approval }) =>
+      status === "running" && approval?.decision === "pending");
+    if (!waiting || waiting.id === this.openedFor) return;
+    // Once for each question, so that a reader can close it still.
+    this.openedFor = waiting.id;
+    this.setOpen(true);
+  }
+
+  /** Whether its text belongs here: that of an answer stands below the tree. */
+  get says() {
+    return Boolean(this.turn.calls && this.turn.text);
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    if (this.turn.calls === null) {
+      setText(this.time, this.view.isRunning ? elapsedText(now - this.turn.started) : "");
+    }
+    for (const tool of this.tools) tool.tick(now);
+  }
+
+  /** Unlike a value's body, a turn's grows: what is there is brought up to date. */
+  fill() {
+    const { turn, view } = this;
+    const level = this.level + 1;
+    for (const { reason, attempt } of turn.retries.slice(this.retries.length)) {
+      const item = new Item(view, `${this.key}/retry/${attempt}`, level, "retry");
+      setText(item.label, `Attempt ${attempt}, because the one before broke off: ${reason}`);
+      this.place(item, this.retries.at(-1)?.root ?? null);
+      this.retries.push(item);
+    }
+    if (turn.thinking) {
+      if (!this.thinking) {
+        const open = turn.calls === null || turn.thinking.length <= SHORT_THINKING;
+        this.thinking = new TextItem(view, `${this.key}/thinking`, level, "thinking", open);
+        this.place(this.thinking, this.retries.at(-1)?.root ?? null);
+      }
+      this.thinking.update(turn.thinking);
+    } else if (this.thinking) {
+      this.thinking.root.remove();
+      this.thinking = null;
+    }
+    if (this.says) {
+      if (!this.said) {
+        this.said = new SaidItem(view, `${this.key}/said`, level);
+        this.place(this.said, this.thinking?.root ?? this.retries.at(-1)?.root ?? null);
+      }
+      this.said.update(turn);
+    }
+    turn.tools.forEach((tool, index) => {
+      if (this.tools[index]) this.tools[index].update(tool);
+      else {
+        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, level, tool, this.parts);
+        this.body?.append(this.tools[index].root);
+      }
+    });
+  }
+
+  /** @param {Item} item @param {Element | null} after null for the first place */
+  place(item, after) {
+    if (after) after.after(item.root);
+    else this.body?.prepend(item.root);
+  }
+}
+
+/** What a run consists of below its head: turns, answer, how it came out, notices. */
+export class RunParts {
+  /** @param {TreeView} view @param {HTMLElement} tree where the turns go @param {string} key
+   *  @param {number} level @param {number} depth of sub-agents around it */
+  constructor(view, tree, key, level, depth) {
+    this.view = view;
+    this.tree = tree;
+    this.key = key;
+    this.level = level;
+    this.depth = depth;
+    this.runId = "";
+    /** @type {TurnItem[]} */
+    this.turns = [];
+    this.answer = new RenderedText("ma-answer ma-rendered");
+    this.outcome = element("div", "ma-outcome");
+    this.error = element("div", "ma-error");
+    this.notices = element("div", "ma-notices");
+    this.roots = [tree, this.answer.root, this.outcome, this.error, this.notices];
+  }
+
+  /** @param {Run} run */
+  draw(run) {
+    this.runId = run.id;
+    run.turns.forEach((turn, index) => {
+      if (this.turns[index]) this.turns[index].update(turn);
+      else this.addTurn(turn, index);
+    });
+    while (this.turns.length > run.turns.length) this.turns.pop()?.root.remove();
+    this.drawAnswer(run);
+    for (const { kind, text } of run.notices.slice(this.notices.childElementCount)) {
+      const notice = element("div", "ma-notice", text);
+      notice.setAttribute("data-kind", String(kind));
+      this.notices.append(notice);
+    }
+  }
+
+  /** @param {Turn} turn @param {number} index */
+  addTurn(turn, index) {
+    const item = new TurnItem(this.view, `${this.key}turn/${index}`, this.level, turn, this);
+    this.turns.push(item);
+    this.tree.append(item.root);
+    if (index === 0 && this.level === 1) item.root.tabIndex = 0;
+  }
+
+  /** The branch of a sub-agent's run. @param {string} key @param {number} level */
+  newBranch(key, level) {
+    return new AgentItem(this.view, key, level, this.depth + 1);
+  }
+
+  /** @param {Run} run */
+  drawAnswer(run) {
+    const turn = run.turns.at(-1);
+    if (run.status === "failed") this.answer.update(null, "");
+    else if (run.response) this.answer.update(run.nodes, run.response);
+    else if (turn && !turn.calls) this.answer.update(turn.nodes, turn.text);
+    else this.answer.update(null, "");
+    setText(this.outcome, outcomeText(run));
+    setText(this.error, run.error ?? "");
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    this.turns.at(-1)?.tick(now);
+  }
+}
+
+/** The run of a sub-agent: a branch that looks as the tree does. */
+export class AgentItem extends Item {
+  /** @param {TreeView} view @param {string} key @param {number} level @param {number} depth */
+  constructor(view, key, level, depth) {
+    super(view, key, level, "agent", { openAtFirst: depth <= OPEN_RUNS, structural: true });
+    this.depth = depth;
+    this.run = EMPTY_RUN;
+    this.isOver = false;
+    this.query = element("div", "ma-line ma-asked");
+    this.row.after(this.query);
+    this.figures = element("span", "ma-figures");
+    this.word = element("span", "ma-status");
+    this.note.append(this.figures, this.word);
+    /** @type {RunParts | null} */
+    this.parts = null;
+  }
+
+  /** @param {Run} run @param {boolean} isOver whether the call is: then nothing more comes */
+  update(run, isOver) {
+    if (run === this.run && isOver === this.isOver) return;
+    this.isOver = isOver;
+    // The call asked another time: the branch is of the newest run.
+    if (this.parts && run.started !== this.run.started) this.clear();
+    this.run = run;
+    setText(this.label, run.agent.slice(0, 200) || "Sub-agent");
+    setText(this.query, run.query.slice(0, SHORT_TEXT));
+    const isLeft = run.status === "running" && isOver;
+    setAttribute(this.root, "data-status", isLeft ? "left" : String(run.status));
+    const tokens = tokenText(run.usage);
+    setText(this.figures, tokens && `${tokens} · `);
+    setText(this.word, isLeft ? "Not finished" : wordFor(RUN_WORDS, run.status));
+    setAttribute(this.note, "title", tokens ? tokenDetail(run.usage) : "");
+    if (run.status === "running") this.tick(this.view.now());
+    else setText(this.time, durationText(run.duration));
+    if (this.body) this.fill();
+    this.makeOpenable();
+  }
+
+  clear() {
+    this.body?.replaceChildren();
+    this.parts = null;
+  }
+
+  fill() {
+    if (!this.parts) {
+      this.parts = new RunParts(
+        this.view, element("div", "ma-steps"), `${this.key}/`, this.level + 1, this.depth);
+      this.body?.append(...this.parts.roots);
+    }
+    this.parts.draw(this.run);
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    this.parts?.tick(now);
+    if (this.run.status !== "running") return;
+    const isRunning = this.view.isRunning && !this.isOver;
+    setText(this.time, isRunning ? elapsedText(now - this.run.started) : "");
+  }
+}

@@ -1,0 +1,259 @@
+// @ts-check
+/** The tree as a whole: its head, its keys, and what a reader opened and closed. */
+
+import { EMPTY_RUN } from "./fold.js";
+import {
+  countText, durationText, elapsedText, RUN_WORDS, tokenDetail, tokenText, wordFor,
+} from "./words.js";
+import { button, element, setAttribute, setHidden, setText } from "./elements.js";
+import { RunParts } from "./turns.js";
+
+/**
+ * @typedef {import("./fold.js").Run} Run
+ * @typedef {import("./item.js").Item} Item
+ * @typedef {import("./calls.js").ToolItem} ToolItem
+ */
+
+/**
+ * What a reader opened and closed, kept apart from any view: shown again, the run
+ * looks as it was left.
+ * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null,
+ *   stopping: {run: string, note: string} | null, asked: Set<string>,
+ *   refused: Map<string, string>}} Memory `asked` are calls, as run and call on two lines
+ *
+ * How a view reaches whoever runs what it shows.
+ * @typedef {{stop: (run: string) => void, decide: (answer: any) => void}} Talk
+ */
+
+/** @returns {Memory} */
+export function newMemory() {
+  return {
+    open: new Map(), whole: new Set(), all: null, stopping: null, asked: new Set(),
+    refused: new Map(),
+  };
+}
+
+export class TreeView {
+  /** @param {HTMLElement} root @param {Run} state @param {Memory} memory
+   *  @param {Talk | null} talk null where nobody listens */
+  constructor(root, state, memory, talk) {
+    this.root = root;
+    this.state = state;
+    this.memory = memory;
+    this.talk = talk;
+    /** @type {WeakMap<Element, Item>} */
+    this.items = new WeakMap();
+    /** @type {Set<ToolItem>} */
+    this.waiting = new Set();
+    this.heard = performance.now();
+    this.frame = 0;
+    this.timer = 0;
+    this.query = element("div", "ma-query");
+    this.status = element("span", "ma-status");
+    this.figures = element("span", "ma-figures");
+    this.stop = button("Stop", () => {
+      if (!this.stopping) this.talk?.stop(this.state.id);
+    });
+    this.stop.classList.add("ma-stop");
+    this.tree = element("div", "ma-tree");
+    this.parts = new RunParts(this, this.tree, "", 1, 0);
+    this.build();
+    this.draw();
+  }
+
+  get isRunning() {
+    return this.state.status === "running";
+  }
+
+  /** What there is to say of a stop that was asked for. */
+  get stopping() {
+    const { state, memory } = this;
+    const isMeant = this.isRunning && memory.stopping?.run === state.id;
+    return isMeant ? memory.stopping?.note : undefined;
+  }
+
+  /** The kernel's clock in seconds, as far as it can be known here. */
+  now() {
+    return this.state.at + (performance.now() - this.heard) / 1000;
+  }
+
+  /** Whether the item should be open: as the reader left it, else as it begins. @param {Item} item */
+  recall(item) {
+    const general = item.structural ? this.memory.all : null;
+    return this.memory.open.get(item.key) ?? general ?? item.openAtFirst;
+  }
+
+  /** @param {Run} state */
+  update(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.heard = performance.now();
+    this.refresh();
+  }
+
+  /** Draw at the next frame. */
+  refresh() {
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.frame);
+    clearInterval(this.timer);
+    this.root.replaceChildren();
+  }
+
+  build() {
+    const buttons = element("div", "ma-buttons");
+    buttons.append(
+      this.stop, button("Expand all", () => this.setAll(true)),
+      button("Collapse all", () => this.setAll(false)),
+    );
+    const head = element("div", "ma-head");
+    head.append(this.query, buttons);
+    const meta = element("div", "ma-meta");
+    this.status.setAttribute("role", "status");
+    meta.append(this.status, this.figures);
+    this.tree.setAttribute("role", "tree");
+    this.tree.setAttribute("aria-label", "Steps of the run");
+    this.tree.addEventListener("click", (event) => this.onClick(event));
+    this.tree.addEventListener("keydown", (event) => this.onKey(event));
+    this.tree.addEventListener("focusin", (event) => this.onFocus(event));
+    this.root.classList.add("ma-run");
+    this.root.replaceChildren(head, meta, ...this.parts.roots);
+  }
+
+  draw() {
+    this.frame = 0;
+    const { state } = this;
+    setText(this.query, state.query);
+    this.drawMeta();
+    this.parts.draw(state);
+    for (const item of this.waiting) item.drawQuestion();
+    this.keepTime();
+  }
+
+  drawMeta() {
+    const { state } = this;
+    const calls = state.turns.reduce((sum, turn) => sum + turn.tools.length, 0);
+    const steps = state.turns.filter((turn) => turn.calls).length;
+    const open = state.turns.some((turn) => turn.calls === null);
+    const time = this.isRunning
+      ? elapsedText(this.now() - state.started) : durationText(state.duration);
+    const parts = [
+      this.isRunning && open ? `step ${steps + 1}` : steps ? countText(steps, "step") : "",
+      calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
+    ];
+    setAttribute(this.root, "data-status", state.status);
+    const asks = this.isRunning && this.talk && this.memory.asked.size;
+    setText(this.status, this.stopping ??
+      (asks ? "Waits for your approval" : wordFor(RUN_WORDS, state.status)));
+    setHidden(this.stop, !(this.talk && this.isRunning && state.id));
+    setAttribute(this.stop, "aria-disabled", String(this.stopping !== undefined));
+    setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
+    setAttribute(this.figures, "title", tokenDetail(state.usage));
+  }
+
+  /** While the run goes on its times are counted here, once a second. */
+  keepTime() {
+    if (this.isRunning && !this.timer) {
+      this.timer = window.setInterval(() => this.tick(), 1000);
+    } else if (!this.isRunning) {
+      clearInterval(this.timer);
+      this.timer = 0;
+      this.tick();
+    }
+  }
+
+  tick() {
+    this.parts.tick(this.now());
+    if (this.isRunning) this.drawMeta();
+  }
+
+  /** @param {boolean} open */
+  setAll(open) {
+    this.memory.all = open;
+    this.memory.open.clear();
+    // A body that opens may bring more items with it: those follow memory.all.
+    for (const item of this.visible(true)) if (item.structural) item.setOpen(open);
+  }
+
+  /** @param {Item} item @param {boolean} open */
+  choose(item, open) {
+    if (!item.opens) return;
+    this.memory.open.set(item.key, open);
+    item.setOpen(open);
+  }
+
+  /** The items in the order of the page. @param {boolean} [hidden] also those in closed bodies */
+  visible(hidden = false) {
+    const all = [...this.tree.querySelectorAll("[role=treeitem]")];
+    const shown = hidden ? all : all.filter((el) => !el.closest("[hidden]"));
+    return shown.map((el) => /** @type {Item} */ (this.items.get(el)));
+  }
+
+  /** @param {Event} event */
+  itemOf(event) {
+    const el = event.target instanceof Element ? event.target.closest("[role=treeitem]") : null;
+    return el ? this.items.get(el) : undefined;
+  }
+
+  /** @param {MouseEvent} event */
+  onClick(event) {
+    const target = /** @type {Element} */ (event.target);
+    const isSelecting = !document.getSelection()?.isCollapsed;
+    if (isSelecting || target.closest("a, button") || !target.closest(".ma-row")) return;
+    const item = this.itemOf(event);
+    if (item) this.choose(item, !item.isOpen);
+  }
+
+  /** The item with the focus is the one that Tab comes back to. @param {FocusEvent} event */
+  onFocus(event) {
+    const item = this.itemOf(event);
+    if (!item) return;
+    for (const el of this.tree.querySelectorAll("[role=treeitem][tabindex='0']")) {
+      /** @type {HTMLElement} */ (el).tabIndex = -1;
+    }
+    item.root.tabIndex = 0;
+  }
+
+  /** The keys of a tree, by the ARIA Authoring Practices. @param {KeyboardEvent} event */
+  onKey(event) {
+    const item = this.itemOf(event);
+    const isElsewhere = !item || event.target !== item.root;
+    if (isElsewhere || event.ctrlKey || event.altKey || event.metaKey) return;
+    const items = this.visible();
+    const at = items.indexOf(item);
+    const around = item.root.parentElement?.closest("[role=treeitem]");
+    const parent = around ? this.items.get(around) : undefined;
+    /** @type {Record<string, () => Item | undefined | void>} */
+    const keys = {
+      ArrowDown: () => items[at + 1],
+      ArrowUp: () => items[at - 1],
+      Home: () => items[0],
+      End: () => items.at(-1),
+      ArrowRight: () => item.isOpen ? items[at + 1] : this.choose(item, true),
+      ArrowLeft: () => item.isOpen ? this.choose(item, false) : parent,
+      Enter: () => this.choose(item, !item.isOpen),
+      " ": () => this.choose(item, !item.isOpen),
+    };
+    if (!Object.hasOwn(keys, event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    keys[event.key]()?.root.focus();
+  }
+}
+
+/**
+ * Show a run in an element.
+ * @param {HTMLElement} root
+ * @param {{state?: Run, memory?: Memory, talk?: Talk | null}} [options]
+ * @returns {{update: (state: Run) => void, refresh: () => void, destroy: () => void}}
+ */
+export function mountTree(root, { state = EMPTY_RUN, memory = newMemory(), talk = null } = {}) {
+  const view = new TreeView(root, state, memory, talk);
+  return {
+    update: (next) => view.update(next),
+    refresh: () => view.refresh(),
+    destroy: () => view.destroy(),
+  };
+}

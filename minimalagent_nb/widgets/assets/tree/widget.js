@@ -1,0 +1,111 @@
+// @ts-check
+/**
+ * The tree as a widget: the thin adapter between a model of anywidget and the views.
+ *
+ * The tree is plain modules without Jupyter in them; only this file knows a kernel. A widget
+ * cannot load modules beside its own, so component.py joins them: each imports names only
+ * from files beside it, and no two files define one name. Everything of a model or tool
+ * reaches the page as text: there is no way from data to HTML in any of them.
+ */
+
+import { EMPTY_RUN, receive } from "./fold.js";
+import { mountTree, newMemory } from "./view.js";
+
+/**
+ * @typedef {import("./fold.js").Feed} Feed
+ * @typedef {import("./view.js").Talk} Talk
+ */
+
+const PATIENCE = 400; // ms that the kernel has to answer
+
+/** Interrupt the kernel, where the page can. @param {any} model @returns {Promise<boolean>} */
+async function interrupt(model) {
+  const kernel = model.get("by_interrupt") ? model.widget_manager?.kernel : null;
+  if (typeof kernel?.interrupt !== "function") return false;
+  try {
+    await kernel.interrupt();
+    return true;
+  } catch {
+    return false; // which is said to the reader
+  }
+}
+
+/** The widget of one model: its views share what is known and what was opened. */
+export default function widget() {
+  /** @type {Feed} */
+  let feed = { rev: 0, state: EMPTY_RUN };
+  let isAsking = false;
+  let isHeard = false;
+  const memory = newMemory();
+  /** @type {any} */
+  let model = null;
+  /** @type {Set<ReturnType<typeof mountTree>>} */
+  const views = new Set();
+
+  /** @param {string} run @param {string} note */
+  function noteStop(run, note) {
+    memory.stopping = { run, note };
+    for (const view of views) view.refresh();
+  }
+
+  /** @type {Talk} */
+  const talk = {
+    stop(run) {
+      isHeard = false;
+      noteStop(run, "Stopping…");
+      model.send({ type: "stop", run });
+      setTimeout(async () => {
+        const isOver = feed.state.id !== run || feed.state.status !== "running";
+        if (isHeard || isOver || await interrupt(model)) return;
+        noteStop(run, "Stops as soon as the kernel is free");
+      }, PATIENCE);
+    },
+    decide(answer) {
+      model.send({ type: "approval", ...answer });
+    },
+  };
+
+  /** @param {any} message */
+  function take(message) {
+    if (message?.type === "stopping") {
+      isHeard = true;
+      noteStop(String(message.run), "Stopping…");
+      return;
+    }
+    if (message?.type === "asking" || message?.type === "refused") {
+      if (message.type === "refused") {
+        memory.refused.set(`${message.run}\n${message.call}`, String(message.text));
+      } else {
+        memory.asked = new Set(message.calls.map((/** @type {string[]} */ call) => call.join("\n")));
+      }
+      for (const view of views) view.refresh();
+      return;
+    }
+    const { feed: next, missing } = receive(feed, message);
+    if (missing && !isAsking) model.send({ type: "resync", have: feed.rev });
+    isAsking = missing;
+    feed = next;
+    for (const view of views) view.update(feed.state);
+  }
+
+  return {
+    /** @param {{model: any}} context */
+    initialize(context) {
+      model = context.model;
+      model.on("msg:custom", take);
+      take(model.get("snap"));
+      // That this is heard tells the kernel that it can ask here.
+      model.send({ type: "here" });
+      return () => model.off("msg:custom", take);
+    },
+    /** @param {{el: HTMLElement}} context */
+    render({ el }) {
+      const view = mountTree(el, { state: feed.state, memory, talk });
+      views.add(view);
+      return () => {
+        views.delete(view);
+        view.destroy();
+      };
+    },
+  };
+}
