@@ -1,15 +1,19 @@
-"""What was run in this kernel: cells, their outputs, the last error. Imports errors only.
+"""What was run in this kernel: cells, their outputs, the last error.
+
+Imports errors, and tools late.
 
 IPython keeps the source of every cell and the value of its last expression; since
-IPython 9 also what it printed and displayed.
+IPython 9 also what it printed, and in a terminal what it displayed.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +27,29 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @dataclass(frozen=True)
 class Cell:
-    """One executed cell: its number as in ``In [n]``, its source, what came out as text."""
+    """One executed cell: its number as in ``In [n]``, its source, what came out.
+
+    Attributes:
+        output: as text.
+        images: PNG and JPEG files that it displayed.
+    """
 
     number: int
     source: str
     output: str = ""
+    images: tuple[bytes, ...] = ()
 
     def text(self) -> str:
         """The cell as a model reads it."""
         out = f"\nOutput:\n{self.output}" if self.output else ""
         return f"In [{self.number}]:\n{self.source.rstrip()}{out}"
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """The images as content blocks for a model."""
+        from minimalagent_nb.tools import render
+
+        content = [block for image in self.images for block in render(image).content]
+        return [block for block in content if "image" in block]
 
 
 def parse_ranges(text: str) -> list[tuple[int, int]]:
@@ -60,7 +77,7 @@ def cells_of(shell: Any, ranges: Iterable[tuple[int, int]]) -> list[Cell]:
     newest = shell.execution_count - 1  # the cell that asks has the number after it
     for first, last in ranges:
         numbers = range(max(first, 1), min(last, newest) + 1)
-        here = [Cell(n, _raw(shell, n), _output(shell, n)) for n in numbers]
+        here = [_cell(shell, n) for n in numbers]
         here = [cell for cell in here if cell.source.strip()]
         if not here:
             which = "No cell " if first == last else f"No cell between In [{first}] and "
@@ -80,7 +97,7 @@ def last_cell(shell: Any) -> Cell:
     for number in range(shell.execution_count - 1, 0, -1):
         source = _raw(shell, number)
         if source.strip() and not _OWN.match(source):
-            return Cell(number, source, _output(shell, number))
+            return _cell(shell, number)
     raise ConfigurationError("--last: no other cell was run in this kernel yet.")
 
 
@@ -119,11 +136,15 @@ def _failed_cell(shell: Any) -> Cell | None:
     for number in sorted(failed, reverse=True):
         source = _raw(shell, number)
         if source.strip() and not _OWN.match(source):
-            return Cell(number, source, _output(shell, number))
+            return _cell(shell, number)
     try:
         return last_cell(shell)
     except ConfigurationError:
         return None
+
+
+def _cell(shell: Any, number: int) -> Cell:
+    return Cell(number, _raw(shell, number), _output(shell, number), _images(shell, number))
 
 
 def _raw(shell: Any, number: int) -> str:
@@ -133,14 +154,39 @@ def _raw(shell: Any, number: int) -> str:
 
 
 def _output(shell: Any, number: int) -> str:
-    """What a cell printed and displayed, as text."""
-    kept = getattr(shell.history_manager, "outputs", None)
-    if kept is None:
-        value = shell.user_ns.get("Out", {}).get(number)
-        return "" if value is None else repr(value)
-    parts = []
-    for output in kept.get(number, ()):
-        bundle = output.bundle
-        text = bundle.get("stream", bundle.get("text/plain", ""))
-        parts.append("".join(text) if isinstance(text, list) else str(text))
+    """What a cell printed and displayed, as text, and how it failed."""
+    kept = _bundles(shell, number)
+    parts = [_joined(bundle.get("stream", bundle.get("text/plain", ""))) for bundle in kept]
+    failed = (getattr(shell.history_manager, "exceptions", None) or {}).get(number)
+    if failed:
+        parts.append(f"{failed.get('ename')}: {failed.get('evalue')}")
     return _ANSI.sub("", "\n".join(part.rstrip() for part in parts if part)).strip()
+
+
+def _images(shell: Any, number: int) -> tuple[bytes, ...]:
+    """The pictures that a cell displayed."""
+    found: list[bytes] = []
+    for bundle in _bundles(shell, number):
+        data = bundle.get("image/png") or bundle.get("image/jpeg")
+        with contextlib.suppress(ValueError, TypeError):  # whatever was displayed as a picture
+            if data:
+                found.append(data if isinstance(data, bytes) else base64.b64decode(_joined(data)))
+    return tuple(found)
+
+
+def _bundles(shell: Any, number: int) -> list[Mapping[str, Any]]:
+    """What came out of a cell: what IPython has kept, and in a kernel what we have seen."""
+    outputs = getattr(shell.history_manager, "outputs", None)
+    if outputs is None:
+        value = shell.user_ns.get("Out", {}).get(number)
+        kept: list[Mapping[str, Any]] = [] if value is None else [{"text/plain": repr(value)}]
+        displayed = False
+    else:
+        kept = [output.bundle for output in outputs.get(number, ())]
+        displayed = any(o.output_type == "display_data" for o in outputs.get(number, ()))
+    magics = shell.magics_manager.registry.get("AgentMagics")
+    return kept if displayed or magics is None else [*kept, *magics.shown.by(number)]
+
+
+def _joined(text: Any) -> str:
+    return "".join(text) if isinstance(text, list) else str(text)

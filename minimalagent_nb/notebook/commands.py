@@ -18,6 +18,7 @@ from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.options import usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.state import Workbench
+from minimalagent_nb.notebook.withheld import Withheld
 
 if TYPE_CHECKING:
     from minimalagent_nb.config import Settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "Commands", "find_command"]
 
+_CONFIG = "%config AgentMagics"
 _SHOWN = 100
 """Interactions that the history shows at most."""
 
@@ -112,7 +114,9 @@ class Commands:
         bench: Workbench,
         settings: Callable[[], Settings],
         choose_model: Callable[[str], None],
+        approver: Callable[[], str | None],
     ) -> None:
+        self._approver = approver
         self._shell = shell
         self._bench = bench
         self._settings = settings
@@ -139,6 +143,7 @@ class Commands:
             ["memory", memory],
             ["session", bench.session_id],
             ["tools", tools or "none yet: put @tool above a function"],
+            *([["approval", _policy_line(policy)]] if (policy := self._approver()) else []),
             *(["running", _run_line(run)] for run in bench.runs.active),
         ]
         return Table("minimalagent_nb", ["", ""], rows, note=note)
@@ -162,7 +167,8 @@ class Commands:
         if words in (("+notebook",), ("-notebook",)):
             from minimalagent_nb.notebook.notebook_tools import notebook_tools
 
-            self._bench.notebook_tools = notebook_tools(self._shell) if words[0][0] == "+" else []
+            made = notebook_tools(self._shell, self._withhold) if words[0][0] == "+" else []
+            self._bench.notebook_tools = made
             words = ()
         if words:
             return self._tool(words[0])
@@ -174,6 +180,9 @@ class Commands:
         if not rows:
             note = "No tools yet: put @tool above a function and run its cell."
         return Table("Tools of this notebook", ["name", "arguments", "description"], rows, note)
+
+    def _withhold(self, value: Any) -> Any:
+        return Withheld(self._settings().redact).value(value)
 
     def _tool(self, name: str) -> None:
         (tool,) = self._bench.tools((name,))
@@ -276,7 +285,8 @@ class Commands:
             name="fix",
             show_reasoning=False,
         )
-        mending = ask_for_mending(agent, failure, settings.context_budget)
+        withheld = Withheld(settings.redact)
+        mending = ask_for_mending(agent, failure, settings.context_budget, withheld)
         self._bench.last_reasoning = mending.reasoning
         self._shell.set_next_input(mending.code)
         return mending
@@ -302,6 +312,8 @@ class Commands:
             for field in fields(settings)
             if field.name in settings.sources
         ]
+        policy = self._approver()
+        rows.append(["approver", policy or "not set", _CONFIG if policy else "default"])
         note = "Change one: %config AgentMagics.max_steps = 30, or [tool.minimalagent_nb] in a \
 pyproject.toml"
         return Table("Settings", ["setting", "value", "from"], rows, note)
@@ -335,6 +347,15 @@ pyproject.toml"
 
 def _shown(value: Any) -> str:
     return "not set" if value in (None, "", ()) else str(value)
+
+
+def _policy_line(policy: str) -> str:
+    """What becomes of calls that must be allowed."""
+    words = {
+        "always": "always: no call is asked about",
+        "never": "never: calls that ask are denied",
+    }
+    return words.get(policy, f"decided by {policy}")
 
 
 def _run_line(run: AgentRun) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Described", "describe"]
+__all__ = ["Described", "describe", "kind_of"]
 
 _COLUMNS = 40
 """Columns of a table that are described one by one."""
@@ -53,6 +53,28 @@ def describe(name: str, value: Any, budget: int = 6_000) -> Described:
     if len(text) > budget:
         text = f"{text[:budget]}\n[cut: {budget:,} of {len(text):,} characters]"
     return Described(name, kind, text, blocks)
+
+
+def kind_of(value: Any) -> str:
+    """Type and size in a few words, of any value: never raises, and looks at no contents."""
+    name = type(value).__name__
+    try:
+        if inspect.ismodule(value):
+            return "module"
+        if inspect.isclass(value):
+            return "class"
+        if inspect.isroutine(value):
+            return "function"
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, tuple):
+            if len(shape) == 1 and hasattr(value, "head"):
+                return f"{name} of {shape[0]:,}"
+            return f"{name} {' x '.join(f'{size:,}' for size in shape)}".rstrip()
+        if isinstance(value, (str, bytes)):
+            return f"{name} of {len(value):,} characters"
+        return f"{name} of {len(value):,}" if isinstance(value, Collection) else name
+    except Exception:  # noqa: BLE001 - methods of any object may raise anything
+        return name
 
 
 def _described(value: Any) -> tuple[str, str, list[dict[str, Any]]]:

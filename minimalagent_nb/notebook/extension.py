@@ -122,6 +122,7 @@ def load(shell: Any) -> None:
     magics.mender = mender(shell)
     shell.input_transformers_cleanup.insert(0, magics.mender)
     shell.set_hook("complete_command", magics.completion, re_key=_COMPLETED)
+    magics.shown.begin()
     shorten_errors(shell)
 
 

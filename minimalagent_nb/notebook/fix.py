@@ -13,6 +13,7 @@ from typing import Any
 
 from minimalagent_nb.errors import OutputValidationError
 from minimalagent_nb.notebook.cells import Failure
+from minimalagent_nb.notebook.withheld import Withheld
 
 __all__ = ["Mended", "Mending", "ask_for_mending"]
 
@@ -32,18 +33,19 @@ class Mended:
     code: str
 
 
-def ask_for_mending(agent: Any, failure: Failure, budget: int) -> Mending:
+def ask_for_mending(agent: Any, failure: Failure, budget: int, withheld: Withheld) -> Mending:
     """Ask a model to mend the cell that failed.
 
     Args:
         agent: an agent without tools that shows nothing: what there is to see is the result.
         budget: characters of the cell and the traceback; the end says most.
+        withheld: takes secrets out of them, and puts those of the cell back into the new one.
 
     Raises:
         AgentError: the model failed, or gave no code.
     """
     agent.system_prompt = _SYSTEM
-    text = failure.text()
+    text = withheld.text(failure.text())
     if len(text) > budget:
         text = f"[cut: the last {budget:,} of {len(text):,} characters]\n{text[-budget:]}"
     try:
@@ -56,7 +58,8 @@ def ask_for_mending(agent: Any, failure: Failure, budget: int) -> Mending:
         failed.reasoning = error.reasoning
         raise failed from error
     before = failure.cell.source if failure.cell else ""
-    return Mending(result.output.explanation, before, result.output.code, result.reasoning)
+    code = withheld.put_back(result.output.code, before)
+    return Mending(result.output.explanation, before, code, result.reasoning)
 
 
 @dataclass(frozen=True)

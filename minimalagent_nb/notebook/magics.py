@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import (
@@ -27,8 +27,10 @@ from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
 from minimalagent_nb.notebook.sent import blocks_of, gather, page
+from minimalagent_nb.notebook.shown import Shown
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.tool_cell import define_tool
+from minimalagent_nb.notebook.withheld import Withheld
 
 if TYPE_CHECKING:
     import asyncio
@@ -91,15 +93,26 @@ class AgentMagics(Magics):
 %config wants braces doubled: 'x{{3}}'.",
     ).tag(config=True)
 
+    # Not a setting of files and environment: a policy that allows stands where its notebook's
+    # reader sees it.
+    approver = _setting(
+        Unicode,
+        'Who allows calls that ask: "always", "never", or a variable that holds a function \
+(minimalagent_nb.approval). Not set: you are asked.',
+    )
+
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.bench = Workbench(shell.user_ns)
+        self.shown = Shown(shell)
         # The input transformer, and what was called so before, by kind and name of magic:
         # unloading takes the one out and puts the other back.
         self.mender: Any = None
         self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
-        self.commands = Commands(shell, self.bench, self._settings, self._choose_model)
+        self.commands = Commands(
+            shell, self.bench, self._settings, self._choose_model, lambda: self.approver
+        )
         self.completion = Completion(self.bench, self._settings)
 
     @no_var_expand
@@ -175,25 +188,27 @@ class AgentMagics(Magics):
 
     def _question(self, prompt: str, options: Options) -> _Question | None:
         settings = self._settings(options)
+        withheld = Withheld(settings.redact)
         if not options.raw:
             prompt = expand(
                 prompt,
                 self.shell.user_ns,
                 hidden=self.shell.user_ns_hidden,
                 budget=settings.context_budget,
+                withhold=withheld.text,
             )
-        agent = self.bench.agent(settings, options)
+        agent = self.bench.agent(settings, options, self.approver)
         if options.session is None and options.agent is None:
             self._offer_to_resume(settings)
         elif options.agent is None and not options.background:
             # One in the background leaves the notebook in its own conversation.
             self.bench.start_session(options.session)
         session = options.session or self.bench.session_id
-        parts = gather(self.shell, options, settings.context_budget)
+        parts = gather(self.shell, options, settings.context_budget, withheld)
         context, wanted = blocks_of(parts), self._type(options.type)
         if options.dry_run:
             recorded = agent.begin(prompt, session, context=context, output_type=wanted)
-            print(page(recorded.run.preview(), parts, agent.model.name))  # noqa: T201 - asked for
+            print(page(recorded.run.preview(), parts, agent.model.name, withheld))  # noqa: T201 - asked for
             return None
         quiet = options.quiet or not settings.show_reasoning
         return _Question(agent, prompt, session, wanted, context, options, quiet)
@@ -293,7 +308,7 @@ class AgentMagics(Magics):
         return make_view(later=background)
 
     def _settings(self, options: Options | None = None) -> Settings:
-        names = self.trait_names(config=True)
+        names = [field.name for field in fields(Settings) if field.name != "sources"]
         return self.bench.settings({name: getattr(self, name) for name in names}, options)
 
     def _choose_model(self, model_id: str) -> None:
@@ -306,4 +321,5 @@ class AgentMagics(Magics):
 
     def close(self) -> None:
         """Let go of what was opened, when the extension is unloaded."""
+        self.shown.end()
         self.bench.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
@@ -14,7 +14,12 @@ _REFERENCE = re.compile(r"\{\{([^\W\d]\w*)\}\}|\{([^\W\d]\w*)\}")
 
 
 def expand(
-    prompt: str, namespace: Mapping[str, Any], *, hidden: Container[str] = (), budget: int = 20_000
+    prompt: str,
+    namespace: Mapping[str, Any],
+    *,
+    hidden: Container[str] = (),
+    budget: int = 20_000,
+    withhold: Callable[[str], str] = str,
 ) -> str:
     """The prompt with each ``{name}`` of a variable replaced by ``str()`` of its value.
 
@@ -24,6 +29,7 @@ def expand(
 
     Args:
         hidden: names in the namespace that are not the user's own.
+        withhold: takes out of a value what a model is not to see.
 
     Raises:
         ConfigurationError: a value has no text, because its ``__str__`` raises.
@@ -36,7 +42,7 @@ def expand(
             return match.group(0)
         if doubled:
             return "{" + name + "}"
-        text = _text(name, namespace[name])
+        text = withhold(_text(name, namespace[name]))
         if len(text) <= budget:
             return text
         return f"{text[:budget]}\n[cut: {budget:,} of {len(text):,} characters of {name}]"

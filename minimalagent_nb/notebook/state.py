@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from minimalagent_nb.sessions import SessionLog
     from minimalagent_nb.tools import Toolbox
 
-__all__ = ["MODEL_WORDS", "Workbench"]
+__all__ = ["MODEL_WORDS", "POLICIES", "Workbench"]
+
+POLICIES = ("always", "never")
+"""Policies for calls that must be allowed; any other word is a variable."""
 
 MODEL_WORDS = frozenset({"demo"})
 """Models that are chosen by one plain word; any other plain word is a variable."""
@@ -67,8 +70,11 @@ class Workbench:
         toolbox = Toolbox([*self.notebook_tools, *tools_in(self.namespace)])
         return toolbox if patterns is None else toolbox.select(patterns)
 
-    def agent(self, settings: Settings, options: Options) -> Agent:
+    def agent(self, settings: Settings, options: Options, policy: str | None = None) -> Agent:
         """The agent for one run.
+
+        Args:
+            policy: who decides on calls that must be allowed; None for the user.
 
         Raises:
             ConfigurationError: the options or settings do not go together.
@@ -86,6 +92,7 @@ class Workbench:
             real_time_reasoning=settings.real_time_reasoning,
             model=self.model(settings),
             memory=self.log(settings),
+            approver=self.approver(policy),
         )
 
     def model(self, settings: Settings) -> Model:
@@ -105,6 +112,24 @@ class Workbench:
         if key not in self._models:
             self._models[key] = find_model(settings.model, region=settings.bedrock_region)
         return self._models[key]
+
+    def approver(self, policy: str | None) -> Any:
+        """What decides on calls that must be allowed: a word, or the function of that name.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        if not policy or policy in POLICIES:
+            return policy or None
+        value = self.namespace.get(policy)
+        if not callable(value):
+            what = f"holds {type(value).__name__}" if value is not None else "is not defined"
+            raise ConfigurationError(
+                f"%config AgentMagics.approver = {policy!r} is neither 'always' nor 'never', and "
+                f"a variable of that name {what}. Name a function of a request and a stop flag "
+                "that returns an Approval (see minimalagent_nb.approval)."
+            )
+        return value
 
     def log(self, settings: Settings) -> SessionLog | None:
         """The session log that the settings name, opened once a kernel; None for no memory."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError, ToolDefinitionError
 
-__all__ = ["define_tool"]
+__all__ = ["cached_name", "define_tool"]
 
 _FORM = '%%tool name(parameter: type, ...) with a """docstring""" and the code below'
 _OPTION = re.compile(r"\s*--(approve|main-thread|timeout(?:[ =]([0-9.]+))?)(?=\s)")
@@ -42,7 +42,7 @@ def define_tool(shell: Any, line: str, cell: str) -> Callable[..., Any]:
     for statement in body:
         ast.increment_lineno(statement, 1)
     function = _function(head, body)
-    name = _cached(shell, source)
+    name = cached_name(shell, source)
     module = ast.fix_missing_locations(ast.Module(body=[function], type_ignores=[]))
     # The names of the cell are the function's own; those of the notebook it can read.
     exec(compile(module, name, "exec", dont_inherit=True), shell.user_ns)  # noqa: S102 - the user's own cell
@@ -112,9 +112,9 @@ def _is_text(statement: ast.Expr) -> bool:
     return isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
 
 
-def _cached(shell: Any, source: str) -> str:
-    """A file name under which tracebacks find the cell."""
+def cached_name(shell: Any, source: str, otherwise: str = "<tool>") -> str:
+    """A file name under which tracebacks find the code."""
     try:
         return str(shell.compile.cache(source, shell.execution_count))
     except TypeError:  # IPython 7 has other parameters
-        return "<tool>"
+        return otherwise

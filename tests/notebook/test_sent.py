@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,14 @@ def test_what_is_not_there_is_said(
     assert model.requests == []
 
 
+def test_a_cell_that_failed_says_so(shell: Any) -> None:
+    prepare(shell, "['ok']")
+    cell(shell, "print('before'); 1 / 0")
+    cell(shell, "%%agent --cells 1\nWhy?")
+    if hasattr(shell.history_manager, "exceptions"):
+        assert sent(shell)[0].endswith("before\nZeroDivisionError: division by zero")
+
+
 def test_the_last_error_with_its_cell(shell: Any) -> None:
     prepare(shell, "['ok']")
     cell(shell, "def half(n):\n    return n / 0")
@@ -232,3 +241,82 @@ def test_a_dry_run_shows_everything_and_sends_nothing(shell: Any, capsys: Any) -
         assert expected in shown
     run(shell, "%agent reasoning")
     assert "Earlier question." in capsys.readouterr().out, "and leaves no trace"
+
+
+SECRET = "q9w8e7r6t5z4"
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_API_KEY", SECRET)
+
+
+def test_no_secret_goes_along(shell: Any, secret: None) -> None:
+    model = prepare(shell, "['ok', 'ok', 'ok']")
+    run(shell, r"%config AgentMagics.redact = ['card \\d+']")
+    cell(shell, f"access = {{'key': '{SECRET}', 'of': 'card 1234'}}")
+    cell(shell, "print(access)")
+    cell(shell, "raise ValueError(access)")
+    cell(shell, "%%agent --use access --cells 1-2 --error\nWhy? {access}")
+    cell(shell, "access")
+    cell(shell, "%%agent --last\nAnd?")
+    everything = str([request.messages for request in model.requests])
+    assert SECRET not in everything
+    assert "card 1234" not in everything
+    assert sent(shell)[0].endswith("{'key': '[redacted: MY_API_KEY]', 'of': '[redacted]'}")
+    first = [block["text"] for block in model.requests[0].messages[-1]["content"]]
+    assert all("[redacted: MY_API_KEY]" in text and "[redacted]" in text for text in first)
+    assert first[-1] == "Why? {'key': '[redacted: MY_API_KEY]', 'of': '[redacted]'}"
+
+
+def test_a_secret_is_not_cut_into_pieces_that_pass(shell: Any, secret: None) -> None:
+    prepare(shell, "['ok']")
+    shell.user_ns["long"] = f"{'a' * 490}{SECRET}{'b' * 900}"
+    run(shell, "%config AgentMagics.context_budget = 495")
+    run(shell, "%%agent --use long\nGo.")
+    assert "q9w" not in sent(shell)[0]
+
+
+def test_what_is_typed_is_sent_and_the_dry_run_says_what_becomes_of_it(
+    shell: Any, secret: None, capsys: Any
+) -> None:
+    model = prepare(shell, "['ok']")
+    shell.user_ns["access"] = {"key": SECRET, "again": SECRET}
+    capsys.readouterr()
+    run(shell, f"%%agent --dry-run --use access\nIs {SECRET} right, or {{access}}?")
+    shown = capsys.readouterr().out
+    assert "; redacted: MY_API_KEY (2 times))" in shown
+    assert "── the variable access (dict of 2) (about" in shown
+    prompt = shown[shown.index("── prompt") :]
+    assert "holds MY_API_KEY, which is sent as it stands and never stored)" in prompt
+    assert prompt.count(SECRET) == 1
+    assert model.requests == []
+
+
+def test_a_mended_cell_gets_its_secret_back(shell: Any, secret: None) -> None:
+    code = f"n = int('{SECRET}')"
+    model = prepare(
+        shell,
+        "[call('final_answer', explanation='No number.', "
+        "code=\"n = len('[redacted: MY_API_KEY]')\")]",
+    )
+    offered: list[str] = []
+    shell.set_next_input = lambda text, replace=False: offered.append(text)
+    cell(shell, code)
+    cell(shell, "%agent fix")
+    assert SECRET not in str(model.requests[0].messages)
+    assert offered == [f"n = len('{SECRET}')"]
+
+
+def test_figures_go_as_images_and_count(shell: Any, capsys: Any) -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    figure.subplots().plot([1, 2])
+    prepare(shell, "['ok']")
+    shell.user_ns["figure"] = figure
+    run(shell, "%%agent --dry-run --use figure\nWhat is it?")
+    shown = capsys.readouterr().out
+    assert "(png image of " in shown
+    run(shell, "%%agent --use figure\nWhat is it?")
+    assert sent(shell)[1] == "(image)"
+    tokens = [int(n.replace(",", "")) for n in re.findall(r"── the .*about ([\d,]+) tokens", shown)]
+    assert max(tokens) > 500, "an image is no dozen tokens"
