@@ -6,7 +6,6 @@ agent. Imports the workbench and what the commands show.
 
 from __future__ import annotations
 
-import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.notebook.needed import source_of
 from minimalagent_nb.notebook.options import usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.state import Workbench
@@ -114,9 +114,9 @@ class Commands:
         bench: Workbench,
         settings: Callable[[], Settings],
         choose_model: Callable[[str], None],
-        approver: Callable[[], str | None],
+        chosen: Callable[[str], str | None],
     ) -> None:
-        self._approver = approver
+        self._chosen = chosen
         self._shell = shell
         self._bench = bench
         self._settings = settings
@@ -143,7 +143,7 @@ class Commands:
             ["memory", memory],
             ["session", bench.session_id],
             ["tools", tools or "none yet: put @tool above a function"],
-            *([["approval", _policy_line(policy)]] if (policy := self._approver()) else []),
+            *([["approval", _policy_line(policy)]] if (policy := self._chosen("approver")) else []),
             *(["running", _run_line(run)] for run in bench.runs.active),
         ]
         return Table("minimalagent_nb", ["", ""], rows, note=note)
@@ -197,7 +197,7 @@ class Commands:
             if is_set
         ]
         head = f"{tool.name}: {tool.description}" + "".join(f"\n({text})" for text in options)
-        print(f"{head}\n\n{schema}\n\n{_source(tool.function)}")  # noqa: T201 - asked for
+        print(f"{head}\n\n{schema}\n\n{source_of(tool.function)}")  # noqa: T201 - asked for
 
     def _tools_from(self, words: list[str]) -> Table:
         from minimalagent_nb.notebook.borrow import borrow
@@ -261,14 +261,14 @@ class Commands:
         return interactions[int(number) - 1]
 
     def _export(self, path: str) -> Table:
-        from minimalagent_nb.notebook.export import export
+        from minimalagent_nb.notebook.export import code_of, export
 
         log, session_id = self._log(), self._bench.session_id
         file = export(
             path.strip("\"'"),
             session_id,
             list(log.history(session_id)),
-            sources={tool.name: _source(tool.function) for tool in self._bench.tools()},
+            code=lambda used: code_of(self._shell, self._bench, self._chosen("model"), used),
             to_lines=lambda target: log.export_to(session_id, target),
         )
         return Table("", ["", ""], [["written", str(file)]])
@@ -312,7 +312,7 @@ class Commands:
             for field in fields(settings)
             if field.name in settings.sources
         ]
-        policy = self._approver()
+        policy = self._chosen("approver")
         rows.append(["approver", policy or "not set", _CONFIG if policy else "default"])
         note = "Change one: %config AgentMagics.max_steps = 30, or [tool.minimalagent_nb] in a \
 pyproject.toml"
@@ -362,17 +362,6 @@ def _run_line(run: AgentRun) -> str:
     question = " ".join(run.question.split())
     steps = run.reasoning.total_steps if run.reasoning is not None else 0
     return f"{question[:60]} (session {run.session_id}, step {max(steps, 1)})"
-
-
-def _source(function: Any) -> str:
-    """The source as it was written; of a %%tool, its cell."""
-    cell = getattr(function, "__tool_cell__", None)
-    if cell is not None:
-        return str(cell)
-    try:
-        return inspect.getsource(inspect.unwrap(function))
-    except (OSError, TypeError):
-        return "(The source is not at hand.)"
 
 
 def _signature(schema: Mapping[str, Any]) -> str:

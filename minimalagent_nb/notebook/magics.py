@@ -111,7 +111,7 @@ class AgentMagics(Magics):
         self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
         self.commands = Commands(
-            shell, self.bench, self._settings, self._choose_model, lambda: self.approver
+            shell, self.bench, self._settings, self._choose_model, lambda name: getattr(self, name)
         )
         self.completion = Completion(self.bench, self._settings)
 

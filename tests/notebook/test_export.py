@@ -8,6 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from tests.notebook.conftest import new_shell
 from tests.notebook.test_magics import prepare, run
@@ -94,3 +95,69 @@ def test_what_cannot_be_written(session: Any, tmp_path: Path, line: str, says: s
 def test_an_empty_session(shell: Any) -> None:
     prepare(shell, "[]")
     run(shell, "%agent export session.md", fails="no interactions to export")
+
+
+CELLS = (
+    "import math\nimport statistics as st",
+    "FACTOR = 3\nnames = []",
+    "FACTOR = 2",
+    "1 / 0",
+    "Unit = str\ndef double(x: float) -> float:\n    return FACTOR * x",
+    "Path = None; nothing = 'to do with it'",
+    "FACTOR = math.broken  # a cell that failed",
+    "%%agent -h\nFACTOR = 9",
+    "from minimalagent_nb import tool\nfrom minimalagent_nb.models import ScriptedModel, call",
+    "@tool(name='circle')\ndef area(radius: float, unit: Unit = 'm') -> str:\n"
+    '    """Area of a circle."""\n    half = double(radius) / 2\n'
+    "    return f'{st.mean([half]) ** 2 * math.pi:.3f} {unit}2'",
+    "%%tool --timeout 5 nth(n: int)\n'''The name of a number.'''\nnames[n]",
+    "names += ['zero', 'one']",
+    "model = ScriptedModel([call('circle', radius=1), 'It is {{result}}.',"
+    " call('nth', n=1), 'It is {{result}}.'])",
+)
+
+
+def test_an_exported_notebook_runs_in_a_kernel_of_its_own(shell: Any, tmp_path: Path) -> None:
+    for source in CELLS:
+        shell.run_cell(source, store_history=True)
+    for cell in ("%config AgentMagics.model = 'model'", "%%agent\nHow large?", "%%agent\nAnd {n}?"):
+        assert shell.run_cell(cell, store_history=True).success
+    run(shell, "%agent export session.ipynb")
+    exported = nbformat.read(tmp_path / "session.ipynb", as_version=4)
+    sources = [cell.source for cell in exported.cells[2:]]
+    wanted = [CELLS[n] for n in (0, 1, 2, 4, 8, 9, 10, 11, 12)]
+    if not hasattr(shell.history_manager, "exceptions"):
+        wanted.insert(4, CELLS[6])  # an older IPython does not say which cells failed
+    assert sources == [
+        *wanted,
+        "%config AgentMagics.model = 'model'",
+        "%%agent\nHow large?",
+        "%%agent --raw\nAnd {n}?",
+    ]
+    client = NotebookClient(exported, timeout=120, store_widget_state=False)
+    client.execute(cwd=str(tmp_path), cleanup_kc=True)
+    answers = [cell.outputs[-1].data["text/plain"] for cell in exported.cells[-2:]]
+    assert "It is 3.142 m2." in answers[0]
+    assert "It is one." in answers[1]
+
+
+@pytest.mark.parametrize(
+    ("sources", "names", "made"),
+    [
+        (["import a.b as c, d.e", "c.x"], {"d"}, [0]),
+        (["x = 1", "x = 2\ny = x", "z = y"], {"z"}, [1, 2]),
+        (["d = {}", "d['a'] = 1", "d.pop('a')"], {"d"}, [0, 1]),
+        (["def f():\n    return g()", "def g():\n    return 1"], {"f"}, [0, 1]),
+        (["for i in range(3):\n    t = i", "with open('x') as h:\n    pass"], {"t", "h"}, [0, 1]),
+        (["x = 1", "%%bash\nx=2", "x = = 3", "%%agent\nx = 4"], {"x"}, [0]),
+        (["%matplotlib inline\nimport math", "k = math.pi"], {"k"}, [0, 1]),
+    ],
+)
+def test_the_cells_that_names_need(
+    shell: Any, sources: list[str], names: set[str], made: list[int]
+) -> None:
+    from minimalagent_nb.notebook.needed import cells_that_make
+
+    shell.history_manager.input_hist_raw = ["", *sources]
+    getattr(shell.history_manager, "exceptions", {}).clear()
+    assert cells_that_make(shell, names) == ([sources[number] for number in made], set())
