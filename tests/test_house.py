@@ -61,7 +61,7 @@ OUTSIDE = {
     "sessions": {"platformdirs"},
     "widgets": {"IPython", "anywidget", "ipywidgets", "markdown_it", "rich", "traitlets"},
     "notebook": {"IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "traitlets"},
-    "cli": {"jupyter_core", "jupyterlab", "nbformat", "rich"},
+    "cli": {"IPython", "jupyter_core", "jupyterlab", "nbformat", "rich", "traitlets"},
     "server": {"jupyter_server", "tornado", "traitlets"},
 }
 

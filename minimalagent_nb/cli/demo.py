@@ -14,25 +14,31 @@ from typing import Any
 
 from rich.console import Console
 
+from minimalagent_nb.cli.output import print_json
+from minimalagent_nb.cli.parsing import WrongCallError
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.events import Event, RunStarted
 from minimalagent_nb.notebook.headless import execute_notebook, read_notebook
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import TerminalPrinter
 
 __all__ = ["run_demo"]
 
 _NEEDED = ("nbclient", "ipykernel", "pandas", "palmerpenguins")
+_MEMORY = "MINIMALAGENT_NB_MEMORY"
 _INSTALL = 'pip install "minimalagent-nb[demo]"'
 
 
-def run_demo(to: str, *, open_lab: bool) -> int:
+def run_demo(to: str, *, open_lab: bool, as_json: bool = False) -> int:
     """Execute the quickstart with the demo model into the folder `to`.
 
     Raises:
         ConfigurationError: something is missing; it says what to do.
         AgentError: the weights could not be fetched, or a cell failed.
     """
-    console = Console()
+    if as_json and open_lab:
+        raise WrongCallError("minimalagent-nb demo: --json and --lab do not go together.")
+    console = Console(stderr=as_json)
     _check_installed([*_NEEDED, *(["jupyterlab"] if open_lab else [])])
     folder = _folder(to)
     _fetch_weights(console)
@@ -40,7 +46,7 @@ def run_demo(to: str, *, open_lab: bool) -> int:
     notebook = read_notebook(_quickstart())
     environment = {
         "MINIMALAGENT_NB_MODEL": "demo",
-        "MINIMALAGENT_NB_MEMORY": f"sqlite:///{folder / 'sessions.sqlite3'}",
+        _MEMORY: f"sqlite:///{folder / 'sessions.sqlite3'}",
     }
     console.print(f"Executing the quickstart ({_count(notebook)} cells) …", style="dim")
     follower = _Follower(console)
@@ -48,6 +54,10 @@ def run_demo(to: str, *, open_lab: bool) -> int:
         execute_notebook(notebook, folder, environment=environment, on_event=follower.add)
     finally:
         _write(notebook, target)
+    if as_json:
+        runs = [run.to_dict() for run in follower.runs]
+        print_json("demo", notebook=str(target), memory=environment[_MEMORY], runs=runs)
+        return 0
     _say_where(console, target)
     if open_lab:
         return _open_lab(target, environment)
@@ -60,14 +70,19 @@ class _Follower:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._printer = TerminalPrinter(console)
+        self._printers = [TerminalPrinter(console)]
+
+    @property
+    def runs(self) -> list[Reasoning]:
+        """What was done in each of them."""
+        return [printer.reasoning for printer in self._printers[1:]]
 
     def add(self, event: Event) -> None:
         """Print the event; with a new run a new tree begins."""
         if isinstance(event, RunStarted):
-            self._printer = TerminalPrinter(self._console)
+            self._printers.append(TerminalPrinter(self._console))
             self._console.print()
-        self._printer.add(event)
+        self._printers[-1].add(event)
 
 
 def _folder(to: str) -> Path:

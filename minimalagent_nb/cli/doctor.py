@@ -5,6 +5,7 @@ Imports config, models and sessions; rich for the page.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import platform
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minimalagent_nb._version import __version__
+from minimalagent_nb.cli.output import print_json
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
 
@@ -32,10 +34,13 @@ class Finding:
     advice: str = ""
 
 
-def run_doctor(*, ask: bool = False) -> int:
+def run_doctor(*, ask: bool = False, as_json: bool = False) -> int:
     """Print the findings; 1 where one of them is a problem, else 0."""
     findings = examine(ask=ask)
-    print_findings(findings)
+    if as_json:
+        print_json("doctor", findings=[dataclasses.asdict(finding) for finding in findings])
+    else:
+        print_findings(findings)
     return 1 if any(finding.state == "problem" for finding in findings) else 0
 
 
@@ -44,14 +49,16 @@ def print_findings(findings: Sequence[Any]) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from minimalagent_nb.widgets.figures import clean
+
     console = Console()
     styles = {"ok": "green", "note": "yellow", "problem": "red"}
     for finding in findings:
         line = Text.assemble(
             (f"{finding.state:<8}", styles[finding.state]), (f"{finding.topic:<11}", "bold")
         )
-        console.print(line.append(finding.text), soft_wrap=True)
-        for way in finding.advice.splitlines():
+        console.print(line.append(clean(finding.text)), soft_wrap=True)
+        for way in clean(finding.advice).splitlines():
             console.print(Text(f"{'':<19}→ {way}", style="dim"), soft_wrap=True)
 
 

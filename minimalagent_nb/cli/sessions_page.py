@@ -5,7 +5,6 @@ Imports events, reasoning and the printer; rich for the page.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +15,11 @@ from rich.text import Text
 
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionInfo
-from minimalagent_nb.sessions.codec import dumps
 from minimalagent_nb.widgets import TerminalPrinter, figures
 from minimalagent_nb.widgets.replay import replayed
 
 __all__ = [
     "history_page",
-    "print_json",
     "replayed",
     "sessions_page",
     "show_interaction",
@@ -30,19 +27,6 @@ __all__ = [
 ]
 
 _STYLES = {"completed": "green", "failed": "red", "stopped": "yellow", "running": "blue"}
-
-
-def print_json(value: Any) -> None:
-    """Print a value as one line of JSON, as far as the stream's encoding allows readable."""
-    text = dumps(value)
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeError:
-        import json
-
-        text = json.dumps(json.loads(text))
-    print(text)  # noqa: T201 - a command line prints
 
 
 def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
@@ -58,7 +42,8 @@ def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
     table.add_column("began with", overflow="ellipsis", no_wrap=True, ratio=4)
     for info in found:
         used = _when(info.last_used)
-        table.add_row(info.session_id, used, str(info.interactions), _line(info.title))
+        name = _line(info.session_id)
+        table.add_row(name, used, str(info.interactions), _line(info.title))
     console.print(table)
     console.print(f"{len(found)} in {place}", style="dim", markup=False, soft_wrap=True)
 
@@ -81,7 +66,7 @@ def history_page(runs: Sequence[Reasoning], first: int, where: str) -> None:
         table.add_row(
             str(number),
             _when(_began(run)),
-            Text(run.status, _STYLES.get(run.status, "")),
+            Text(figures.clean(run.status)[:9], _STYLES.get(run.status, "")),
             str(run.total_steps),
             _line(run.query or ""),
             _line(run.error or run.final_response or ""),

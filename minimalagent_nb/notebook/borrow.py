@@ -1,6 +1,6 @@
 """The tools of another notebook: which of its cells make them, and running these here.
 
-Only cells that import, and cells that define tools, are taken; each is shown before it
+Only what its cells import, and cells that define tools, are taken; each is shown before it
 runs. Imports nbformat, late.
 """
 
@@ -18,8 +18,8 @@ _LARGEST = 50_000_000
 """Bytes of a notebook that is read: most of a larger one are outputs."""
 
 
-def tool_cells(path: str, shell: Any) -> list[str]:
-    """The sources of the cells that import or define tools, in order.
+def tool_cells(path: str) -> list[str]:
+    """The cells that define tools, and of the others what they import, in order.
 
     Raises:
         ConfigurationError: the file is not there, is no notebook, or has no tools.
@@ -38,10 +38,10 @@ def tool_cells(path: str, shell: Any) -> list[str]:
         raise ConfigurationError(f"{file} cannot be read: {why}. Check the path.") from error
     except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         raise ConfigurationError(f"{file} is no notebook: {str(error)[:200]}") from error
-    kinds = [(_kind(cell.source, shell), cell.source) for cell in notebook.cells if _is_code(cell)]
-    if not any(kind == "tool" for kind, _ in kinds):
+    sources = [cell.source for cell in notebook.cells if _is_code(cell)]
+    if not any(_defines_tool(source) for source in sources):
         raise ConfigurationError(f"{file} has no cell that defines a tool with @tool or %%tool.")
-    return [source for kind, source in kinds if kind is not None]
+    return [part for part in map(_part, sources) if part]
 
 
 def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
@@ -50,7 +50,7 @@ def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
     Raises:
         ConfigurationError: see `tool_cells`; or nobody could be asked.
     """
-    sources = tool_cells(path, shell)
+    sources = tool_cells(path)
     cells = "1 cell" if len(sources) == 1 else f"{len(sources)} cells"
     print(f"From {path}, {cells} would run here:")  # noqa: T201 - shown before it runs
     for source in sources:
@@ -87,21 +87,27 @@ def _is_code(cell: Any) -> bool:
     return bool(cell.get("cell_type") == "code" and cell.source.strip())
 
 
-def _kind(source: str, shell: Any) -> str | None:
-    """``import`` or ``tool``; None for every other cell."""
-    if source.lstrip().startswith("%%tool"):
-        return "tool"
+def _part(source: str) -> str:
+    """What is run of a cell: all where it defines a tool, else what it imports."""
+    if _defines_tool(source):
+        return source
+    imports = [s for s in _statements(source) if isinstance(s, (ast.Import, ast.ImportFrom))]
+    return "\n".join(map(ast.unparse, imports))
+
+
+def _defines_tool(source: str) -> bool:
+    return source.lstrip().startswith("%%tool") or any(map(_is_tool, _statements(source)))
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """The statements of a cell of Python; magics and shell commands beside them are no part."""
     if source.lstrip().startswith("%%"):
-        return None
+        return []
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
-        body = ast.parse("\n".join(lines)).body
-    except SyntaxError:
-        return None
-    if body and all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in body):
-        # Magics beside the imports stay behind: only what was read is run.
-        return "import" if len(lines) == len(source.splitlines()) else None
-    return "tool" if any(_is_tool(statement) for statement in body) else None
+        return ast.parse("\n".join(lines)).body
+    except (SyntaxError, ValueError):
+        return []
 
 
 def _is_tool(statement: ast.stmt) -> bool:

@@ -5,8 +5,6 @@ Imports widgets for what a run looks like, tools and nbformat, all late; and wha
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from minimalagent_nb.reasoning import Reasoning
 if TYPE_CHECKING:
     from minimalagent_nb.notebook.state import Workbench
 
-__all__ = ["Code", "code_of", "export"]
+__all__ = ["Code", "code_of", "export", "session_markdown", "session_notebook"]
 
 _SETUP = "%load_ext minimalagent_nb\nfrom minimalagent_nb import tool"
 
@@ -82,8 +80,8 @@ def export(
     """
     file = Path(path).expanduser()
     writers: dict[str, Callable[[], str]] = {
-        ".ipynb": lambda: _notebook(session_id, interactions, code),
-        ".md": lambda: _markdown(session_id, interactions),
+        ".ipynb": lambda: session_notebook(session_id, interactions, code),
+        ".md": lambda: session_markdown(session_id, interactions),
         ".html": lambda: _page(session_id, interactions),
     }
     if file.suffix not in (*writers, ".jsonl"):
@@ -105,8 +103,10 @@ def export(
     return file
 
 
-def _notebook(
-    session_id: str, interactions: Sequence[Reasoning], code: Callable[[set[str]], Code]
+def session_notebook(
+    session_id: str,
+    interactions: Sequence[Reasoning],
+    code: Callable[[set[str]], Code] = lambda _used: Code(),
 ) -> str:
     """Tools as cells, prompts as ``%%agent`` cells with the trees and answers as their outputs."""
     import nbformat
@@ -138,7 +138,8 @@ def _prompt_cell(run: Reasoning) -> str:
     return f"%%agent{' --raw' if '{' in query else ''}\n{query}"
 
 
-def _markdown(session_id: str, interactions: Sequence[Reasoning]) -> str:
+def session_markdown(session_id: str, interactions: Sequence[Reasoning]) -> str:
+    """The session as Markdown, its interactions numbered."""
     from minimalagent_nb.widgets import static_markdown
 
     runs = [f"## {number}\n\n{static_markdown(run)}" for number, run in enumerate(interactions, 1)]
@@ -146,29 +147,6 @@ def _markdown(session_id: str, interactions: Sequence[Reasoning]) -> str:
 
 
 def _page(session_id: str, interactions: Sequence[Reasoning]) -> str:
-    """A page without script that stands alone, in the reader's own light or dark theme."""
-    from minimalagent_nb.widgets import static_html
+    from minimalagent_nb.widgets.session_page import session_page
 
-    title = html.escape(session_id)
-    runs = "\n".join(f"<article>{static_html(run)}</article>" for run in interactions)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'; img-src data:\">\n"
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body>\n<h1>{title}</h1>\n{runs}\n</body>\n</html>\n"
-    )
-
-
-_STYLE = re.sub(
-    r"\s+",
-    " ",
-    """
-    :root { color-scheme: light dark }
-    body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-           padding: 0 1rem }
-    h1 { font-size: 1.3rem; font-weight: 600 }
-    article { margin: 2rem 0; padding-top: 1rem; border-top: 1px solid rgba(127,127,127,.3) }
-    """,
-).strip()
+    return session_page(session_id, interactions).html

@@ -33,7 +33,7 @@ from minimalagent_nb.sessions.partitions import (
 )
 from minimalagent_nb.sessions.transfer import put_same
 
-__all__ = ["FORMAT_NAME", "VERSION", "export_session", "import_session"]
+__all__ = ["FORMAT_NAME", "VERSION", "export_session", "import_session", "writable"]
 
 FORMAT_NAME = "minimalagent-nb session"
 VERSION = 1
@@ -61,7 +61,7 @@ def export_session(store: ItemStore, session_id: str, target: Target, *, now: fl
             f"There is no session {session_id} in {store.description}. A list of the sessions "
             "shows those that there are."
         )
-    with _writable(target) as file:
+    with writable(target) as file:
         count = 0
         header = {"format": FORMAT_NAME, "version": VERSION, "session_id": session_id}
         _write(file, {**header, "exported": int(now), "by": __version__})
@@ -266,7 +266,12 @@ def _readable(source: Target) -> Iterator[IO[Any]]:
 
 
 @contextlib.contextmanager
-def _writable(target: Target) -> Iterator[Any]:
+def writable(target: Target) -> Iterator[Any]:
+    """A file for bytes; a path is written whole or not at all, for its owner alone.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
     if not isinstance(target, (str, os.PathLike)):
         yield _AsBytes(target)
         return

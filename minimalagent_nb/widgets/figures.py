@@ -19,6 +19,7 @@ from minimalagent_nb.widgets.bounds import bounded, bounded_text
 
 __all__ = [
     "LEFT_BEHIND",
+    "LINE_WIDTH",
     "OUTCOME_WORDS",
     "RUN_WORDS",
     "TOOL_WORDS",
@@ -221,29 +222,29 @@ def call_preview(inputs: Any, width: int = 80) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
-def json_text(value: Any, limit: int) -> str:
+def json_text(value: Any, limit: int, width: int = LINE_WIDTH) -> str:
     """A tool's value for reading: text as it stands, anything else as indented JSON.
 
-    What fits on a line stays on one. It is cut to about `limit` characters, with a
-    note where it was.
+    What fits on a line of `width` characters stays on one. It is cut to about `limit`
+    characters, with a note where it was.
     """
     small, cut = bounded(value, limit)
     if isinstance(small, str):
         return clean(small)
-    text = clean(_indented_json(small, ""))
+    text = clean(_indented_json(small, "", width))
     return f"{text}\n… cut for display" if cut else text
 
 
-def _indented_json(value: Any, indent: str) -> str:
+def _indented_json(value: Any, indent: str, width: int) -> str:
     line = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, (dict, list)) or len(line) + len(indent) <= LINE_WIDTH:
+    if not isinstance(value, (dict, list)) or len(line) + len(indent) <= width:
         return line
     inner = indent + "  "
     if isinstance(value, list):
-        parts = [_indented_json(item, inner) for item in value]
+        parts = [_indented_json(item, inner, width) for item in value]
     else:
         parts = [
-            f"{json.dumps(key, ensure_ascii=False)}: {_indented_json(item, inner)}"
+            f"{json.dumps(key, ensure_ascii=False)}: {_indented_json(item, inner, width)}"
             for key, item in value.items()
         ]
     begin, end = "[]" if isinstance(value, list) else "{}"

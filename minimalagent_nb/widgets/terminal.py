@@ -19,8 +19,9 @@ from minimalagent_nb.widgets.markdown import is_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-__all__ = ["TerminalPrinter"]
+__all__ = ["TerminalPrinter", "print_markdown"]
 
 _VALUE = 1_200
 _TEXT = 8_000
@@ -47,14 +48,16 @@ class TerminalPrinter:
 
     Args:
         console: a `rich.console.Console`, one on standard output by default.
+        answer: whether the answer of a completed run is printed too.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, answer: bool = True) -> None:
         if console is None:
             from rich.console import Console
 
             console = Console()
         self._console = console
+        self._answer = answer
         self._fold = ReasoningFold()
         self._branch = _Branch(self, self._fold.reasoning)
 
@@ -84,22 +87,53 @@ class TerminalPrinter:
         content = Text.assemble((clean, style))
         if side.strip():
             content.append(figures.clean(side), "dim")
-        for line in content.wrap(self._console, max(self._console.width - len(guide), 20)):
-            whole = Text.assemble((guide, "dim"), line)
-            self._console.print(whole, highlight=False, soft_wrap=True)
-            guide = guide.replace("├─", "│ ").replace("┌─", "│ ").replace("└─", "  ")
+        for line in content.split("\n", allow_blank=True):
+            for part in self._wrapped(line, self.room(guide)):
+                whole = Text.assemble((guide, "dim"), part)
+                whole.rstrip()
+                self._console.print(whole, highlight=False, soft_wrap=True)
+                guide = guide.replace("├─", "│ ").replace("┌─", "│ ").replace("└─", "  ")
 
-    def print_markdown(self, text: str) -> None:
-        """An answer, as Markdown is read; JSON as it stands."""
-        from rich.markdown import Markdown
-        from rich.text import Text
+    def room(self, guide: str) -> int:
+        """Columns that are left of a line behind its guide."""
+        return max(self._console.width - len(guide), 20)
 
-        self._console.print()
-        if is_json(text):
-            self._console.print(Text(figures.clean(text)), highlight=False)
-            return
-        # Without hyperlinks: a link's words could promise another address than its own.
-        self._console.print(Markdown(figures.clean(text), hyperlinks=False))
+    def _wrapped(self, line: Text, width: int) -> Iterable[Text]:
+        """A line in parts that fit; what stands further in, such as JSON, goes on further in."""
+        start = len(line.plain) - len(line.plain.lstrip(" "))
+        if not 0 < start < width // 2:
+            return line.wrap(self._console, width) or [line]
+        parts = line[start:].wrap(self._console, width - start - 2)
+        for number, part in enumerate(parts):
+            part.pad_left(start + 2 if number else start)
+        return parts
+
+    def print_answer(self, text: str, status: str) -> None:
+        """The answer of the run, apart from its tree."""
+        if self._answer or status != "completed":
+            self._console.print()
+            print_markdown(self._console, text)
+
+
+def print_markdown(console: Console, text: str) -> None:
+    """Print an answer as Markdown is read, JSON as it stands."""
+    from rich.markdown import Markdown
+    from rich.text import Text
+
+    if is_json(text):
+        console.print(Text(figures.clean(text)), highlight=False)
+        return
+    # Without hyperlinks: a link's words could promise another address than its own.
+    markdown = Markdown(figures.clean(text), hyperlinks=False)
+    # Once more, as Markdown has spellings of its own: &#x202e; turns the direction of writing.
+    _clean_tokens(markdown.parsed)
+    console.print(markdown)
+
+
+def _clean_tokens(tokens: Iterable[Any]) -> None:
+    for token in tokens:
+        token.content = figures.clean(token.content)
+        _clean_tokens(token.children or ())
 
 
 class _Branch:
@@ -222,7 +256,9 @@ class _Branch:
         value = event.error if event.error is not None else event.result
         failed = event.error and event.status != "denied"
         if value is not None:
-            self._print("│  │  ", figures.json_text(value, _VALUE), "red" if failed else "")
+            guide = "│  │  "
+            width = min(self._printer.room(self._guide + guide), figures.LINE_WIDTH)
+            self._print(guide, figures.json_text(value, _VALUE, width), "red" if failed else "")
 
     def _on_notice(self, event: Any) -> None:
         self._print("│  ", event.text, "dim" if event.kind == "context" else "yellow")
@@ -239,7 +275,7 @@ class _Branch:
         elif event.response and self._depth:
             self._print("   ", event.response)
         elif event.response:
-            self._printer.print_markdown(event.response)
+            self._printer.print_answer(event.response, event.status)
 
     def _name_of(self, event: Any) -> str:
         call = self._calls.get(event.call_id)

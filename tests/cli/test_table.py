@@ -319,7 +319,7 @@ def test_the_check_of_the_command_line(dynamodb, table_name, elsewhere, monkeypa
     printed = capsys.readouterr().out
     assert f"ok      table      {table_name} in us-west-2 is ACTIVE" in printed
     assert main(["table", "check", "--region", "eu-west-1", "--json"]) == 0
-    findings = json.loads(capsys.readouterr().out)
+    findings = json.loads(capsys.readouterr().out)["findings"]
     assert findings[0]["text"] == f"{table_name} in eu-west-1 is ACTIVE"
     assert {finding["state"] for finding in findings} == {"ok"}
 
@@ -331,6 +331,7 @@ def test_the_template_of_the_command_line(elsewhere, aws_environment, monkeypatc
     assert json.loads(capsys.readouterr().out) == table_policy("mine")
     assert main(["table", "template", "--name", "no table"]) == 1
     assert "no DynamoDB table name" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stopped:
-        main(["table", "template", "--format", "xml"])
-    assert stopped.value.code == 2
+    assert main(["table", "template", "--format", "sam", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["command"] == "table template"
+    assert told["template"].startswith("AWSTemplateFormatVersion")

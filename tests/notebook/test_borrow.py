@@ -39,7 +39,8 @@ def test_the_tools_of_another_notebook_and_nothing_else(
 ) -> None:
     run(shell, "%agent tools --from other.ipynb --yes")
     shown = capsys.readouterr().out
-    assert "5 cells would run here" in shown
+    assert "6 cells would run here" in shown
+    assert "load_ext" not in shown, "of other cells only what they import"
     assert "    def area(radius: float) -> float:" in shown
     assert shown.index("def area") < shown.index("new tools"), "shown before they run"
     assert "write_text" not in shown

@@ -157,7 +157,7 @@ def test_a_run_with_all_that_a_call_can_bring() -> None:
         "│  │  drop_table: Denied by user: We still need the table.",
         "│  │  drop_table Denied  6.2 s",
         "│  │  Left behind: it could not be ended and may still run.",
-        "│  14 messages before Monday were left out of the prompt to keep it within ",
+        "│  14 messages before Monday were left out of the prompt to keep it within",
     ):
         assert line in lines
     assert 'where="year < 2008")' in "".join(lines).replace("│  │  ", "")
@@ -237,3 +237,41 @@ def test_fifty_sub_agents_in_one_another_leave_room_for_words() -> None:
     lines = printed(events, width=60).splitlines()
     assert max(len(line) for line in lines) <= 60
     assert any("agent 50 · Step 1" in line for line in lines)
+
+
+def test_what_stands_further_in_goes_on_further_in() -> None:
+    value = {"note": "the masses are in grams, the lengths in millimetres, all measured once"}
+    events = [
+        *sample_run.finished_run()[:1],
+        ToolCallStarted(at=1.0, step=1, call_id="c", name="columns", inputs={}),
+        ToolCallEnded(at=2.0, step=1, call_id="c", status="success", result=value),
+    ]
+    lines = printed(events, width=60).splitlines()
+    start = lines.index('│  │    "note": "the masses are in grams, the lengths in')
+    assert lines[start + 1] == '│  │      millimetres, all measured once"'
+    assert all(line == line.rstrip() for line in lines)
+
+
+ESCAPES = [
+    "&#27;[2J",
+    "&#x1b;]0;t&#7;",
+    "&#x9b;31m",
+    "x &#x202e;gpj.exe",
+    "# &#x202e;x",
+    "*&#x2066;*",
+]
+
+
+@pytest.mark.parametrize("answer", ESCAPES)
+def test_an_escape_in_markdowns_own_spelling_is_none(answer: str) -> None:
+    text = printed(sample_run.finished_run(answer))
+    assert not set(text) & set("\x07\x1b\x9b\u202e\u2066")
+
+
+def test_the_answer_may_be_left_to_somebody_else() -> None:
+    stream = io.StringIO()
+    printer = TerminalPrinter(Console(file=stream, width=100), answer=False)
+    for event in sample_run.finished_run():
+        printer.add(event)
+    assert "└─ Completed" in stream.getvalue()
+    assert "Gentoo penguins are the heaviest" not in stream.getvalue()

@@ -1,0 +1,111 @@
+"""``minimalagent-nb export``: a session as JSON lines, a page, Markdown or a notebook.
+
+Imports sessions, the notebook's forms of a session and the views' page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from minimalagent_nb.cli.output import escape_controls, print_line
+from minimalagent_nb.cli.stores import no_session, told
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.sessions import SessionLog
+from minimalagent_nb.sessions.portable import writable
+from minimalagent_nb.widgets.figures import count, size_text
+
+__all__ = ["run_export"]
+
+_FORMS = ("html", "md", "ipynb", "jsonl")
+
+
+def run_export(options: argparse.Namespace, log: SessionLog) -> int:
+    """Write the session; 0.
+
+    Raises:
+        AgentError: there is no such session, or the file cannot be written.
+    """
+    form = options.form or _by_name(options.output) or "jsonl"
+    target = options.output
+    if form != "jsonl" and target is None:
+        target = f"{options.session}.{form}"
+    elif target == "-":
+        target = None
+    if target is None and options.json:
+        options.wrong_call("--json tells what was written: name the file with -o")
+    if form == "jsonl":
+        return _write_lines(options, log, target)
+    return _write_page(options, log, form, target)
+
+
+def _by_name(output: str | None) -> str | None:
+    ending = Path(output or "").suffix.removeprefix(".").lower()
+    return ending if ending in _FORMS else None
+
+
+def _write_lines(options: argparse.Namespace, log: SessionLog, target: str | None) -> int:
+    if target is None:
+        stream: Any = _Screen() if sys.stdout.isatty() else sys.stdout.buffer
+        log.export_to(options.session, stream)
+        return 0
+    items = log.export_to(options.session, target)
+    about = {"format": "jsonl", "bytes": Path(target).stat().st_size, "items": items}
+    done = {"session_id": options.session, "file": target, **about}
+    return told(options, done, f"{options.session}: {count(items, 'item')} written to {target}")
+
+
+class _Screen:
+    """Standard output as a terminal: what it would obey is written as JSON's escapes."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> None:
+        """Write some lines of JSON."""
+        sys.stdout.write(escape_controls(text))
+
+
+def _write_page(options: argparse.Namespace, log: SessionLog, form: str, target: str | None) -> int:
+    if target is not None and options.output is None and Path(target).exists():
+        raise ConfigurationError(
+            f"{target} is there already. Name the file with -o, which writes over it."
+        )
+    runs = list(log.history(options.session))
+    if not runs:
+        raise no_session(options.session, log)
+    text, left_out = _text(form, options.session, runs)
+    content = text.encode("utf-8", "replace")
+    if target is None:
+        if sys.stdout.isatty():
+            print_line(text)
+        else:
+            sys.stdout.buffer.write(content)
+        return 0
+    with writable(target) as file:
+        file.write(content)
+    size = len(content)
+    about = {"format": form, "bytes": size, "interactions": len(runs), "left_out": left_out}
+    said = f"{count(len(runs), 'interaction')} written to {target} ({size_text(size)})"
+    if left_out:
+        said += (
+            f"; of {left_out:,} of them, the oldest, only question and answer: the page was full"
+        )
+    done = {"session_id": options.session, "file": target, **about}
+    return told(options, done, f"{options.session}: {said}")
+
+
+def _text(form: str, session_id: str, runs: list[Reasoning]) -> tuple[str, int]:
+    """The file, and of how many interactions it leaves out what was done."""
+    if form == "html":
+        from minimalagent_nb.widgets.session_page import session_page
+
+        page = session_page(session_id, runs)
+        return page.html, page.left_out
+    from minimalagent_nb.notebook.export import session_markdown, session_notebook
+
+    if form == "md":
+        return session_markdown(session_id, runs), 0
+    return session_notebook(session_id, runs), 0

@@ -1,0 +1,108 @@
+"""What the commands about sessions share: the memory that is meant, and what is found there.
+
+Imports config and sessions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from typing import Any
+
+from minimalagent_nb.cli.output import print_json, print_line
+from minimalagent_nb.config import Settings, resolve_settings
+from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.sessions import SessionLog, open_log
+
+__all__ = ["chosen", "no_session", "opened", "settings_of", "told", "where"]
+
+_AN_ID = 1_000_000_000
+"""From here on a number is an interaction's id and no place in the history."""
+
+_NEAR = 200
+"""So many of the newest sessions are looked at for one with a name like it."""
+
+
+def settings_of(options: argparse.Namespace, *, of_target: bool = False, **more: Any) -> Settings:
+    """The settings with the options over them.
+
+    ``move`` has two memories: its --table and --region are those of the target, and where
+    that is no table, those of the source.
+    """
+    target = getattr(options, "to", None)
+    memory = target if of_target else options.memory
+    table, region = options.table, options.region
+    if target is not None and of_target != (target == "dynamodb"):
+        table = region = None
+    if table is not None and memory is None:
+        memory = "dynamodb"
+    return resolve_settings(
+        {"memory": memory, "session_table_name": table, "memory_region": region, **more}
+    )
+
+
+def opened(settings: Settings) -> SessionLog:
+    """The session log that the settings name.
+
+    Raises:
+        ConfigurationError: they say that nothing is kept.
+    """
+    log = open_log(settings)
+    if log is None:
+        raise ConfigurationError(
+            f"There is no memory: the setting memory is none ({settings.sources['memory']}). Name "
+            "one with --memory, such as --memory sqlite."
+        )
+    return log
+
+
+def chosen(log: SessionLog, session_id: str, at: int) -> Any:
+    """An interaction by its number, from the end by a negative one, or by its id.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if at >= _AN_ID:
+        found = log.interaction(session_id, at)
+        if found is not None:
+            return found
+    runs = list(log.history(session_id))
+    if not runs:
+        raise no_session(session_id, log)
+    place = at - 1 if at > 0 else at
+    if at == 0 or not -len(runs) <= place < len(runs):
+        raise ConfigurationError(
+            f"The session {session_id} has {len(runs)} interactions, and no number {at}: "
+            f"`minimalagent-nb history {session_id}` lists them."
+        )
+    return runs[place]
+
+
+def no_session(session_id: str, log: SessionLog) -> ConfigurationError:
+    """The error that says so, with the name that may have been meant."""
+    known = [info.session_id for info in log.sessions(limit=_NEAR)]
+    near = difflib.get_close_matches(session_id, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return ConfigurationError(
+        f"There is no session {session_id} in {log.description}.{hint} `minimalagent-nb sessions` "
+        "lists those that there are, and --memory looks in another store."
+    )
+
+
+def where(options: argparse.Namespace) -> str:
+    """The session and the memory of a call, as another command takes them."""
+    words = [options.session]
+    for name in ("memory", "table", "region"):
+        value = getattr(options, name)
+        words += [] if value is None else [f"--{name}", value]
+    return shlex.join(words)
+
+
+def told(options: argparse.Namespace, done: dict[str, Any], text: str) -> int:
+    """Say what was done; 0."""
+    if options.json:
+        print_json(options.command, **done)
+    else:
+        print_line(text)
+    return 0
