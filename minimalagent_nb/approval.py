@@ -6,6 +6,8 @@ together says which one fits where the code runs. Imports the ground floor.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +15,23 @@ from typing import Any, Protocol
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.events import Decision
 
-__all__ = ["Approval", "ApprovalRequest", "Approver", "default_approver", "set_default_approver"]
+__all__ = [
+    "MAX_INPUTS",
+    "MAX_REASON",
+    "Approval",
+    "ApprovalRequest",
+    "Approver",
+    "approval_from",
+    "default_approver",
+    "set_default_approver",
+]
+
+MAX_REASON = 2_000
+MAX_INPUTS = 1_000_000
+"""Characters of a reason, and of edited arguments as JSON, that are taken from a page."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn the direction of a text, and lone surrogates."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +55,43 @@ class Approval:
         decision: ``approved``, ``edited`` (runs with `inputs`) or ``denied``.
         inputs: the edited arguments.
         reason: in words; the model is told where the call was denied.
-        by: who decided, such as ``user`` or ``policy``.
+        by: who decided, such as ``user``, ``user elsewhere`` or ``policy``.
     """
 
     decision: Decision
     inputs: Mapping[str, Any] | None = None
     reason: str = ""
     by: str = "user"
+
+
+def approval_from(content: Mapping[str, Any], by: str = "user") -> Approval:
+    """What somebody decided, from ``{decision, inputs?, reason?}`` that came from a page.
+
+    Args:
+        by: who it was.
+
+    Raises:
+        ValueError: it is no decision; the text says what is wrong with it.
+    """
+    decision, reason = content.get("decision"), content.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > MAX_REASON:
+        raise ValueError(f"The reason must be a text of at most {MAX_REASON:,} characters.")
+    if decision == "approved":
+        return Approval("approved", by=by)
+    if decision == "denied":
+        return Approval("denied", reason=_CONTROLS.sub("", reason).strip(), by=by)
+    if decision != "edited":
+        raise ValueError("It must be allowed, denied or edited.")
+    inputs = content.get("inputs")
+    if not isinstance(inputs, dict):
+        raise ValueError('The arguments must be an object, such as {"name": "value"}.')
+    try:
+        size = len(json.dumps(inputs))
+    except RecursionError:
+        raise ValueError("The arguments are nested too deeply.") from None
+    if size > MAX_INPUTS:
+        raise ValueError(f"The arguments are longer than {MAX_INPUTS:,} characters.")
+    return Approval("edited", inputs=inputs, by=by)
 
 
 class Approver(Protocol):

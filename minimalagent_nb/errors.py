@@ -17,7 +17,8 @@ Imports nothing.
     │   └── ModelStreamError: the answer broke off before it was complete, after all retries
     ├── SessionError: the session memory failed
     │   ├── SessionReadError: what is stored could not be read
-    │   └── SessionWriteError: something could not be stored
+    │   ├── SessionWriteError: something could not be stored
+    │   └── RunOverError: what was asked of a run comes too late, or there is no such run
     ├── ToolServerError: a server of tools could not be started or reached
     └── RunStoppedError: the run was stopped by its user
 
@@ -43,6 +44,7 @@ __all__ = [
     "ModelUnavailableError",
     "NoModelError",
     "OutputValidationError",
+    "RunOverError",
     "RunStoppedError",
     "SessionError",
     "SessionIdError",
@@ -122,6 +124,10 @@ class SessionReadError(SessionError):
 
 class SessionWriteError(SessionError):
     """Something could not be stored."""
+
+
+class RunOverError(SessionError):
+    """What was asked of a run from outside comes too late, or there is no such run."""
 
 
 class ToolServerError(AgentError):

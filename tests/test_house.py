@@ -41,6 +41,7 @@ ROOMS = (
     "view",
     "display_capture",
     "approval",
+    "outside",
     "config",
     "tools",
     "models",

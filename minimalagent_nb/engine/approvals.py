@@ -77,6 +77,6 @@ def _check(given: Any) -> None:
 
 def denial(approval: Approval) -> str:
     """What the model is told of a call that was denied."""
-    who = "The user" if approval.by == "user" else "The policy for approvals"
+    who = "The user" if str(approval.by).startswith("user") else "The policy for approvals"
     reason = f" Reason: {approval.reason}" if approval.reason else ""
     return f"{who} did not allow this call, and it did not run.{reason}"

@@ -18,6 +18,7 @@ from minimalagent_nb.errors import (
 )
 from minimalagent_nb.messages import Message
 from minimalagent_nb.sessions.directory import SessionInfo, newest_entry
+from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import open_key
 from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.partitions import exists
@@ -70,8 +71,8 @@ class SessionCarrier:
                 allowed, or a session `to` is there already.
             SessionReadError, SessionWriteError: the store failed.
         """
-        new = _checked(to or f"{session_id[:108]}-fork-{uuid.uuid4().hex[:8]}")
-        self._settle(_checked(session_id))
+        new = check_session_id(to or f"{session_id[:108]}-fork-{uuid.uuid4().hex[:8]}")
+        self._settle(check_session_id(session_id))
         now = self._clock()
         fork_session(self._store, session_id, new, at=at, now=now, ttl=self._ttl)
         return new
@@ -90,7 +91,7 @@ class SessionCarrier:
             ConfigurationError: there is no such session, or the file cannot be written.
             SessionReadError: the store could not be read.
         """
-        self._settle(_checked(session_id))
+        self._settle(check_session_id(session_id))
         return export_session(self._store, session_id, target, now=self._clock())
 
     def import_from(self, source: Any, session_id: str | None = None) -> str:
@@ -109,7 +110,7 @@ class SessionCarrier:
             SessionWriteError: the store failed; import it again then.
         """
         if session_id is not None:
-            _checked(session_id)
+            check_session_id(session_id)
         now = self._clock()
         return import_session(self._store, source, session_id, now=now, ttl=self._ttl)
 
@@ -141,7 +142,7 @@ class SessionCarrier:
             SessionReadError, SessionWriteError: a store failed; do it again then.
         """
         check_apart(self._store, other._store, now=other._clock())
-        given = [_checked(one) for one in session_ids] if session_ids is not None else None
+        given = [check_session_id(one) for one in session_ids] if session_ids is not None else None
         wanted = [info.session_id for info in self.sessions()] if given is None else given
         return self._each(wanted, lambda one: self._carry(one, other, remove), other, progress)
 
@@ -261,9 +262,3 @@ class SessionCarrier:
             name: self._redactor.secrets_out_of(value) for name, value in item.attributes.items()
         }
         return replace(item, attributes=changed)
-
-
-def _checked(session_id: str) -> str:
-    from minimalagent_nb.sessions.log import check_session_id
-
-    return check_session_id(session_id)

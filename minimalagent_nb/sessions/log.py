@@ -5,14 +5,13 @@ Imports errors, messages, reasoning and its siblings; any `ItemStore` does.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from minimalagent_nb.errors import ConfigurationError, SessionIdError, SessionWriteError
+from minimalagent_nb.errors import ConfigurationError, SessionWriteError
 from minimalagent_nb.events import Event
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
@@ -30,6 +29,7 @@ from minimalagent_nb.sessions.directory import (
 )
 from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
 from minimalagent_nb.sessions.history import read_history, reasoning_of
+from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import (
     PROCESS_IDS,
     Interaction,
@@ -37,12 +37,14 @@ from minimalagent_nb.sessions.interaction import (
     reasoning_key,
 )
 from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.listening import Listener
 from minimalagent_nb.sessions.outbox import Outbox, UnsentRun
 from minimalagent_nb.sessions.pending import PENDING
 from minimalagent_nb.sessions.recorder import Recorder
 from minimalagent_nb.sessions.redaction import Redactor, Rule
 from minimalagent_nb.sessions.removal import remove_session
 from minimalagent_nb.sessions.repair import exact_events, finish_log, left_behind
+from minimalagent_nb.sessions.requesting import Requester
 from minimalagent_nb.sessions.sending import Sender, Unsent
 from minimalagent_nb.sessions.watch import NextRun, RunWatch, watch_log
 
@@ -50,24 +52,9 @@ __all__ = ["SessionInfo", "SessionLog", "check_session_id"]
 
 READ_SECONDS = 2.0
 """How long a reader waits for what this process has not stored yet."""
-_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-def check_session_id(session_id: str) -> str:
-    """The session id as it is.
-
-    Raises:
-        SessionIdError: it is not 1 to 128 letters, digits, underscores and dashes.
-    """
-    if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
-        return session_id
-    raise SessionIdError(
-        f"{session_id!r:.200} is no session id: use 1 to 128 letters, digits, underscores and "
-        "dashes."
-    )
-
-
-class SessionLog(SessionCarrier):
+class SessionLog(SessionCarrier, Requester):
     """Stores and reads interactions.
 
     Safe to use from several threads, and several processes may use one session: their
@@ -141,7 +128,7 @@ class SessionLog(SessionCarrier):
 
         Args:
             real_time: whether its events are stored while it goes on, so that others can
-                watch it, and close it should this kernel die.
+                watch it, ask it to stop, and close it should this kernel die.
 
         Raises:
             SessionIdError: the id is not allowed.
@@ -150,9 +137,11 @@ class SessionLog(SessionCarrier):
         with self._lock:
             extent = self._extents.get(session_id)
         sender = self._sending()
+        interaction = self._interaction(session_id, extent=extent)
         recorder = Recorder(
-            self._interaction(session_id, extent=extent),
+            interaction,
             real_time=real_time,
+            listener=self._listener(interaction) if real_time else None,
             redactor=self._redactor,
             outbox=sender.outbox if sender else None,
             destination=sender.destination if sender else "",
@@ -327,6 +316,9 @@ class SessionLog(SessionCarrier):
             system=self._system,
             **options,
         )
+
+    def _listener(self, interaction: Interaction) -> Listener:
+        return Listener(self._store, interaction, self._redactor, clock=self._clock)
 
     def _place(self) -> object:
         """What tells this store from others in this process."""

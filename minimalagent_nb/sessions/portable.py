@@ -22,6 +22,7 @@ from minimalagent_nb._version import __version__
 from minimalagent_nb.errors import ConfigurationError, SessionReadError
 from minimalagent_nb.sessions.codec import dumps, loads
 from minimalagent_nb.sessions.directory import newest_entry
+from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.partitions import (
     belongs,
@@ -190,8 +191,6 @@ def _parsed(line: bytes, place: str) -> dict[str, Any]:
 
 
 def _header(data: dict[str, Any], place: str) -> str:
-    from minimalagent_nb.sessions.log import check_session_id
-
     version = data.get("version")
     if data.get("format") != FORMAT_NAME or not isinstance(version, int):
         raise SessionReadError(

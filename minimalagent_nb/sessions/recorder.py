@@ -24,6 +24,7 @@ from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions.batches import EventQueue
 from minimalagent_nb.sessions.interaction import Interaction
+from minimalagent_nb.sessions.listening import Listener
 from minimalagent_nb.sessions.outbox import Outbox, OutboxFullError
 from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.shorten import copy_of
@@ -53,6 +54,7 @@ class Recorder:
         real_time: whether the log and the documented reasoning item are there from the
             start and kept up to date while the run goes on; else nothing is written
             before `finish`.
+        listener: takes what is asked from outside while the run goes on.
         redactor: takes out of every event what may not be stored.
         refresh_seconds: the least time between two refreshes of the documented item.
         outbox: keeps what the store does not take in time; None for none.
@@ -66,6 +68,7 @@ class Recorder:
         interaction: Interaction,
         *,
         real_time: bool,
+        listener: Listener | None = None,
         redactor: Redactor | None = None,
         refresh_seconds: float = 1.0,
         outbox: Outbox | None = None,
@@ -75,6 +78,7 @@ class Recorder:
     ) -> None:
         self._interaction = interaction
         self._redactor, self._real_time = redactor or Redactor(), real_time
+        self._listener = listener
         self._inbox: deque[Event] = deque()
         self._fold = ReasoningFold()
         self._messages: list[Message] = []
@@ -95,6 +99,7 @@ class Recorder:
             self._queue,
             self._state,
             real_time=real_time,
+            listener=listener,
             refresh_seconds=refresh_seconds,
             on_failure=self._fails_late,
             on_stored=self._is_stored,
@@ -129,6 +134,8 @@ class Recorder:
     def add(self, event: Event) -> None:
         """Take in the next event of the run; the whole of what deltas tell comes later."""
         if not _is_delta(event):
+            if self._listener is not None:
+                self._listener.note(event)
             self._inbox.append(event)
             self._writer.wake()
 

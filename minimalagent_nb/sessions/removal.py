@@ -7,6 +7,7 @@ from minimalagent_nb.sessions.conversation import messages_key, parts_key
 from minimalagent_nb.sessions.directory import unlist_session
 from minimalagent_nb.sessions.interaction import open_key, reasoning_key
 from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.requests import replies_key, requests_key
 
 __all__ = ["remove_session"]
 
@@ -24,7 +25,8 @@ def remove_session(store: ItemStore, session_id: str, *, now: float) -> None:
         for item in store.query(pk, names=("log",)):
             _delete_all(store, parts_key(session_id, item.sk))
             if pk == open_key(session_id) or "log" in item.attributes:
-                _delete_all(store, log_key(session_id, item.sk))
+                for key in (requests_key, replies_key, log_key):
+                    _delete_all(store, key(session_id, item.sk))
             store.delete(pk, item.sk)
     unlist_session(store, session_id, now=now)
 

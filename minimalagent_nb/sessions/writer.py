@@ -16,6 +16,7 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions.batches import EventQueue
 from minimalagent_nb.sessions.heartbeat import BEATS_PER_LEASE
 from minimalagent_nb.sessions.interaction import Interaction
+from minimalagent_nb.sessions.listening import Listener
 from minimalagent_nb.sessions.outbox import Outbox, UnsentRun
 
 __all__ = ["Keeper", "Writer"]
@@ -40,6 +41,7 @@ class Writer:
         queue: the run's events.
         state: what the run amounts to so far, as a copy.
         real_time: whether anything is stored before the end.
+        listener: takes what is asked from outside, in real time.
         refresh_seconds: the least time between two live views.
         on_failure: told of each failure of the store, from the writer's thread.
         on_stored: told when all is stored, from there too.
@@ -59,12 +61,14 @@ class Writer:
         state: Callable[[], tuple[Reasoning, list[Message]]],
         *,
         real_time: bool,
+        listener: Listener | None,
         refresh_seconds: float,
         on_failure: Callable[[SessionError], None],
         on_stored: Callable[[], None],
     ) -> None:
         self._interaction, self._queue, self._state = interaction, queue, state
         self._real_time, self._refresh_seconds = real_time, refresh_seconds
+        self._listener = listener
         self._on_failure, self._on_stored = on_failure, on_stored
         self._changed = threading.Condition()
         self._dirty = self._finishing = self._opened = False
@@ -117,6 +121,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a store of the user's own may raise anything
             self.lost, self.cause = ["what came last"], error
         finally:
+            if self._listener is not None:
+                self._listener.close()
             self._on_stored()
             self.stored.set()
             self.settled.set()
@@ -129,6 +135,8 @@ class Writer:
             self._hurried.clear()
             return
         due = self._signed + self._interaction.lease / BEATS_PER_LEASE
+        if self._listener is not None:
+            due = min(due, self._listener.due())
         if self._view_waits:
             due = min(due, self._viewed + self._refresh_seconds)
         self._wait_for_events(max(due - time.monotonic(), 0))
@@ -176,6 +184,8 @@ class Writer:
         if is_due or self._interaction.view_ages:
             self._interaction.put_view(self._state()[0])
             self._viewed, self._view_waits = now, False
+        if self._listener is not None:
+            self._listener.look_if_due()
 
     def _send(self) -> None:
         """Store what is new of the log."""

@@ -52,27 +52,37 @@ _UNATTENDED = (
 _STOPPED = Approval("denied", reason="The run was stopped.", by="policy")
 
 Read = Callable[[str, CancelToken], str]
+Absent = Callable[[ApprovalRequest, CancelToken, str], Approval]
 
 
 class PromptApprover:
     """Shows a tool and its arguments, and reads one line.
 
-    Where nobody can be asked, the call is denied. Questions of several runs come one
-    after another.
+    Questions of several runs come one after another.
 
     Args:
         read: shows a prompt and returns a line; raises EOFError where nobody answers.
+        absent: decides where nobody can be asked, and is told why; by default the call is
+            denied.
     """
 
-    def __init__(self, read: Read | None = None) -> None:
+    def __init__(self, read: Read | None = None, *, absent: Absent | None = None) -> None:
         self._read = read or _read_line
+        self._absent = absent or _deny
         self._one_at_a_time = threading.Lock()
         self._always: dict[str, set[str]] = {}
 
     def __call__(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         """The user's decision."""
         if unattended.get():
-            return Approval("denied", reason=_UNATTENDED, by="policy")
+            return self._absent(request, cancel, _UNATTENDED)
+        try:
+            return self._in_turn(request, cancel)
+        except (EOFError, OSError, NotImplementedError):
+            # NotImplementedError: a front end of Jupyter that takes no input.
+            return self._absent(request, cancel, _NOBODY)
+
+    def _in_turn(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         while not self._one_at_a_time.acquire(timeout=_LOOK_UP):
             if cancel.cancelled:
                 return _STOPPED
@@ -80,9 +90,6 @@ class PromptApprover:
             if request.tool in self._always.get(request.run_id, ()):
                 return Approval("approved", reason="Always in this run.")
             return self._ask(request, cancel)
-        except (EOFError, OSError, NotImplementedError):
-            # NotImplementedError: a front end of Jupyter that takes no input.
-            return Approval("denied", reason=_NOBODY, by="policy")
         finally:
             self._one_at_a_time.release()
 
@@ -131,6 +138,10 @@ class PromptApprover:
         self._always.setdefault(request.run_id, set()).add(request.tool)
         while len(self._always) > _MOST_RUNS:
             del self._always[next(iter(self._always))]
+
+
+def _deny(request: ApprovalRequest, cancel: CancelToken, why: str) -> Approval:
+    return Approval("denied", reason=why, by="policy")
 
 
 def _read_line(prompt: str, cancel: CancelToken) -> str:

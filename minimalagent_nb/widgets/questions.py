@@ -1,29 +1,23 @@
 """Questions of a run that a page answers: whether a tool call may run, and with what.
 
-What comes from a page is checked here. Imports approval, what it stands on, and figures.
+What comes from a page is checked by `approval_from`. Imports approval and what it stands on.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from minimalagent_nb.approval import Approval, ApprovalRequest
+from minimalagent_nb.approval import Approval, ApprovalRequest, approval_from
 from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.widgets.figures import clean
 
 __all__ = ["Questions", "questions_of"]
 
 LOOK_UP = 0.1
 """Seconds after which a wait looks whether the run was stopped."""
-
-MAX_REASON = 2_000
-MAX_INPUTS = 1_000_000
-"""Characters of a reason, and of edited arguments as JSON, that are taken from a page."""
 
 STOPPED = Approval("denied", reason="The run was stopped.", by="policy")
 
@@ -84,7 +78,7 @@ class Questions:
         if not isinstance(run, str) or not isinstance(call, str):
             return  # of no call: there is nobody to be told
         try:
-            approval = _approval_of(content)
+            approval = approval_from(content)
         except ValueError as error:
             self._send({"type": "refused", "run": run, "call": call, "text": str(error)})
             return
@@ -109,29 +103,6 @@ class _Question:
     def __init__(self) -> None:
         self.decided = threading.Event()
         self.approval: Approval | None = None
-
-
-def _approval_of(content: dict[str, Any]) -> Approval:
-    """What a page decided.
-
-    Raises:
-        ValueError: it is no decision.
-    """
-    decision, reason = content.get("decision"), content.get("reason", "")
-    if not isinstance(reason, str) or len(reason) > MAX_REASON:
-        raise ValueError(f"The reason must be a text of at most {MAX_REASON:,} characters.")
-    if decision == "approved":
-        return Approval("approved")
-    if decision == "denied":
-        return Approval("denied", reason=clean(reason).strip())
-    if decision != "edited":
-        raise ValueError("It must be allowed, denied or edited.")
-    inputs = content.get("inputs")
-    if not isinstance(inputs, dict):
-        raise ValueError('The arguments must be an object, such as {"name": "value"}.')
-    if len(json.dumps(inputs)) > MAX_INPUTS:
-        raise ValueError(f"The arguments are longer than {MAX_INPUTS:,} characters.")
-    return Approval("edited", inputs=inputs)
 
 
 _known_lock = threading.Lock()

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from minimalagent_nb import Agent, tool
-from minimalagent_nb.approval import Approval, ApprovalRequest
+from minimalagent_nb.approval import MAX_INPUTS, MAX_REASON, Approval, ApprovalRequest
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.widgets import LiveTree, UserApprover
-from minimalagent_nb.widgets.questions import MAX_INPUTS, MAX_REASON, Questions, questions_of
+from minimalagent_nb.widgets.questions import Questions, questions_of
 
 ALLOWED = {"type": "approval", "run": "r", "call": "c", "decision": "approved"}
 
