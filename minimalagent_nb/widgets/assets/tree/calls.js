@@ -9,6 +9,7 @@ import { Item, OPEN_RUNS } from "./item.js";
 import { FEW_VALUES, ValueItem } from "./values.js";
 import { OutputItem } from "./output.js";
 import { Question } from "./question.js";
+import { TimeBar } from "./waterfall.js";
 
 /**
  * @typedef {import("./fold.js").Tool} Tool
@@ -50,6 +51,7 @@ export class ToolItem extends Item {
     this.agent = null;
     /** @type {OutputItem | null} */
     this.output = null;
+    this.bar = new TimeBar(this);
     this.show();
     this.makeOpenable();
     this.openForReader();
@@ -121,6 +123,12 @@ export class ToolItem extends Item {
     setText(this.printed, isRunning && !tool.progress ? lastLine(tool.output) : "");
     if (isRunning) this.tick(this.view.now());
     else setText(this.time, durationText(tool.duration));
+    this.showBar();
+  }
+
+  showBar() {
+    const { started, ended, status, duration } = this.tool;
+    this.bar.update(started, ended, status !== "running" || !this.view.isRunning, duration);
   }
 
   /** @param {number} now */
@@ -128,6 +136,7 @@ export class ToolItem extends Item {
     this.agent?.tick(now);
     if (this.tool.status !== "running") return;
     setText(this.time, this.view.isRunning ? elapsedText(now - this.tool.started) : "");
+    this.showBar();
   }
 
   fill() {

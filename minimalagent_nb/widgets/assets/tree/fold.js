@@ -10,8 +10,9 @@
  * @typedef {{kind: string, text: string, shown: Shown | null}} Part of what a tool put out
  * @typedef {{decision: string, by?: string, reason?: string, inputs?: any}} Approval
  * @typedef {{id: string, name: string, inputs: any, status: string, result: any,
- *   error: string | null, duration: number | null, started: number, truncated: boolean,
- *   cut: boolean, inputsCut: boolean, leftBehind: boolean, approval: Approval | null, output: Part[],
+ *   error: string | null, duration: number | null, started: number,
+ *   ended: number | null, truncated: boolean, cut: boolean, inputsCut: boolean,
+ *   leftBehind: boolean, approval: Approval | null, output: Part[],
  *   progress: {text: string, fraction: number | null} | null, run: Run | null}} Tool
  *   `run` is what a sub-agent did for the call
  * @typedef {{number: number, started: number, thinking: string, text: string,
@@ -70,9 +71,9 @@ const RULES = {
       ...turn,
       tools: [...turn.tools, {
         id: op.call_id, name: op.name, inputs: op.inputs, status: "running", result: null,
-        error: null, duration: null, started: op.at, truncated: false, cut: false,
-        inputsCut: Boolean(op.cut),
-        leftBehind: false, approval: null, output: [], progress: null, run: null,
+        error: null, duration: null, started: op.at, ended: null, truncated: false, cut: false,
+        inputsCut: Boolean(op.cut), leftBehind: false, approval: null, output: [], progress: null,
+        run: null,
       }],
     })),
   approval_requested: (run, op) =>
@@ -97,7 +98,9 @@ const RULES = {
   tool_call_ended: (run, op) =>
     changeTool(run, op, (tool) => ({
       ...tool, status: op.status, result: op.result, error: op.error, duration: op.duration,
-      truncated: op.truncated, cut: Boolean(op.cut), leftBehind: Boolean(op.left_behind),
+      // What is not known to the log has no end: a duration is all that there is.
+      ended: op.duration === null ? null : op.at, truncated: op.truncated, cut: Boolean(op.cut),
+      leftBehind: Boolean(op.left_behind),
     })),
   notice: (run, op) => ({
     ...run, notices: [...run.notices, { kind: op.kind, text: op.text }],

@@ -8,6 +8,7 @@ import {
 import { element, RenderedText, setAttribute, setText } from "./elements.js";
 import { Item, OPEN_RUNS, SaidItem, SHORT_TEXT, TextItem } from "./item.js";
 import { ToolItem } from "./calls.js";
+import { TimeBar } from "./waterfall.js";
 
 /**
  * @typedef {import("./fold.js").Run} Run
@@ -34,6 +35,7 @@ class TurnItem extends Item {
     this.retries = [];
     /** @type {ToolItem[]} */
     this.tools = [];
+    this.bar = new TimeBar(this);
     this.show();
   }
 
@@ -52,6 +54,7 @@ class TurnItem extends Item {
     setAttribute(this.note, "title", turn.calls === null ? "" : tokenDetail(turn.usage));
     if (turn.calls === null) this.tick(this.view.now());
     else setText(this.time, durationText(turn.duration));
+    this.showBar();
     if (this.body) this.fill();
     else if (turn.thinking || turn.retries.length || turn.tools.length || this.says) {
       this.makeOpenable();
@@ -69,10 +72,17 @@ class TurnItem extends Item {
     return Boolean(this.turn.calls && this.turn.text);
   }
 
+  showBar() {
+    const { started, duration, calls } = this.turn;
+    const ended = duration === null ? null : started + duration;
+    this.bar.update(started, ended, calls !== null || !this.view.isRunning, duration);
+  }
+
   /** @param {number} now */
   tick(now) {
     if (this.turn.calls === null) {
       setText(this.time, this.view.isRunning ? elapsedText(now - this.turn.started) : "");
+      this.showBar();
     }
     for (const tool of this.tools) tool.tick(now);
   }
@@ -105,13 +115,19 @@ class TurnItem extends Item {
       }
       this.said.update(turn);
     }
-    turn.tools.forEach((tool, index) => {
-      if (this.tools[index]) this.tools[index].update(tool);
-      else {
-        this.tools[index] = new ToolItem(view, `${this.key}/tool/${index}`, level, tool, this.parts);
-        this.body?.append(this.tools[index].root);
-      }
-    });
+    this.tools.forEach((item, index) => item.update(turn.tools[index]));
+    this.grow();
+  }
+
+  /** The calls that are not there yet. */
+  grow() {
+    const { turn, view, tools } = this;
+    while (tools.length < turn.tools.length && view.pace.allows(this)) {
+      const number = tools.length;
+      const key = `${this.key}/tool/${number}`;
+      tools.push(new ToolItem(view, key, this.level + 1, turn.tools[number], this.parts));
+      this.body?.append(tools[number].root);
+    }
   }
 
   /** @param {Item} item @param {Element | null} after null for the first place */
@@ -132,6 +148,8 @@ export class RunParts {
     this.level = level;
     this.depth = depth;
     this.runId = "";
+    /** @type {Turn[]} */
+    this.known = [];
     /** @type {TurnItem[]} */
     this.turns = [];
     this.answer = new RenderedText("ma-answer ma-rendered");
@@ -144,11 +162,10 @@ export class RunParts {
   /** @param {Run} run */
   draw(run) {
     this.runId = run.id;
-    run.turns.forEach((turn, index) => {
-      if (this.turns[index]) this.turns[index].update(turn);
-      else this.addTurn(turn, index);
-    });
+    this.known = run.turns;
     while (this.turns.length > run.turns.length) this.turns.pop()?.root.remove();
+    this.turns.forEach((item, index) => item.update(run.turns[index]));
+    this.grow();
     this.drawAnswer(run);
     for (const { kind, text } of run.notices.slice(this.notices.childElementCount)) {
       const notice = element("div", "ma-notice", text);
@@ -157,8 +174,14 @@ export class RunParts {
     }
   }
 
-  /** @param {Turn} turn @param {number} index */
-  addTurn(turn, index) {
+  /** The turns that are not there yet. */
+  grow() {
+    while (this.turns.length < this.known.length && this.view.pace.allows(this)) this.addTurn();
+  }
+
+  addTurn() {
+    const index = this.turns.length;
+    const turn = this.known[index];
     const item = new TurnItem(this.view, `${this.key}turn/${index}`, this.level, turn, this);
     this.turns.push(item);
     this.tree.append(item.root);
@@ -200,6 +223,7 @@ export class AgentItem extends Item {
     this.figures = element("span", "ma-figures");
     this.word = element("span", "ma-status");
     this.note.append(this.figures, this.word);
+    this.bar = new TimeBar(this);
     /** @type {RunParts | null} */
     this.parts = null;
   }
@@ -221,8 +245,17 @@ export class AgentItem extends Item {
     setAttribute(this.note, "title", tokens ? tokenDetail(run.usage) : "");
     if (run.status === "running") this.tick(this.view.now());
     else setText(this.time, durationText(run.duration));
+    this.showBar();
     if (this.body) this.fill();
     this.makeOpenable();
+  }
+
+  /** Against the time of the whole run, as all bars: so that they can be compared. */
+  showBar() {
+    const { started, duration, status } = this.run;
+    const ended = status === "running" || duration === null ? null : started + duration;
+    const isOver = status !== "running" || this.isOver || !this.view.isRunning;
+    this.bar.update(started, ended, isOver, duration);
   }
 
   clear() {
@@ -245,5 +278,6 @@ export class AgentItem extends Item {
     if (this.run.status !== "running") return;
     const isRunning = this.view.isRunning && !this.isOver;
     setText(this.time, isRunning ? elapsedText(now - this.run.started) : "");
+    this.showBar();
   }
 }

@@ -7,6 +7,11 @@ import {
 } from "./words.js";
 import { button, element, setAttribute, setHidden, setText } from "./elements.js";
 import { RunParts } from "./turns.js";
+import { Aloud } from "./aloud.js";
+import { TreeKeys } from "./keys.js";
+import { Pace } from "./pace.js";
+import { Follower } from "./scroll.js";
+import { axisOf } from "./waterfall.js";
 
 /**
  * @typedef {import("./fold.js").Run} Run
@@ -45,6 +50,10 @@ export class TreeView {
     this.items = new WeakMap();
     /** @type {Set<ToolItem>} */
     this.waiting = new Set();
+    /** Whoever offers a search of the tree puts here how it is opened. @type {(() => void) | null} */
+    this.openSearch = null;
+    this.pace = new Pace(() => this.refresh());
+    this.keys = new TreeKeys(this);
     this.heard = performance.now();
     this.frame = 0;
     this.timer = 0;
@@ -57,6 +66,8 @@ export class TreeView {
     this.stop.classList.add("ma-stop");
     this.tree = element("div", "ma-tree");
     this.parts = new RunParts(this, this.tree, "", 1, 0);
+    this.follower = new Follower(this);
+    this.aloud = new Aloud(state);
     this.build();
     this.draw();
   }
@@ -99,6 +110,7 @@ export class TreeView {
   destroy() {
     cancelAnimationFrame(this.frame);
     clearInterval(this.timer);
+    this.follower.destroy();
     this.root.replaceChildren();
   }
 
@@ -116,24 +128,30 @@ export class TreeView {
     this.tree.setAttribute("role", "tree");
     this.tree.setAttribute("aria-label", "Steps of the run");
     this.tree.addEventListener("click", (event) => this.onClick(event));
-    this.tree.addEventListener("keydown", (event) => this.onKey(event));
+    this.tree.addEventListener("keydown", (event) => this.keys.press(event));
     this.tree.addEventListener("focusin", (event) => this.onFocus(event));
     this.root.classList.add("ma-run");
-    this.root.replaceChildren(head, meta, ...this.parts.roots);
+    const { end, latest } = this.follower;
+    this.root.replaceChildren(head, meta, ...this.parts.roots, end, latest, this.aloud.root);
   }
 
   draw() {
     this.frame = 0;
     const { state } = this;
+    this.follower.before();
     setText(this.query, state.query);
     this.drawMeta();
+    this.pace.next();
     this.parts.draw(state);
     for (const item of this.waiting) item.drawQuestion();
     this.keepTime();
+    this.aloud.update(state);
+    this.follower.after();
   }
 
   drawMeta() {
     const { state } = this;
+    this.drawAxis();
     const calls = state.turns.reduce((sum, turn) => sum + turn.tools.length, 0);
     const steps = state.turns.filter((turn) => turn.calls).length;
     const open = state.turns.some((turn) => turn.calls === null);
@@ -153,6 +171,16 @@ export class TreeView {
     setAttribute(this.figures, "title", tokenDetail(state.usage));
   }
 
+  /** How many seconds the bars' column is wide. */
+  drawAxis() {
+    const { state, isRunning } = this;
+    const seconds = isRunning ? this.now() - state.started : state.duration ?? 0;
+    const axis = String(axisOf(state.started ? seconds : 0, !isRunning));
+    if (this.root.style.getPropertyValue("--ma-axis") !== axis) {
+      this.root.style.setProperty("--ma-axis", axis);
+    }
+  }
+
   /** While the run goes on its times are counted here, once a second. */
   keepTime() {
     if (this.isRunning && !this.timer) {
@@ -166,7 +194,9 @@ export class TreeView {
 
   tick() {
     this.parts.tick(this.now());
-    if (this.isRunning) this.drawMeta();
+    if (!this.isRunning) return;
+    this.drawMeta();
+    this.aloud.update(this.state);
   }
 
   /** @param {boolean} open */
@@ -186,6 +216,7 @@ export class TreeView {
 
   /** The items in the order of the page. @param {boolean} [hidden] also those in closed bodies */
   visible(hidden = false) {
+    this.pace.finish();
     const all = [...this.tree.querySelectorAll("[role=treeitem]")];
     const shown = hidden ? all : all.filter((el) => !el.closest("[hidden]"));
     return shown.map((el) => /** @type {Item} */ (this.items.get(el)));
@@ -214,32 +245,6 @@ export class TreeView {
       /** @type {HTMLElement} */ (el).tabIndex = -1;
     }
     item.root.tabIndex = 0;
-  }
-
-  /** The keys of a tree, by the ARIA Authoring Practices. @param {KeyboardEvent} event */
-  onKey(event) {
-    const item = this.itemOf(event);
-    const isElsewhere = !item || event.target !== item.root;
-    if (isElsewhere || event.ctrlKey || event.altKey || event.metaKey) return;
-    const items = this.visible();
-    const at = items.indexOf(item);
-    const around = item.root.parentElement?.closest("[role=treeitem]");
-    const parent = around ? this.items.get(around) : undefined;
-    /** @type {Record<string, () => Item | undefined | void>} */
-    const keys = {
-      ArrowDown: () => items[at + 1],
-      ArrowUp: () => items[at - 1],
-      Home: () => items[0],
-      End: () => items.at(-1),
-      ArrowRight: () => item.isOpen ? items[at + 1] : this.choose(item, true),
-      ArrowLeft: () => item.isOpen ? this.choose(item, false) : parent,
-      Enter: () => this.choose(item, !item.isOpen),
-      " ": () => this.choose(item, !item.isOpen),
-    };
-    if (!Object.hasOwn(keys, event.key)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    keys[event.key]()?.root.focus();
   }
 }
 
