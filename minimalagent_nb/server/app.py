@@ -18,6 +18,7 @@ from minimalagent_nb.server.handlers import (
     SessionListHandler,
 )
 from minimalagent_nb.server.page import ASSETS, AssetHandler, PageHandler
+from minimalagent_nb.server.saving import save_static_forms, withdraw
 from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.server.stream import EventsHandler
 
@@ -39,8 +40,13 @@ class SessionsApp(ExtensionApp):
         """Add the routes."""
         self.handlers.extend(routes(self.source, self.hub))
 
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """When the server runs, with all its extensions: from now on it saves static forms."""
+        save_static_forms(serverapp)
+
     async def stop_extension(self) -> None:
         """End all following, and close the store with the server."""
+        withdraw()
         await self.hub.close()
         await self.source.close()
 
