@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from jupyter_server.services.contents.filemanager import FileContentsManager
+
 from minimalagent_nb.widgets.saved_outputs import (
     ENVIRONMENT,
     VERSION,

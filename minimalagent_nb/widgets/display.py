@@ -1,23 +1,37 @@
-"""What a notebook's cell shows of a run: live while it runs, static when it is over.
+"""What a notebook's cell shows of a run: the live tree in the page, static forms in the file.
 
-A widget in a saved notebook opens as an error, so the output is replaced when the
-run ends, through its display id, by formats that need no kernel. Imports IPython's
-display functions, the live tree and the static forms.
+Where the file gets the static forms by itself (see saved_outputs), the tree stays when the
+run ends. Elsewhere they take its place then, through the display id: a widget in a saved
+notebook opens as an error. Imports IPython's display functions, the live tree and the static
+forms.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 import uuid
+from collections import deque
 from typing import Any
 
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets.bundle import run_bundle
 from minimalagent_nb.widgets.live import LiveTree
+from minimalagent_nb.widgets.saved_outputs import (
+    live_output,
+    server_takes_views_out,
+    static_output,
+)
 
 __all__ = ["RunDisplay"]
 
-_VIEW = "application/vnd.jupyter.widget-view+json"
+MAX_TREES = 50
+"""Of runs that are over, so many trees stay in the pages of a kernel, the newest ones: each
+holds its run in the kernel and in the page."""
+
+BEGINNING = "An agent is running."
+UNDER_WAY = "Under way when this was saved: %agent show tells what became of it."
 
 
 class RunDisplay:
@@ -30,12 +44,28 @@ class RunDisplay:
         display_id: the id of the output, a new one by default.
         by_interrupt: whether an interrupt of the kernel ends the run, because its cell waits
             for it.
+        stays: whether the tree stays in the page when the run is over; by default where the
+            file gets the static forms all the same.
     """
 
-    def __init__(self, *, display_id: str | None = None, by_interrupt: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        display_id: str | None = None,
+        by_interrupt: bool = False,
+        stays: bool | None = None,
+    ) -> None:
         self.display_id = display_id or f"minimalagent-{uuid.uuid4().hex}"
-        self.tree = LiveTree(by_interrupt=by_interrupt)
+        self._view_id = uuid.uuid4().hex
+        self.tree = LiveTree(
+            view_id=self._view_id, by_interrupt=by_interrupt, pause=self._pause, told=self._told
+        )
+        self._stays = server_takes_views_out() if stays is None else stays
+        self._has_twin = self._stays
         self._finished = False
+        self._restored = False
+        # Held while the static output is put, so that the last one is that of the end.
+        self._putting = threading.Lock()
 
     @property
     def reasoning(self) -> Reasoning:
@@ -44,33 +74,46 @@ class RunDisplay:
 
     def start(self) -> None:
         """Show the tree in the output of the cell that is running."""
-        # Not display(tree): ipywidgets 7 would send it without a display id, and
-        # the static form could never take its place.
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.tree.model_id}
-        self._show({_VIEW: view, "text/plain": "An agent is running."})
+        data, metadata = live_output(self._view_id)
+        if self._has_twin:
+            self._display(data, metadata)
+            self._put_static(update=False)
+        else:
+            # Not display(tree): ipywidgets 7 would send it without a display id, and
+            # the static form could never take its place.
+            data = {**data, "text/plain": BEGINNING}
+            self._display(data, {}, display_id=self.display_id)
 
     def add(self, event: Event) -> None:
         """Take in the next event of the run."""
         self.tree.add(event)
 
     def finish(self) -> None:
-        """Put the static form in the tree's place and close the tree; once is enough.
+        """Bring the static forms up to date; where the tree cannot stay, they take its place.
 
-        A page that was loaded again passes display updates over: there the tree stays.
+        Once is enough.
         """
         if self._finished:
             return
-        self._finished = True
         self.tree.feed.close()
         self.tree.questions.close()
-        self._show(dict(run_bundle(self.reasoning)), update=True)
-        if self.tree.snapshots <= 1:
-            self.tree.close()
+        self._finished = True
+        self._put_static()
+        if self._stays:
+            _keep(self)
+        else:
+            self._close()
 
     def show_again(self) -> None:
         """Send the static form once more: a reader may take only what comes during its cell."""
         if self._finished:
-            self._show(dict(run_bundle(self.reasoning)), update=True)
+            self._put_static()
+
+    def release(self) -> None:
+        """Put the static forms in the place of a tree that stayed."""
+        self._stays = False
+        self._put_static()
+        self.tree.close()
 
     def __enter__(self) -> RunDisplay:
         self.start()
@@ -79,7 +122,63 @@ class RunDisplay:
     def __exit__(self, *exc_info: object) -> None:
         self.finish()
 
-    def _show(self, bundle: dict[str, Any], *, update: bool = False) -> None:
+    def _close(self) -> None:
+        """A page that was loaded again passes display updates over: there the tree stays."""
+        if self.tree.snapshots <= 1:
+            self.tree.close()
+
+    def _pause(self) -> None:
+        """In mid-run, from the feed's thread: a notebook may be saved at any time."""
+        if self._has_twin:
+            self._put_static()
+
+    def _told(self, content: dict[str, Any]) -> None:
+        """What a page says, from any thread."""
+        if content["type"] == "restored":
+            self._restored = True
+            self._put_static()
+        elif content.get("saves") is False and self._stays:
+            # Its notebook is saved by somebody else, such as an editor of its own.
+            self._stays = False
+            if self._finished:
+                self._put_static()
+                self._close()
+
+    def _put_static(self, *, update: bool = True) -> None:
+        with self._putting:
+            hidden = self._has_twin and (self._stays or not self._finished)
+            data, metadata = static_output(self._view_id, self._bundle(), hidden=hidden)
+            if not self._has_twin:
+                metadata = {}
+            self._display(data, metadata, display_id=self.display_id, update=update)
+            if self._restored:
+                output = {"output_type": "display_data", "data": data, "metadata": metadata}
+                self.tree.put_static(output, instead=not hidden)
+
+    def _bundle(self) -> dict[str, Any]:
+        run = self.reasoning
+        if self._finished:
+            return dict(run_bundle(run))
+        if run.query is None:
+            html = f"<p>{BEGINNING}</p>"
+            return {"text/html": html, "text/markdown": BEGINNING, "text/plain": BEGINNING}
+        # The run goes on meanwhile, and only ever adds to its lists.
+        return dict(run_bundle(dataclasses.replace(run, notices=[*run.notices, UNDER_WAY])))
+
+    def _display(self, data: dict[str, Any], metadata: dict[str, Any], **place: Any) -> None:
         from IPython.display import display
 
-        display(bundle, raw=True, display_id=self.display_id, update=update)
+        display(data, raw=True, metadata=metadata, **place)
+
+
+_kept: deque[RunDisplay] = deque()
+_kept_lock = threading.Lock()
+
+
+def _keep(shown: RunDisplay) -> None:
+    """Let its tree stay, and the oldest go when there are too many."""
+    with _kept_lock:
+        _kept.append(shown)
+        too_many = _kept.popleft() if len(_kept) > MAX_TREES else None
+    if too_many is not None:
+        too_many.release()

@@ -30,6 +30,9 @@ IDLE_SECONDS = 2.0
 MARKDOWN_SECONDS = 0.16
 """Between two renderings of texts that are being written: about six a second."""
 
+PAUSE_SECONDS = 10.0
+"""So often a run that never pauses is taken to, for whoever keeps a picture of it."""
+
 MAX_NESTING = 64
 """Sub-agents of sub-agents, as far as they are shown."""
 
@@ -40,6 +43,8 @@ class Feed:
     Args:
         send: called with one message at a time, in the order of their revisions,
             from whichever thread flushes.
+        pause: called from the feed's thread when nothing has come for a while, and now and
+            then while much comes; not after `close`.
         clock: seconds that only grow.
     """
 
@@ -47,9 +52,11 @@ class Feed:
         self,
         send: Callable[[dict[str, Any]], None],
         *,
+        pause: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
+        self._pause = pause
         self._clock = clock
         # Held for moments, by whoever adds: the fold, what is waiting, the thread.
         self._intake = threading.Lock()
@@ -129,8 +136,13 @@ class Feed:
 
     def _work(self) -> None:
         """Flush at most every `BATCH_SECONDS`, until nothing has come for a while."""
+        paused = self._clock()
         while not self._closed.is_set():
-            if not self._wake.wait(IDLE_SECONDS):
+            is_idle = not self._wake.wait(IDLE_SECONDS)
+            if is_idle or self._clock() - paused >= PAUSE_SECONDS:
+                self._pause()
+                paused = self._clock()
+            if is_idle:
                 with self._intake:
                     if not self._wake.is_set():
                         self._thread = None

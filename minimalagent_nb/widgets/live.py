@@ -5,6 +5,8 @@ The page's half is assets/tree/. Imports anywidget and the feed.
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -32,6 +34,13 @@ class LiveTree(anywidget.AnyWidget):
     Events reach the page in batches, also while the kernel's main thread is busy. A
     view that comes late, and a page that was loaded again, begin with a snapshot.
 
+    Args:
+        view_id: the widget's id, a new one by default; by it a page knows its outputs.
+        pause: called now and then; see `Feed`.
+        told: called with what a page says of how it shows the run, from any thread:
+            ``{type: "shown", saves}``, whether its notebook is saved with the static forms
+            alone, and ``{type: "restored"}``, when it was loaded again and shows it once more.
+
     Attributes:
         feed: what the page is sent.
         questions: what the page is asked.
@@ -43,12 +52,22 @@ class LiveTree(anywidget.AnyWidget):
     _css = style("tree/tree.css")
     snap = traitlets.Dict().tag(sync=True, to_json=_snapshot)
     by_interrupt = traitlets.Bool(False).tag(sync=True)
+    view_id = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, **kwargs: Any) -> None:
-        self.feed = Feed(self._post)
+    def __init__(
+        self,
+        *,
+        view_id: str | None = None,
+        pause: Callable[[], None] = lambda: None,
+        told: Callable[[dict[str, Any]], None] = lambda _content: None,
+        **kwargs: Any,
+    ) -> None:
+        self.feed = Feed(self._post, pause=pause)
         self.snapshots = 0
         self.questions = Questions(self._post, lambda run: run in self.feed.runs)
-        super().__init__(**kwargs)
+        self._told = told
+        view_id = view_id or uuid.uuid4().hex
+        super().__init__(model_id=view_id, view_id=view_id, **kwargs)
         if hasattr(self.comm, "_reply_subshell_for"):
             # ipykernel 7.4 hands what a page sends to the shell that sent last, which a
             # blocking cell keeps busy; as before, it belongs to the shell that it came to.
@@ -81,6 +100,17 @@ class LiveTree(anywidget.AnyWidget):
         self.layout.close()
         super().close()
 
+    def put_static(self, output: dict[str, Any], *, instead: bool) -> None:
+        """Have a page that was loaded again hold this as the run's static output.
+
+        Such a page passes display updates over.
+
+        Args:
+            output: of nbformat 4.
+            instead: whether it takes the view's place.
+        """
+        self._post({"type": "static", "output": output, "instead": instead})
+
     def _post(self, message: dict[str, Any]) -> None:
         self.send(message)
 
@@ -91,6 +121,8 @@ class LiveTree(anywidget.AnyWidget):
             self.send(self.feed.snapshot())
         elif kind == "here":
             self.questions.greet()
+        elif kind in ("shown", "restored"):
+            self._told(content)
         elif kind == "approval":
             self.questions.answer(content)
         elif kind == "stop" and self._is_of_run(content):

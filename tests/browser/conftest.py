@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import Desk, chromium, jupyter_lab
+from tests.browser.lab import LAB, NOTEBOOK_7, Desk, chromium, jupyter_lab
 
 HERE = Path(__file__).parent
 
@@ -39,3 +39,9 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
     }
     with jupyter_lab(folder, **environment) as url:
         yield Desk(url, folder, browser)
+
+
+@pytest.fixture(params=[LAB, NOTEBOOK_7], ids=["lab", "notebook"])
+def desk(lab: Desk, request: pytest.FixtureRequest) -> Desk:
+    """The same JupyterLab, and Notebook 7 on the same server."""
+    return lab.in_app(request.param)

@@ -68,6 +68,10 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+GREETING = [{"type": "here"}, {"type": "shown", "saves": False}]
+"""What a widget says first, in a page without a notebook."""
+
+
 class TreePage:
     """A bare page with the tree in it, that keeps a record of all it must not do."""
 

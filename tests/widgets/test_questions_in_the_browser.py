@@ -9,7 +9,7 @@ import pytest
 
 from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, Event
 from tests.widgets import sample_run
-from tests.widgets.conftest import TreePage
+from tests.widgets.conftest import GREETING, TreePage
 from tests.widgets.payloads import PAYLOADS
 from tests.widgets.test_in_the_browser import Source, offending_elements
 
@@ -39,7 +39,7 @@ def answers(tree_page: TreePage) -> list[dict[str, Any]]:
 
 def test_nothing_is_asked_where_the_kernel_asks_elsewhere(tree_page: TreePage) -> None:
     tree_page.connect(Source(waiting()).feed.snapshot())
-    assert tree_page.sent == [{"type": "here"}]
+    assert tree_page.sent == GREETING
     assert tree_page.texts(".ma-question") == []
     tree_page.tell({"type": "asking", "calls": [["run-2", "call-1"], ["run-1", "call-2"]]})
     assert tree_page.texts(".ma-question") == []

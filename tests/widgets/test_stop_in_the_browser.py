@@ -9,7 +9,7 @@ import pytest
 from minimalagent_nb.cancel import CancelToken, stop_run, under_way
 from minimalagent_nb.widgets import LiveTree
 from tests.widgets import sample_run
-from tests.widgets.conftest import TreePage
+from tests.widgets.conftest import GREETING, TreePage
 from tests.widgets.test_in_the_browser import Source, snapshot
 
 STOP = {"type": "stop", "run": "run-1"}
@@ -27,7 +27,7 @@ def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
     press(tree_page)
     tree_page.tell(HEARD)
     press(tree_page)
-    assert tree_page.sent == [{"type": "here"}, STOP]
+    assert tree_page.sent == [*GREETING, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…", "Stopping…"]
     assert tree_page.page.locator(".ma-stop[aria-disabled=true]").count() == 2
     tree_page.page.wait_for_timeout(600)
@@ -38,7 +38,7 @@ def test_where_nobody_answers_the_kernel_is_interrupted(tree_page: TreePage) -> 
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     press(tree_page)
     tree_page.page.wait_for_function("window.interrupts === 1", timeout=5_000)
-    assert tree_page.sent == [{"type": "here"}, STOP]
+    assert tree_page.sent == [*GREETING, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…"]
 
 

@@ -2,13 +2,14 @@
 /**
  * The tree as a widget: the thin adapter between a model of anywidget and the views.
  *
- * The tree is plain modules without Jupyter in them; only this file knows a kernel. A widget
- * cannot load modules beside its own, so component.py joins them: each imports names only
- * from files beside it, and no two files define one name. Everything of a model or tool
- * reaches the page as text: there is no way from data to HTML in any of them.
+ * The tree is plain modules without Jupyter in them; only this file and notebook.js know of
+ * it. A widget cannot load modules beside its own, so component.py joins them: each imports
+ * names only from files beside it, and no two files define one name. Everything of a model or
+ * tool reaches the page as text: there is no way from data to HTML in any of them.
  */
 
 import { EMPTY_RUN, receive } from "./fold.js";
+import { putStatic, restoreView, savesStaticForms } from "./notebook.js";
 import { mountTree, newMemory } from "./view.js";
 
 /**
@@ -36,6 +37,7 @@ export default function widget() {
   let feed = { rev: 0, state: EMPTY_RUN };
   let isAsking = false;
   let isHeard = false;
+  let isShown = false;
   const memory = newMemory();
   /** @type {any} */
   let model = null;
@@ -81,6 +83,10 @@ export default function widget() {
       for (const view of views) view.refresh();
       return;
     }
+    if (message?.type === "static") {
+      putStatic(model, message.output, Boolean(message.instead));
+      return;
+    }
     const { feed: next, missing } = receive(feed, message);
     if (missing && !isAsking) model.send({ type: "resync", have: feed.rev });
     isAsking = missing;
@@ -96,10 +102,15 @@ export default function widget() {
       take(model.get("snap"));
       // That this is heard tells the kernel that it can ask here.
       model.send({ type: "here" });
+      restoreView(model).then((isRestored) => {
+        if (isRestored) model.send({ type: "restored" });
+      });
       return () => model.off("msg:custom", take);
     },
     /** @param {{el: HTMLElement}} context */
     render({ el }) {
+      if (!isShown) model.send({ type: "shown", saves: savesStaticForms(model) });
+      isShown = true;
       const view = mountTree(el, { state: feed.state, memory, talk });
       views.add(view);
       return () => {
