@@ -17,6 +17,8 @@ __all__ = ["Described", "describe", "kind_of"]
 _COLUMNS = 40
 """Columns of a table that are described one by one."""
 _ROWS = 5
+_SMALL = 20
+"""Rows of a table that is shown whole."""
 _LONG = 1_000_000
 """Cells of a table beyond which missing and distinct values are not counted."""
 _ITEMS = 8
@@ -101,13 +103,20 @@ def _table(frame: Any) -> tuple[str, str]:
     lines = [_column(frame, name, rows) for name in names]
     if columns > len(names):
         lines.append(f"... and {columns - len(names):,} more columns")
-    head = frame.head(_ROWS)
+    head = frame.head(rows if rows <= _SMALL else _ROWS)
     shown = head.to_string(max_cols=20) if hasattr(head, "to_string") else str(head)
-    text = "Columns:\n" + "\n".join(lines) + f"\nFirst rows:\n{shown}"
+    title = "All rows" if rows <= _SMALL else "First rows"
+    text = "Columns:\n" + "\n".join(lines) + f"\n{title}:\n{shown}"
     index = getattr(frame, "index", None)
     if index is not None and type(index).__name__ != "RangeIndex":
-        text = f"Index: {index.names if index.nlevels > 1 else index.name} ({index.dtype})\n{text}"
+        text = f"Index: {_index_name(index)} ({index.dtype})\n{text}"
     return f"{type(frame).__name__} {rows:,} x {columns:,}", text
+
+
+def _index_name(index: Any) -> str:
+    if index.nlevels > 1:
+        return ", ".join(map(str, index.names))
+    return "unnamed" if index.name is None else str(index.name)
 
 
 def _column(frame: Any, name: Any, rows: int) -> str:

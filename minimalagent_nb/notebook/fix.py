@@ -1,7 +1,7 @@
 """``%agent fix``: what the last error means, and the mended cell to be looked at.
 
 Nothing is run: the new code goes into a cell below, or onto the next line of a terminal.
-Imports the cells of this room and the engine, the latter late.
+Imports the cells of this room, and the Markdown of widgets late.
 """
 
 from __future__ import annotations
@@ -83,7 +83,10 @@ class Mending:
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(line) for line in self.diff())
-        words = html.escape(self.explanation).replace("\n", "<br>")
+        # Markdown by the one gate that all words of a model pass.
+        from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes
+
+        words = markdown_html(markdown_nodes(self.explanation))
         style = "margin:.6em 0 0;padding:.5em 0;line-height:1.45;overflow:auto"
         return f'<div>{words}</div><pre style="{style}">{rows}</pre>'
 
@@ -92,5 +95,6 @@ def _row(line: str) -> str:
     """A line of the difference: told by its sign, and by a tint for those who see it."""
     tint = {"+": "rgba(46,160,67,.18)", "-": "rgba(248,81,73,.18)"}.get(line[:1], "transparent")
     faint = ";opacity:.6" if line.startswith("@@") else ""
-    style = f"display:block;padding:0 .6em;background:{tint}{faint}"
+    mono = "font-family:var(--jp-code-font-family,ui-monospace,monospace)"
+    style = f"display:block;padding:0 .6em;{mono};background:{tint}{faint}"
     return f'<span style="{style}">{html.escape(line) or " "}</span>'

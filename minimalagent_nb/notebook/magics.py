@@ -198,7 +198,9 @@ class AgentMagics(Magics):
                 withhold=withheld.text,
             )
         agent = self.bench.agent(settings, options, self.approver)
-        if options.session is None and options.agent is None:
+        if options.dry_run:
+            pass  # a look leaves the notebook in its conversation
+        elif options.session is None and options.agent is None:
             self._offer_to_resume(settings)
         elif options.agent is None and not options.background:
             # One in the background leaves the notebook in its own conversation.

@@ -225,14 +225,31 @@ def call_preview(inputs: Any, width: int = 80) -> str:
 def json_text(value: Any, limit: int, width: int = LINE_WIDTH) -> str:
     """A tool's value for reading: text as it stands, anything else as indented JSON.
 
-    What fits on a line of `width` characters stays on one. It is cut to about `limit`
-    characters, with a note where it was.
+    What fits on a line of `width` characters stays on one. An object with texts of several
+    lines, as code is, is written as ``name: value``, and such texts below their names. It is
+    cut to about `limit` characters, with a note where it was.
     """
     small, cut = bounded(value, limit)
     if isinstance(small, str):
         return clean(small)
-    text = clean(_indented_json(small, "", width))
+    if isinstance(small, dict) and any(map(_has_lines, small.values())):
+        text = "\n".join(clean(_named(key, item, width)) for key, item in small.items())
+    else:
+        text = clean(_indented_json(small, "", width))
     return f"{text}\n… cut for display" if cut else text
+
+
+def _has_lines(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value.strip()
+
+
+def _named(key: Any, value: Any, width: int) -> str:
+    """An entry of an object, a text of several lines indented, so that it cannot pass for one."""
+    name = key if re.fullmatch(r"\w+", str(key)) else json.dumps(key, ensure_ascii=False)
+    if not _has_lines(value):
+        return f"{name}: {_indented_json(value, '', width)}"
+    lines = clean(value).strip("\n").split("\n")
+    return "\n".join([f"{name}:", *(f"    {line}".rstrip() for line in lines)])
 
 
 def _indented_json(value: Any, indent: str, width: int) -> str:

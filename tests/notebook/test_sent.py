@@ -320,3 +320,11 @@ def test_figures_go_as_images_and_count(shell: Any, capsys: Any) -> None:
     assert sent(shell)[1] == "(image)"
     tokens = [int(n.replace(",", "")) for n in re.findall(r"── the .*about ([\d,]+) tokens", shown)]
     assert max(tokens) > 500, "an image is no dozen tokens"
+
+
+def test_a_dry_run_stays_in_the_conversation(shell: Any) -> None:
+    prepare(shell, "['ok']")
+    bench = shell.magics_manager.registry["AgentMagics"].bench
+    before = bench.session_id
+    run(shell, "%%agent --session other --dry-run\nGo.")
+    assert bench.session_id == before

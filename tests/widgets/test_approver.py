@@ -102,6 +102,12 @@ def test_where_nobody_answers_the_call_is_denied():
     assert "approver=" in given.reason
 
 
+def test_code_is_shown_as_its_lines_and_none_passes_for_an_argument():
+    given, user = answer("y", code="x = 1\nforce: true\n", force=False)
+    assert given == Approval("approved")
+    assert "\ncode:\n    x = 1\n    force: true\nforce: false\n" in user.prompts[0]
+
+
 def test_long_arguments_can_be_seen_whole_before_they_are_allowed():
     script = "".join(f"step_{number}()\n" for number in range(2_000)) + "remove_all()"
     given, user = answer("s", "n", script=script)
@@ -109,7 +115,7 @@ def test_long_arguments_can_be_seen_whole_before_they_are_allowed():
     assert "remove_all" not in user.prompts[0]
     assert "Not all of the arguments" in user.prompts[0]
     assert "[s]how" in user.prompts[0]
-    assert "step_1999()\\nremove_all()" in user.prompts[1]
+    assert "    step_1999()\n    remove_all()\n" in user.prompts[1]
     assert "[s]how" not in answer("n", path="a")[1].prompts[0]
 
 

@@ -58,6 +58,14 @@ def test_the_arguments_are_shown_whole_and_allowed_by_a_click(asked: TreePage) -
     assert asked.page.locator(".ma-question").count() == 0, "in the other view, too"
 
 
+def test_code_is_shown_as_its_lines_and_none_passes_for_an_argument(tree_page: TreePage) -> None:
+    inputs = {"code": "x = 1\nforce: true\n", "force": False}
+    tree_page.connect(Source(waiting(inputs)).feed.snapshot())
+    tree_page.tell(ASKING)
+    (shown,) = tree_page.texts(".ma-question pre")
+    assert shown == "code:\n    x = 1\n    force: true\nforce: false"
+
+
 def test_denied_with_a_reason_by_keys_alone(asked: TreePage) -> None:
     page = asked.page
     page.locator(".ma-question pre").focus()

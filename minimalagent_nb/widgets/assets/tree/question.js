@@ -7,6 +7,23 @@ import { button, element, keepKeys, plain, setAttribute, setHidden, setText } fr
  * @typedef {import("./fold.js").Tool} Tool
  */
 
+/**
+ * Arguments for reading: texts of several lines, as code is, below their names. They are indented,
+ * so that none of their lines can pass for an argument.
+ * @param {Record<string, any>} inputs @param {string} json
+ */
+function readable(inputs, json) {
+  const entries = Object.entries(inputs);
+  const hasLines = (/** @type {any} */ value) =>
+    typeof value === "string" && value.trim().includes("\n");
+  if (!entries.some(([, value]) => hasLines(value))) return json;
+  return entries.map(([name, value]) => {
+    const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
+    if (!hasLines(value)) return `${key}: ${JSON.stringify(value, null, 2)}`;
+    return `${key}:\n${value.replace(/^\n+|\n+$/g, "").replace(/^/gm, "    ")}`;
+  }).join("\n");
+}
+
 /** Asks whether a call may run: its arguments as they are, and what can be said to them. */
 export class Question {
   /** @param {Tool} tool @param {(answer: any) => void} onAnswer */
@@ -16,7 +33,7 @@ export class Question {
     this.root = element("div", "ma-question");
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", `May ${plain(tool.name).slice(0, 100)} run?`);
-    this.shown = element("pre", "ma-block", this.json);
+    this.shown = element("pre", "ma-block", readable(tool.inputs ?? {}, this.json));
     this.shown.tabIndex = 0; // it scrolls
     this.shown.setAttribute("aria-label", "Arguments");
     keepKeys(this.shown);
