@@ -10,23 +10,18 @@ import os
 import shutil
 import socket
 import subprocess
-import tarfile
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
 import pytest
+
+from tests.servers.npm import UnavailableError, unpacked
 
 PACKAGE = "amplify-dynamodb-simulator@2.9.30"
 JAR = "DynamoDBLocal.jar"
 START_SECONDS = 60.0
-
-
-class UnavailableError(Exception):
-    """DynamoDB Local cannot be run here; the message says why."""
 
 
 def folder() -> Path:
@@ -35,32 +30,7 @@ def folder() -> Path:
         if not (Path(given) / JAR).is_file():
             raise UnavailableError(f"DYNAMODB_LOCAL_DIR={given} holds no {JAR}")
         return Path(given)
-    cached = platformdirs.user_cache_path("minimalagent_nb-tests") / PACKAGE
-    if not (cached / JAR).is_file():
-        fetch(cached)
-    return cached
-
-
-def fetch(target: Path) -> None:
-    """Put the package's emulator folder at `target`, whole or not at all."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise UnavailableError("npm is missing, which brings DynamoDB Local")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        packed = subprocess.run(
-            [npm, "pack", PACKAGE], cwd=scratch, capture_output=True, text=True, check=False
-        )
-        if packed.returncode:
-            raise UnavailableError(f"npm pack {PACKAGE} failed: {packed.stderr[-300:]}")
-        with tarfile.open(next(Path(scratch).glob("*.tgz"))) as archive:
-            archive.extractall(scratch, filter="data")
-        try:
-            (Path(scratch) / "package" / "emulator").rename(target)
-        except OSError:
-            # Another test run was faster.
-            if not (target / JAR).is_file():
-                raise
+    return unpacked(PACKAGE, "package/emulator", JAR)
 
 
 def free_port() -> int:

@@ -1,0 +1,47 @@
+"""axe-core on every state of the tree, in every theme, on a bare page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.servers.axe import serious_findings
+from tests.widgets.conftest import TreePage
+from tests.widgets.states import STATES, show
+
+THEMES: dict[str, dict[str, str]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "more contrast": {"color_scheme": "light", "contrast": "more"},
+    "forced colours": {"color_scheme": "dark", "forced_colors": "active"},
+}
+
+
+@pytest.fixture(scope="module", params=list(THEMES))
+def themed(request: Any, browser: Any) -> Iterator[TreePage]:
+    """One page for all states of a theme."""
+    page = browser.new_page(viewport={"width": 900, "height": 700}, **THEMES[request.param])
+    yield TreePage(page)
+    page.close()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing_serious(themed: TreePage, state: str) -> None:
+    show(themed, state, everything=True)
+    assert serious_findings(themed.page, ".ma-run") == []
+    assert themed.offences == []
+
+
+def test_axe_finds_what_is_wrong(tree_page: TreePage) -> None:
+    show(tree_page, "finished")
+    tree_page.page.evaluate(
+        """() => {
+            document.querySelector(".ma-note").style.color = "#ccc";
+            document.querySelector("[role=treeitem]").setAttribute("aria-expanded", "perhaps");
+        }"""
+    )
+    found = " ".join(serious_findings(tree_page.page, ".ma-run"))
+    assert "color-contrast" in found
+    assert "aria-valid-attr-value" in found
