@@ -307,7 +307,8 @@ class AgentMagics(Magics):
             return AnswerView(shown=False)
         if question.quiet:
             return AnswerView(later=background)
-        return make_view(later=background)
+        variable = question.options.output or ("_background" if background else "_agent")
+        return make_view(later=background, name=f"{variable}.reasoning")
 
     def _settings(self, options: Options | None = None) -> Settings:
         names = [field.name for field in fields(Settings) if field.name != "sources"]

@@ -46,6 +46,7 @@ class RunDisplay:
             for it.
         stays: whether the tree stays in the page when the run is over; by default where the
             file gets the static forms all the same.
+        name: the expression that gives the run's `Reasoning` in the notebook.
     """
 
     def __init__(
@@ -54,11 +55,16 @@ class RunDisplay:
         display_id: str | None = None,
         by_interrupt: bool = False,
         stays: bool | None = None,
+        name: str = "reasoning",
     ) -> None:
         self.display_id = display_id or f"minimalagent-{uuid.uuid4().hex}"
         self._view_id = uuid.uuid4().hex
         self.tree = LiveTree(
-            view_id=self._view_id, by_interrupt=by_interrupt, pause=self._pause, told=self._told
+            view_id=self._view_id,
+            by_interrupt=by_interrupt,
+            name=name,
+            pause=self._pause,
+            told=self._told,
         )
         self._stays = server_takes_views_out() if stays is None else stays
         self._has_twin = self._stays

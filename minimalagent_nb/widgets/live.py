@@ -46,6 +46,8 @@ class LiveTree(anywidget.AnyWidget):
         questions: what the page is asked.
         snapshots: how many were given out; the first one is that of the beginning.
         by_interrupt: whether the page may interrupt the kernel where its Stop is not heard.
+        name: the expression that gives the run's `Reasoning` in the notebook, with which the
+            Python paths begin that a page copies.
     """
 
     _esm = script("tree/widget.js")
@@ -53,6 +55,7 @@ class LiveTree(anywidget.AnyWidget):
     snap = traitlets.Dict().tag(sync=True, to_json=_snapshot)
     by_interrupt = traitlets.Bool(False).tag(sync=True)
     view_id = traitlets.Unicode().tag(sync=True)
+    name = traitlets.Unicode("reasoning").tag(sync=True)
 
     def __init__(
         self,

@@ -19,18 +19,19 @@ from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, mark
 __all__ = ["AnswerView", "make_view"]
 
 
-def make_view(*, later: bool = False) -> View:
+def make_view(*, later: bool = False, name: str = "reasoning") -> View:
     """The live tree in a Jupyter kernel, the printer anywhere else.
 
     Args:
         later: the run goes on when its cell is over.
+        name: the expression that will give the run's `Reasoning` in the notebook.
     """
     if _in_kernel():
         from minimalagent_nb.widgets.display import RunDisplay
 
         # An interrupt meets what the main thread runs: never another cell for this run's sake.
         is_of_cell = not later and threading.current_thread() is threading.main_thread()
-        return RunDisplay(by_interrupt=is_of_cell)
+        return RunDisplay(by_interrupt=is_of_cell, name=name)
     from minimalagent_nb.widgets.terminal import TerminalPrinter
 
     return TerminalPrinter()

@@ -110,7 +110,7 @@ def test_payloads_stay_text(page, database):
     page.locator(".mp-body .ma-turn").nth(15).wait_for(state="attached")
     page.evaluate(
         """() => { for (const b of document.querySelectorAll(".ma-button")) {
-            if (b.textContent === "Expand all") b.click(); } }"""
+            if (b.ariaLabel === "Expand all") b.click(); } }"""
     )
     found = [one for one in offending_elements(page) if one not in ("INPUT",)]
     # Links of the page's own are relative: to a session, and to its export.

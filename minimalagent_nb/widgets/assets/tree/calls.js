@@ -168,12 +168,12 @@ export class ToolItem extends Item {
   fillInputs() {
     const { editedInputs, tool } = this;
     if (editedInputs && !this.edited) {
-      this.edited = this.addValue("inputs", "Inputs, edited", editedInputs);
+      this.edited = this.addValue("inputs", "edited", "Inputs, edited", editedInputs);
       this.inputs?.rename("Inputs, as the model wrote them");
     }
     if (isFilled(tool.inputs) && !this.inputs) {
       const name = editedInputs ? "Inputs, as the model wrote them" : "Inputs";
-      this.inputs = this.addValue("inputs", name, tool.inputs);
+      this.inputs = this.addValue("inputs", "inputs", name, tool.inputs);
     }
   }
 
@@ -183,18 +183,19 @@ export class ToolItem extends Item {
     this.hasOutcome = true;
     if (error !== null && error !== undefined) {
       const isDenied = status === "denied";
-      const item = this.addValue("outcome", isDenied ? "Told the model" : "Error", error);
+      const item = this.addValue("outcome", "error", isDenied ? "Told the model" : "Error", error);
       item.root.classList.toggle("ma-failure", !isDenied);
     } else if (status === "success") {
-      const item = this.addValue("outcome", "Result", result);
+      const item = this.addValue("outcome", "result", "Result", result);
       const notes = [truncated ? "shortened for the model" : "", cut ? "cut for display" : ""];
       if (truncated || cut) setText(item.note, notes.filter(Boolean).join(", "));
     }
   }
 
-  /** @param {string} place @param {string} name @param {unknown} value */
-  addValue(place, name, value) {
-    const key = `${this.key}/${name}`;
+  /** @param {string} place @param {string} part of its key @param {string} name
+   *  @param {unknown} value */
+  addValue(place, part, name, value) {
+    const key = `${this.key}/${part}`;
     // What a sub-agent was asked and answered is in its own branch, too.
     const few = this.tool.run ? -1 : FEW_VALUES;
     const item = new ValueItem(this.view, key, this.level + 1, name, value, few);

@@ -4,6 +4,7 @@
 import { element, growText, keepKeys, RenderedText } from "./elements.js";
 
 /**
+ * @typedef {import("./fold.js").Markup} Markup
  * @typedef {import("./fold.js").Turn} Turn
  * @typedef {import("./view.js").TreeView} TreeView
  */
@@ -49,6 +50,7 @@ export class Item {
     this.row.append(arrow, this.label, this.note, this.time);
     this.root.append(this.row);
     view.items.set(this.root, this);
+    view.byKey.set(key, this);
   }
 
   get opens() {
@@ -89,10 +91,16 @@ export class Item {
       this.fill();
     }
     if (this.body) this.body.hidden = !open;
+    if (open) this.view.noteOpened();
   }
 
   /** Build the body's contents, once. */
   fill() {}
+
+  /** The ways in which it can be shown, as entries of a menu. @returns {import("./menu.js").Entry[]} */
+  modes() {
+    return [];
+  }
 
   /** A second has passed. @param {number} _now */
   tick(_now) {}
@@ -115,6 +123,30 @@ export class TextItem extends Item {
   showBody() {}
 }
 
+/**
+ * The nodes of a text in Markdown as its reader wants to see it: rendered, or as it was written.
+ * @param {TreeView} view @param {string} key @param {Markup[] | null} nodes @param {string} text
+ * @returns {Markup[] | null}
+ */
+export function shownNodes(view, key, nodes, text) {
+  return text && view.memory.modes.get(key) === "raw" ? [["pre", {}, [text]]] : nodes;
+}
+
+/**
+ * The two ways to show a text in Markdown.
+ * @param {TreeView} view @param {string} key @param {() => void} draw
+ * @returns {import("./menu.js").Entry[]}
+ */
+export function textModes(view, key, draw) {
+  const now = view.memory.modes.get(key) ?? "rendered";
+  return [["rendered", "Show rendered"], ["raw", "Show as written"]].map(([mode, label]) => ({
+    label, checked: mode === now, isChoice: true, act: () => {
+      view.setMode(key, mode);
+      draw();
+    },
+  }));
+}
+
 /** What a model said beside its calls. */
 export class SaidItem extends Item {
   /** @param {TreeView} view @param {string} key @param {number} level */
@@ -122,10 +154,17 @@ export class SaidItem extends Item {
     super(view, key, level, "said");
     this.text = new RenderedText("ma-rendered");
     this.label.append(this.text.root);
+    /** @type {Turn | null} */
+    this.turn = null;
   }
 
   /** @param {Turn} turn */
   update(turn) {
-    this.text.update(turn.nodes, turn.text);
+    this.turn = turn;
+    this.text.update(shownNodes(this.view, this.key, turn.nodes, turn.text), turn.text);
+  }
+
+  modes() {
+    return textModes(this.view, this.key, () => this.turn && this.update(this.turn));
   }
 }

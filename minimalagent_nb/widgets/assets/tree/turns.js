@@ -6,7 +6,8 @@ import {
   durationText, elapsedText, outcomeText, RUN_WORDS, tokenDetail, tokenText, wordFor,
 } from "./words.js";
 import { element, RenderedText, setAttribute, setText } from "./elements.js";
-import { Item, OPEN_RUNS, SaidItem, SHORT_TEXT, TextItem } from "./item.js";
+import { AnswerTools } from "./answertools.js";
+import { Item, OPEN_RUNS, SaidItem, SHORT_TEXT, shownNodes, TextItem } from "./item.js";
 import { ToolItem } from "./calls.js";
 import { TimeBar } from "./waterfall.js";
 
@@ -137,6 +138,17 @@ class TurnItem extends Item {
   }
 }
 
+/**
+ * The answer as far as it is there. @param {Run} run
+ * @returns {{nodes: import("./fold.js").Markup[] | null, text: string}}
+ */
+export function answerOf(run) {
+  const turn = run.turns.at(-1);
+  if (run.status === "failed") return { nodes: null, text: "" };
+  if (run.response) return { nodes: run.nodes, text: run.response };
+  return turn && !turn.calls ? turn : { nodes: null, text: "" };
+}
+
 /** What a run consists of below its head: turns, answer, how it came out, notices. */
 export class RunParts {
   /** @param {TreeView} view @param {HTMLElement} tree where the turns go @param {string} key
@@ -153,10 +165,11 @@ export class RunParts {
     /** @type {TurnItem[]} */
     this.turns = [];
     this.answer = new RenderedText("ma-answer ma-rendered");
+    this.answerTools = new AnswerTools(view, `${key}answer`);
     this.outcome = element("div", "ma-outcome");
     this.error = element("div", "ma-error");
     this.notices = element("div", "ma-notices");
-    this.roots = [tree, this.answer.root, this.outcome, this.error, this.notices];
+    this.roots = [tree, this.answerTools.root, this.answer.root, this.outcome, this.error, this.notices];
   }
 
   /** @param {Run} run */
@@ -195,11 +208,9 @@ export class RunParts {
 
   /** @param {Run} run */
   drawAnswer(run) {
-    const turn = run.turns.at(-1);
-    if (run.status === "failed") this.answer.update(null, "");
-    else if (run.response) this.answer.update(run.nodes, run.response);
-    else if (turn && !turn.calls) this.answer.update(turn.nodes, turn.text);
-    else this.answer.update(null, "");
+    const { nodes, text } = answerOf(run);
+    this.answer.update(shownNodes(this.view, this.answerTools.key, nodes, text), text);
+    this.answerTools.update(text, () => this.drawAnswer(run));
     setText(this.outcome, outcomeText(run));
     setText(this.error, run.error ?? "");
   }

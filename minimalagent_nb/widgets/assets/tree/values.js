@@ -3,6 +3,7 @@
 
 import { countText, isFilled, NUMBERS, preview } from "./words.js";
 import { button, element, setText } from "./elements.js";
+import { keyPart } from "./places.js";
 import { Item, LINE, SHORT_TEXT } from "./item.js";
 
 /**
@@ -66,7 +67,7 @@ export class ValueItem extends Item {
     let shown = 0;
     const more = button("", () => {
       for (const [name, value] of entries.slice(shown, shown + PAGE_OF_VALUES)) {
-        const item = new ValueItem(this.view, `${this.key}/${name}`, this.level + 1,
+        const item = new ValueItem(this.view, `${this.key}/${keyPart(name)}`, this.level + 1,
           isList ? `[${name}]` : name, value, FEW_VALUES / 2);
         this.body?.insertBefore(item.root, more);
       }

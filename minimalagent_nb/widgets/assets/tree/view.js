@@ -6,6 +6,9 @@ import {
   countText, durationText, elapsedText, RUN_WORDS, tokenDetail, tokenText, wordFor,
 } from "./words.js";
 import { button, element, setAttribute, setHidden, setText } from "./elements.js";
+import { Announcer } from "./copying.js";
+import { RowTools } from "./rowtools.js";
+import { Toolbar } from "./toolbar.js";
 import { RunParts } from "./turns.js";
 import { Aloud } from "./aloud.js";
 import { TreeKeys } from "./keys.js";
@@ -24,7 +27,9 @@ import { axisOf } from "./waterfall.js";
  * looks as it was left.
  * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null,
  *   stopping: {run: string, note: string} | null, asked: Set<string>,
- *   refused: Map<string, string>}} Memory `asked` are calls, as run and call on two lines
+ *   refused: Map<string, string>, modes: Map<string, string>, wholes: Map<string, any>}} Memory
+ *   `asked` are calls, as run and call on two lines; `modes` are how a place is shown, and
+ *   `wholes` the values that were fetched
  *
  * How a view reaches whoever runs what it shows.
  * @typedef {{stop: (run: string) => void, decide: (answer: any) => void}} Talk
@@ -34,20 +39,24 @@ import { axisOf } from "./waterfall.js";
 export function newMemory() {
   return {
     open: new Map(), whole: new Set(), all: null, stopping: null, asked: new Set(),
-    refused: new Map(),
+    refused: new Map(), modes: new Map(), wholes: new Map(),
   };
 }
 
 export class TreeView {
   /** @param {HTMLElement} root @param {Run} state @param {Memory} memory
-   *  @param {Talk | null} talk null where nobody listens */
-  constructor(root, state, memory, talk) {
+   *  @param {Talk | null} talk null where nobody listens
+   *  @param {string} name the Python expression of the run's `Reasoning` */
+  constructor(root, state, memory, talk, name) {
     this.root = root;
     this.state = state;
     this.memory = memory;
     this.talk = talk;
+    this.name = name;
     /** @type {WeakMap<Element, Item>} */
     this.items = new WeakMap();
+    /** The newest item of each key. @type {Map<string, Item>} */
+    this.byKey = new Map();
     /** @type {Set<ToolItem>} */
     this.waiting = new Set();
     /** Whoever offers a search of the tree puts here how it is opened. @type {(() => void) | null} */
@@ -64,7 +73,10 @@ export class TreeView {
       if (!this.stopping) this.talk?.stop(this.state.id);
     });
     this.stop.classList.add("ma-stop");
+    this.announcer = new Announcer(root);
     this.tree = element("div", "ma-tree");
+    this.toolbar = new Toolbar(this);
+    this.rowTools = new RowTools(this, this.tree);
     this.parts = new RunParts(this, this.tree, "", 1, 0);
     this.follower = new Follower(this);
     this.aloud = new Aloud(state);
@@ -111,17 +123,14 @@ export class TreeView {
     cancelAnimationFrame(this.frame);
     clearInterval(this.timer);
     this.follower.destroy();
+    this.announcer.clear();
+    this.toolbar.destroy();
     this.root.replaceChildren();
   }
 
   build() {
-    const buttons = element("div", "ma-buttons");
-    buttons.append(
-      this.stop, button("Expand all", () => this.setAll(true)),
-      button("Collapse all", () => this.setAll(false)),
-    );
     const head = element("div", "ma-head");
-    head.append(this.query, buttons);
+    head.append(this.query, this.toolbar.root);
     const meta = element("div", "ma-meta");
     this.status.setAttribute("role", "status");
     meta.append(this.status, this.figures);
@@ -132,7 +141,8 @@ export class TreeView {
     this.tree.addEventListener("focusin", (event) => this.onFocus(event));
     this.root.classList.add("ma-run");
     const { end, latest } = this.follower;
-    this.root.replaceChildren(head, meta, ...this.parts.roots, end, latest, this.aloud.root);
+    this.root.replaceChildren(head, meta, ...this.parts.roots, end, latest, this.aloud.root,
+      this.announcer.live);
   }
 
   draw() {
@@ -142,6 +152,7 @@ export class TreeView {
     setText(this.query, state.query);
     this.drawMeta();
     this.pace.next();
+    this.toolbar.draw();
     this.parts.draw(state);
     for (const item of this.waiting) item.drawQuestion();
     this.keepTime();
@@ -199,6 +210,14 @@ export class TreeView {
     this.aloud.update(this.state);
   }
 
+  /** A body was opened, and may have been built just now. */
+  noteOpened() {}
+
+  /** How something is shown, remembered. @param {string} key @param {string} mode */
+  setMode(key, mode) {
+    this.memory.modes.set(key, mode);
+  }
+
   /** @param {boolean} open */
   setAll(open) {
     this.memory.all = open;
@@ -251,11 +270,13 @@ export class TreeView {
 /**
  * Show a run in an element.
  * @param {HTMLElement} root
- * @param {{state?: Run, memory?: Memory, talk?: Talk | null}} [options]
+ * @param {{state?: Run, memory?: Memory, talk?: Talk | null, name?: string}} [options] `name`
+ *   is the Python expression of the run's `Reasoning`, with which copied paths begin
  * @returns {{update: (state: Run) => void, refresh: () => void, destroy: () => void}}
  */
-export function mountTree(root, { state = EMPTY_RUN, memory = newMemory(), talk = null } = {}) {
-  const view = new TreeView(root, state, memory, talk);
+export function mountTree(root, options = {}) {
+  const { state = EMPTY_RUN, memory = newMemory(), talk = null, name = "reasoning" } = options;
+  const view = new TreeView(root, state, memory, talk, name);
   return {
     update: (next) => view.update(next),
     refresh: () => view.refresh(),

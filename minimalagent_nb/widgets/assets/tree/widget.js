@@ -111,7 +111,7 @@ export default function widget() {
     render({ el }) {
       if (!isShown) model.send({ type: "shown", saves: savesStaticForms(model) });
       isShown = true;
-      const view = mountTree(el, { state: feed.state, memory, talk });
+      const view = mountTree(el, { state: feed.state, memory, talk, name: model.get("name") });
       views.add(view);
       return () => {
         views.delete(view);

@@ -1,0 +1,49 @@
+// @ts-check
+/** The quiet buttons in the head of a run. */
+
+import { copyEntries } from "./copying.js";
+import { button, element, setHidden } from "./elements.js";
+import { closeMenu, toggleMenu } from "./menu.js";
+import { menuButton } from "./rowtools.js";
+
+/**
+ * @typedef {import("./view.js").TreeView} TreeView
+ */
+
+/**
+ * A button that is known by its icon.
+ * @param {string} label @param {string} icon @param {() => void} onClick
+ */
+function iconButton(label, icon, onClick) {
+  const made = button("", onClick);
+  made.classList.add("ma-icon", `ma-icon-${icon}`);
+  made.setAttribute("aria-label", label);
+  made.title = label;
+  return made;
+}
+
+export class Toolbar {
+  /** @param {TreeView} view */
+  constructor(view) {
+    this.view = view;
+    this.root = element("div", "ma-buttons");
+    this.expand = iconButton("Expand all", "expand", () => view.setAll(true));
+    this.collapse = iconButton("Collapse all", "collapse", () => view.setAll(false));
+    this.more = menuButton("Copy the run", "more", () => this.open());
+    this.root.append(view.stop, this.expand, this.collapse, this.more);
+  }
+
+  open() {
+    const { view, more } = this;
+    toggleMenu(view.root, more, "Copy the run", copyEntries(view, "", more));
+  }
+
+  draw() {
+    const isEmpty = !this.view.state.turns.length;
+    for (const el of [this.expand, this.collapse, this.more]) setHidden(el, isEmpty);
+  }
+
+  destroy() {
+    closeMenu(this.view.root);
+  }
+}
