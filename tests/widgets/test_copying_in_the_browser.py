@@ -52,7 +52,7 @@ def test_a_value_is_copied_as_json_and_as_its_path(page: Any) -> None:
     assert path == 'reasoning.steps[1].tools[0].approval["inputs"]'
     run = fold(rich_run.rich_run())
     assert eval(path, {"reasoning": run})["where"] == "year < 2008"
-    assert page.locator(".ma-run [aria-live=polite]").text_content() == "Copied the Python path"
+    assert page.locator(".ma-unseen[aria-live=polite]").text_content() == "Copied the Python path"
     assert page.locator(".ma-bubble").text_content() == "Copied the Python path"
 
 
@@ -121,7 +121,7 @@ def test_a_browser_that_refuses_gets_the_text_selected(page: Any) -> None:
     field.wait_for()
     assert field.input_value() == "reasoning"
     assert page.evaluate("document.activeElement.selectionEnd") == len("reasoning")
-    assert "does not let" in page.locator(".ma-run [aria-live=polite]").text_content()
+    assert "does not let" in page.locator(".ma-unseen[aria-live=polite]").text_content()
     page.keyboard.press("Escape")
     assert field.count() == 0
     assert page.evaluate("document.activeElement.ariaLabel") == "Copy the run"
