@@ -19,6 +19,7 @@ from minimalagent_nb.server.handlers import (
 )
 from minimalagent_nb.server.page import ASSETS, AssetHandler, PageHandler
 from minimalagent_nb.server.saving import save_static_forms, withdraw
+from minimalagent_nb.server.requests import ApprovalHandler, StopHandler
 from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.server.stream import EventsHandler
 
@@ -54,6 +55,7 @@ class SessionsApp(ExtensionApp):
 def routes(source: SessionSource, hub: Hub) -> list[tuple[Any, ...]]:
     """Give the patterns below the server's base URL, with their handlers and arguments."""
     of_store = {"source": source}
+    of_runs = {**of_store, "hub": hub}
     session = r"/minimalagent/api/sessions/([^/]+)"
     names = "|".join(name.replace(".", r"\.") for name in ASSETS)
     return [
@@ -63,6 +65,8 @@ def routes(source: SessionSource, hub: Hub) -> list[tuple[Any, ...]]:
         (session, SessionHandler, of_store),
         (rf"{session}/history", HistoryHandler, of_store),
         (rf"{session}/interactions/([^/]+)", InteractionHandler, of_store),
-        (rf"{session}/events", EventsHandler, {**of_store, "hub": hub}),
+        (rf"{session}/interactions/([^/]+)/stop", StopHandler, of_runs),
+        (rf"{session}/interactions/([^/]+)/approval", ApprovalHandler, of_runs),
+        (rf"{session}/events", EventsHandler, of_runs),
         (rf"{session}/export", ExportHandler, of_store),
     ]

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.errors import ConfigurationError, SessionError
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.events import Event, RunStarted, SubAgentEvent
 from minimalagent_nb.server.source import SessionSource
-from minimalagent_nb.sessions import SessionLog
+from minimalagent_nb.sessions import RunWatch, SessionLog
 from minimalagent_nb.widgets.feed import MAX_NESTING
 from minimalagent_nb.widgets.run_ops import RunOps
 
@@ -32,7 +34,12 @@ POLL_SECONDS = 0.5
 MESSAGE_CHARACTERS = 500_000
 """Of one message, as far as events can be told apart: a long run comes in several."""
 
+ANNOUNCE_SECONDS = 25.0
+"""Between two announcements that somebody watches, each of which holds for a minute."""
+
 C = TypeVar("C", bound="Channel")
+
+_logger = logging.getLogger("minimalagent_nb")
 
 
 class Channel:
@@ -93,6 +100,8 @@ class RunChannel(Channel):
         interaction_id: the run's interaction.
         pieces: for each stored event its ops, joined by commas; empty where it has none.
         has_ended: whether the run's last event is among them.
+        answerers: how many of the followers may stop the run and answer its questions: while
+            there are any, its kernel is told.
     """
 
     def __init__(
@@ -102,18 +111,18 @@ class RunChannel(Channel):
         self.interaction_id, self.run = interaction_id, ""
         self.pieces: list[str] = []
         self.has_ended = False
+        self.answerers = 0
         self._session_id = session_id
         self._ops = RunOps()
+        self._announced = float("-inf")
 
     async def _work(self) -> None:
         watch = await self._source.read(
             lambda log: followed_log(log).run_watch(self._session_id, self.interaction_id)
         )
         while True:
-            pieces = await self._source.read(
-                # Making the ops takes longer than reading the events: it is done there too.
-                lambda _: [self._piece(event) for event in watch.look()]
-            )
+            # Making the ops takes longer than reading the events: it is done there too.
+            pieces = await self._source.read(lambda log: self._look(followed_log(log), watch))
             self.looks += 1
             self.pieces += pieces
             self.has_ended = watch.is_over
@@ -122,6 +131,18 @@ class RunChannel(Channel):
             if pieces or self.looks == 1:
                 self.tell()
             await asyncio.sleep(self._poll)
+
+    def _look(self, log: SessionLog, watch: RunWatch) -> list[str]:
+        pieces = [self._piece(event) for event in watch.look()]
+        now = time.monotonic()
+        if self.answerers and not watch.is_over and now - self._announced > ANNOUNCE_SECONDS:
+            self._announced = now
+            try:
+                log.announce_watcher(self._session_id, self.interaction_id)
+            except SessionError as error:
+                # A table that may only be read: what is asked takes a little longer then.
+                _logger.warning("A run's kernel is not told that it is watched: %s", error)
+        return pieces
 
     def _piece(self, event: Event) -> str:
         if isinstance(event, RunStarted):
@@ -191,13 +212,23 @@ class Hub:
         self._source, self._poll = source, poll
 
     @contextmanager
-    def run(self, session_id: str, interaction_id: int) -> Iterator[RunChannel]:
-        """Follow one run; its channel."""
+    def run(
+        self, session_id: str, interaction_id: int, *, may_answer: bool = False
+    ) -> Iterator[RunChannel]:
+        """Follow one run; its channel.
+
+        Args:
+            may_answer: whether who follows may stop the run and answer its questions.
+        """
         with self._joined(
             (session_id, interaction_id),
             lambda: RunChannel(self._source, self._poll, session_id, interaction_id),
         ) as channel:
-            yield channel
+            channel.answerers += may_answer
+            try:
+                yield channel
+            finally:
+                channel.answerers -= may_answer
 
     @contextmanager
     def session(self, session_id: str) -> Iterator[SessionChannel]:

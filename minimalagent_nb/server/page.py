@@ -74,6 +74,8 @@ class PageHandler(_FileHandler):
     @authorized
     def get(self) -> None:
         """Send the page."""
+        # Made here, its cookie is what the page's own requests are told from others' by.
+        _ = self.xsrf_token
         if not self.request.path.endswith("/"):
             # Its files and routes are named relative to the folder.
             self.redirect(f"{self.base_url}minimalagent/")

@@ -9,9 +9,11 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
 
 from jupyter_server.auth.decorator import authorized
+from jupyter_server.utils import ensure_async
 from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
@@ -34,6 +36,26 @@ _HEARTBEAT = ": still here\n\n"
 
 Place = tuple[int, int]
 """An interaction's id, and how many of its stored events were received."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """What one follower wants.
+
+    Attributes:
+        interaction: the id of the one run to follow, 0 for all of the session.
+        place: where to begin.
+        may_answer: whether who follows may stop runs and answer their questions.
+    """
+
+    session_id: str
+    interaction: int
+    place: Place
+    may_answer: bool
+
+    def run(self, hub: Hub, interaction: int) -> AbstractContextManager[RunChannel]:
+        """Follow one run of the session."""
+        return hub.run(self.session_id, interaction, may_answer=self.may_answer)
 
 
 class EventsHandler(StoreHandler):
@@ -64,7 +86,11 @@ class EventsHandler(StoreHandler):
         if place is None:
             self.refuse(400, "Last-Event-ID must be one that this server has sent.")
             return
-        self._sending = asyncio.ensure_future(self._send(session_id, interaction, place))
+        may_answer = await ensure_async(
+            self.authorizer.is_authorized(self, self.current_user, "execute", self.auth_resource)
+        )
+        follow = Follow(session_id, interaction, place, bool(may_answer))
+        self._sending = asyncio.ensure_future(self._send(follow))
         await asyncio.wait({self._sending})
         if not self._sending.cancelled():
             self._sending.result()
@@ -75,9 +101,10 @@ class EventsHandler(StoreHandler):
         if self._sending is not None:
             self._sending.cancel()
 
-    async def _send(self, session_id: str, interaction: int, place: Place) -> None:
+    async def _send(self, follow: Follow) -> None:
         try:
-            frames = _frames(self.hub, check_session_id(session_id), interaction, place)
+            check_session_id(follow.session_id)
+            frames = _frames(self.hub, follow)
             async with aclosing(frames):
                 async for frame in frames:
                     await self._send_frame(frame)
@@ -91,7 +118,7 @@ class EventsHandler(StoreHandler):
         except StreamClosedError:
             return
         except (TimeoutError, asyncio.TimeoutError):
-            self.log.warning("minimalagent_nb: a follower of %s takes nothing", session_id)
+            self.log.warning("minimalagent_nb: a follower of %s takes nothing", follow.session_id)
             self.request.connection.close()
 
     async def _send_frame(self, frame: str) -> None:
@@ -111,12 +138,11 @@ def _place(text: str) -> Place | None:
     return (number, int(found[2])) if found and number else None
 
 
-async def _frames(
-    hub: Hub, session_id: str, interaction: int, place: Place
-) -> AsyncGenerator[str, None]:
-    if interaction:
-        with hub.run(session_id, interaction) as run:
-            have = place[1] if place[0] == interaction else 0
+async def _frames(hub: Hub, follow: Follow) -> AsyncGenerator[str, None]:
+    session_id, place = follow.session_id, follow.place
+    if follow.interaction:
+        with follow.run(hub, follow.interaction) as run:
+            have = place[1] if place[0] == follow.interaction else 0
             async for frame in _frames_of_run(run, have):
                 yield frame
         return
@@ -130,13 +156,13 @@ async def _frames(
         if not newest and runs.run and runs.run.is_over:
             newest = runs.run.interaction_id
         elif newest:
-            with hub.run(session_id, newest) as run:
+            with follow.run(hub, newest) as run:
                 async for frame in _frames_of_run(run, have):
                     yield frame
         while not runs.is_over:
             if runs.run is not None and runs.run.interaction_id > newest:
                 newest = runs.run.interaction_id
-                with hub.run(session_id, newest) as run:
+                with follow.run(hub, newest) as run:
                     async for frame in _frames_of_run(run, 0):
                         yield frame
             elif not await runs.news(HEARTBEAT_SECONDS):

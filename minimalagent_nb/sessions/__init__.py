@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from minimalagent_nb.sessions.log import SessionInfo, SessionLog, check_session_id
     from minimalagent_nb.sessions.outbox import Outbox
     from minimalagent_nb.sessions.recorder import Recorder
+    from minimalagent_nb.sessions.requesting import SentRequest
+    from minimalagent_nb.sessions.requests import Reply
     from minimalagent_nb.sessions.sqlite import SQLiteStore
+    from minimalagent_nb.sessions.watch import RunWatch
 
 _HOME_OF = {
     "DynamoDBStore": "dynamodb",
@@ -24,7 +27,10 @@ _HOME_OF = {
     "ItemStore": "items",
     "Outbox": "outbox",
     "Recorder": "recorder",
+    "Reply": "requests",
+    "RunWatch": "watch",
     "SQLiteStore": "sqlite",
+    "SentRequest": "requesting",
     "SessionInfo": "log",
     "SessionLog": "log",
     "check_session_id": "log",
@@ -38,7 +44,10 @@ __all__ = [
     "ItemStore",
     "Outbox",
     "Recorder",
+    "Reply",
+    "RunWatch",
     "SQLiteStore",
+    "SentRequest",
     "SessionInfo",
     "SessionLog",
     "check_session_id",
