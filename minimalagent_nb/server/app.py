@@ -18,8 +18,8 @@ from minimalagent_nb.server.handlers import (
     SessionListHandler,
 )
 from minimalagent_nb.server.page import ASSETS, AssetHandler, PageHandler
-from minimalagent_nb.server.saving import save_static_forms, withdraw
 from minimalagent_nb.server.requests import ApprovalHandler, StopHandler
+from minimalagent_nb.server.saving import save_static_forms, withdraw
 from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.server.stream import EventsHandler
 
