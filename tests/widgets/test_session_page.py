@@ -208,7 +208,9 @@ def test_forms_without_script_have_a_bound_of_their_own() -> None:
 
 def test_no_request_is_in_the_page() -> None:
     html = session_page("s", folded(sample_run.finished_run())).html
-    assert not re.search(r"<link|@import|url\(|<base|<iframe|await import\(|\bfetch\(|src=\"http", html)
+    assert not re.search(
+        r"<link|@import|url\(|<base|<iframe|await import\(|\bfetch\(|src=\"http", html
+    )
 
 
 def test_a_session_without_interactions_and_one_under_way(opened: Callable) -> None:
