@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from minimalagent_nb.sessions.codec import FORMAT, one_line
+from minimalagent_nb.sessions.codec import FORMAT, loads, one_line
 from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 
 __all__ = [
@@ -78,6 +78,8 @@ def list_session(
     interactions = int(there.attributes["interactions"]) + 1 if there else count()
     if there is None and interactions > 1:
         there = newest_entry(store, session_id, now=now)
+        # None where the entry of the first interaction is still on its way.
+        title = title if there else _first_query(store, session_id) or title
     first_title = there.attributes["title"] if there else one_line(title, _TITLE)
     last_used = int(now * _MICROSECONDS)
     if there is not None:
@@ -92,6 +94,17 @@ def list_session(
     }
     # An entry that lands late, behind that of a newer interaction, changes nothing.
     store.put(Item(_key(month), _sort_key(session_id), entry, expires), if_newer="last_used")
+
+
+def _first_query(store: ItemStore, session_id: str) -> str:
+    """The query of the session's first interaction; empty where it cannot be told."""
+    for head in store.query(f"reasoning#{session_id}", names=("reasoning",), limit=1):
+        try:
+            first = loads(str(head.attributes.get("reasoning", "")))
+        except (RecursionError, ValueError):
+            return ""
+        return str(first.get("query") or "") if isinstance(first, dict) else ""
+    return ""
 
 
 def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> list[SessionInfo]:

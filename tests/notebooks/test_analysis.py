@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,26 +10,19 @@ import pandas as pd
 import pytest
 from palmerpenguins import load_penguins
 
-from tests.notebooks.execute import execute
+from tests.notebooks.conftest import NOTEBOOKS, output
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 MEASURED = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
 
 
 @pytest.fixture(scope="module")
-def analysis(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return execute(NOTEBOOKS / "analysis.ipynb", tmp_path_factory.mktemp("analysis"))
+def analysis(executed: Any) -> Any:
+    return executed("analysis")
 
 
 @pytest.fixture(scope="module")
 def penguins() -> pd.DataFrame:
     return load_penguins()
-
-
-def output(notebook: Any, source: str, kind: str = "text/plain") -> str:
-    """What the last cell that holds `source` shows, of one MIME type."""
-    cell = [c for c in notebook.cells if source in c.source and c.get("outputs")][-1]
-    return "".join(out.data[kind] for out in cell.outputs if kind in out.get("data", {}))
 
 
 def chance_of_male(bird: pd.Series, known: pd.DataFrame) -> float:

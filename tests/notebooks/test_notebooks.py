@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from palmerpenguins import load_penguins
 
-from tests.notebooks.execute import execute, lasting
+from tests.notebooks.conftest import NOTEBOOKS, output
+from tests.notebooks.execute import lasting
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-
-
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The notebook of a name, executed once."""
-    done: dict[str, Any] = {}
-
-    def run(name: str) -> Any:
-        if name not in done:
-            done[name] = execute(NOTEBOOKS / f"{name}.ipynb", tmp_path_factory.mktemp(name))
-        return done[name]
-
-    return run
-
-
-def output(notebook: Any, source: str, kind: str = "text/plain") -> str:
-    """What the cell that holds `source` shows, of one MIME type."""
-    cell = next(cell for cell in notebook.cells if source in cell.source and cell.outputs)
-    return "".join(out.data[kind] for out in cell.outputs if kind in out.get("data", {}))
 
 
 def shown(notebook: Any) -> list[str]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from palmerpenguins import load_penguins
 
-from tests.notebooks.execute import execute
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+from tests.notebooks.conftest import output
 
 
 @pytest.fixture(scope="module")
-def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return execute(NOTEBOOKS / "quickstart.ipynb", tmp_path_factory.mktemp("quickstart"))
-
-
-def output(notebook: Any, source: str, kind: str) -> str:
-    """What the cell that holds `source` shows, of one MIME type."""
-    cell = next(cell for cell in notebook.cells if source in cell.source and cell.outputs)
-    return "".join(out.data[kind] for out in cell.outputs if kind in out.get("data", {}))
+def quickstart(executed: Any) -> Any:
+    return executed("quickstart")
 
 
 def test_every_number_in_the_answers_is_true(quickstart: Any) -> None:

@@ -15,6 +15,7 @@ from minimalagent_nb.errors import (
 from minimalagent_nb.fold import fold
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import Item, SessionLog, check_session_id
+from minimalagent_nb.sessions.directory import unlist_session
 from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of, record
 
 SECOND = 1_000_000
@@ -240,6 +241,14 @@ def test_the_title_is_the_first_query_and_the_count_is_kept(log, clock):
     assert len(info.title) == 80
     assert info.interactions == 2
     assert info.last_used == pytest.approx(clock.now)
+
+
+def test_the_title_does_not_depend_on_which_entry_lands_first(log, store, clock):
+    record(log, "s", "first words")
+    unlist_session(store, "s", now=clock.now)  # as though the entry were still on its way
+    record(log, "s", "and then?")
+    [info] = log.sessions()
+    assert (info.title, info.interactions) == ("first words", 2)
 
 
 def test_sessions_come_newest_first_and_once(log, clock):
