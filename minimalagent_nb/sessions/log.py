@@ -46,7 +46,7 @@ from minimalagent_nb.sessions.removal import remove_session
 from minimalagent_nb.sessions.repair import exact_events, finish_log, left_behind
 from minimalagent_nb.sessions.requesting import Requester
 from minimalagent_nb.sessions.sending import Sender, Unsent
-from minimalagent_nb.sessions.watch import NextRun, RunWatch, watch_log
+from minimalagent_nb.sessions.watch import NextRun, RunWatch, open_run, watch_log
 
 __all__ = ["SessionInfo", "SessionLog", "check_session_id"]
 
@@ -247,6 +247,10 @@ class SessionLog(SessionCarrier, Requester):
     def next_run(self, session_id: str) -> NextRun:
         """The search for the session's next run, likewise."""
         return NextRun(self._store, check_session_id(session_id))
+
+    def running(self, session_id: str) -> int | None:
+        """The interaction of the session that goes on now, None for none."""
+        return open_run(self._store, check_session_id(session_id), self._liveness)
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that has ended is in the store, at most so long; whether it is.

@@ -17,7 +17,7 @@ from minimalagent_nb.sessions.interaction import open_key, reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.repair import closing_events
 
-__all__ = ["NextRun", "RunWatch", "watch_log"]
+__all__ = ["NextRun", "RunWatch", "open_run", "watch_log"]
 
 LOOK_SECONDS = 3.0
 """How often a log in which nothing comes is checked for a sign of life."""
@@ -136,6 +136,18 @@ class NextRun:
             opened = closed
         self._closed_before = max(self._closed_before, closed)
         return opened
+
+
+def open_run(store: ItemStore, session_id: str, liveness: Liveness) -> int | None:
+    """The newest interaction of a session that goes on, None where its kernel seems dead.
+
+    Raises:
+        SessionReadError: the store could not be read.
+    """
+    opened = next(store.query(open_key(session_id), newest_first=True, limit=1, names=()), None)
+    if opened is None or not opened.sk or liveness.seems_dead(store, session_id, opened.sk):
+        return None
+    return opened.sk
 
 
 def _fed(store: ItemStore, session_id: str, reader: LogReader, item: Item) -> list[Event]:
