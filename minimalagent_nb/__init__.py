@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
     from minimalagent_nb.tools import ToolContext, tool
+    from minimalagent_nb.widgets import HistoryBrowser
 
 _HOMES = {
     "engine": ("Agent", "RunResult"),
@@ -69,6 +70,7 @@ _HOMES = {
     ),
     "reasoning": ("Reasoning", "ReasoningStep", "ToolData"),
     "tools": ("ToolContext", "tool"),
+    "widgets": ("HistoryBrowser",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _ROOMS = ("models", "sessions", "tools", "widgets")
@@ -78,6 +80,7 @@ __all__ = [
     "AgentError",
     "ConfigurationError",
     "ContextWindowError",
+    "HistoryBrowser",
     "ModelAccessError",
     "ModelError",
     "ModelRequestError",

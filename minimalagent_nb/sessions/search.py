@@ -132,15 +132,19 @@ def history_page(
         SessionIdError: the id is not allowed.
         SessionReadError: the store could not be read.
     """
-    bounds = [bound for bound in (before, filters.before) if bound is not None]
     runs, looked, last = [], 0, 0
-    for run in _of_session(log, session_id, filters.first, min(bounds, default=None), limit):
+    ends = _least(before, filters.before)
+    for run in _of_session(log, session_id, filters.first, ends, limit):
         looked, last = looked + 1, run.interaction_id or 0
         if filters.fits(run):
             runs.append(run)
         if len(runs) == limit or looked == PAGE_LOOKS:
             return Page(runs, last, looked)
     return Page(runs, None, looked)
+
+
+def _least(*bounds: int | None) -> int | None:
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def _of_session(
@@ -187,11 +191,13 @@ class SessionSearch:
             it is empty, all that the filters let through is found.
         filters: which interactions are looked through.
         session_id: the one session to search in.
+        before: only interactions whose ids are less: where an earlier search was left.
         monotonic: seconds that only grow.
 
     Attributes:
         total: how many interactions there are, nearly.
         looked: how many of them were looked at.
+        reached: the id of the last one, 0 before.
         is_over: whether nothing more comes.
 
     Raises:
@@ -207,6 +213,7 @@ class SessionSearch:
         filters: Filters,
         session_id: str | None = None,
         *,
+        before: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if len(text) > MOST_TEXT:
@@ -216,9 +223,9 @@ class SessionSearch:
         self._filters, self._monotonic = filters, monotonic
         infos = log.sessions() if session_id is None else [_info(log, session_id)]
         self.total = sum(info.interactions for info in infos)
-        self.looked = 0
+        self.looked = self.reached = 0
         self.is_over = False
-        self._runs = _newest_first(log, infos, filters)
+        self._runs = _newest_first(log, infos, filters.first, _least(before, filters.before))
 
     def look(self) -> list[Hit]:
         """What the next piece of the search finds.
@@ -234,6 +241,7 @@ class SessionSearch:
                 self.is_over = True
                 break
             self.looked += 1
+            self.reached = found[1].interaction_id or 0
             hit = self._hit(*found)
             hits += [hit] if hit else []
             if self._monotonic() >= ends:
@@ -272,7 +280,7 @@ def _info(log: SessionLog, session_id: str) -> SessionInfo:
 
 
 def _newest_first(
-    log: SessionLog, infos: list[SessionInfo], filters: Filters
+    log: SessionLog, infos: list[SessionInfo], first: int, before: int | None
 ) -> Iterator[tuple[str, Reasoning]]:
     """The interactions of all sessions; of each no more is read than its turn needs.
 
@@ -293,7 +301,7 @@ def _newest_first(
         newest = -heap[0][0] / _MICROSECONDS if heap else 0.0
         if waiting and (not heap or waiting[0].last_used >= newest):
             session_id = waiting.popleft().session_id
-            push(session_id, _of_session(log, session_id, filters.first, filters.before))
+            push(session_id, _of_session(log, session_id, first, before))
             continue
         if not heap:
             continue

@@ -2,7 +2,8 @@
 
     LiveTree          the run as it happens, one widget for a run
     RunDisplay        what a notebook's cell uses: live while it runs, static afterwards
-    HistoryView       many runs as one list, each to be opened
+    HistoryBrowser    sessions and their runs: listed, searched, opened, compared
+    HistoryView       many runs as one list, standing still
     TerminalPrinter   the run in a terminal
     UserApprover      asks whether a tool may run: in the live tree, or by a PromptApprover
     static_html, static_markdown, static_text, run_bundle    one run, standing still
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.widgets.capture import capture_displays
     from minimalagent_nb.widgets.display import RunDisplay
     from minimalagent_nb.widgets.history import HistoryView
+    from minimalagent_nb.widgets.history_browser import HistoryBrowser
     from minimalagent_nb.widgets.live import LiveTree
     from minimalagent_nb.widgets.static_page import static_html
     from minimalagent_nb.widgets.static_plain import static_markdown, static_text
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "AnswerView": "views",
     "make_view": "views",
+    "HistoryBrowser": "history_browser",
     "HistoryView": "history",
     "PromptApprover": "approver",
     "UserApprover": "user_approver",
@@ -50,6 +53,7 @@ _HOME_OF = {
 __all__ = [
     "AnswerView",
     "make_view",
+    "HistoryBrowser",
     "HistoryView",
     "LiveTree",
     "PromptApprover",

@@ -58,6 +58,9 @@ def test_search_goes_through_all_sessions_newest_first(log, clock):
     assert [hit.session_id for hit in hits[:3]] == ["s2", "s1", "s0"]
     assert search.looked == 13
     assert (hits[0].where, hits[0].before, hits[0].match) == ("answer", "the ", "penguin weighs")
+    assert search.reached == min(hit.run.interaction_id for hit in hits)
+    later = SessionSearch(log, "penguin", ALL, before=hits[8].run.interaction_id)
+    assert queries(found(later)) == ["question 2", "question 1", "question 0"]
     assert queries(found(SessionSearch(log, "question 1", ALL, "s1"))) == [
         *("question 10", "question 1")
     ]

@@ -15,7 +15,7 @@ from minimalagent_nb import widgets
 from minimalagent_nb.widgets.component import script, style
 
 ASSETS = pathlib.Path(widgets.__file__).parent / "assets"
-ENTRIES = ["tree/widget.js"]
+ENTRIES = ["tree/widget.js", "history/widget.js", "page/page.js"]
 MODULES = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js"))
 SHEETS = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.css"))
 

@@ -1,0 +1,321 @@
+// @ts-check
+/**
+ * The history browser: sessions at the side, and in the main pane one session, what a search
+ * found, or two interactions side by side. Plain modules without Jupyter in them: what they
+ * show comes from a source (see source.js). All of it reaches the page as text.
+ */
+
+import { element, setAttribute, setHidden, setText } from "../tree/elements.js";
+import { ComparePane } from "./compare.js";
+import { FilterBar } from "./filters.js";
+import { pushButton } from "./parts.js";
+import { ResultsPane } from "./results.js";
+import { SessionPane } from "./session.js";
+import { SessionsPane } from "./sessions.js";
+import { isFiltering, NO_FILTERS } from "./source.js";
+
+/**
+ * @typedef {import("./card.js").Card} Card
+ * @typedef {import("./compare.js").Choice} Choice
+ * @typedef {import("./source.js").Hit} Hit
+ * @typedef {import("./source.js").RunsPage} RunsPage
+ * @typedef {import("./source.js").SessionsPage} SessionsPage
+ * @typedef {import("./source.js").Source} Source
+ * @typedef {{session: string | null, sessions?: SessionsPage, history?: RunsPage | null,
+ *   error?: string}} First what is known before anything was asked
+ */
+
+const REFRESH = 10_000; // milliseconds between two looks at the list
+
+export class HistoryBrowser {
+  /**
+   * @param {HTMLElement} root @param {Source} source
+   * @param {{first?: First | null, session?: string, isPage?: boolean,
+   *   chosen?: (id: string, title: string) => void}} [options] `isPage`: it has the whole page
+   */
+  constructor(root, source, options = {}) {
+    const { first = null, session = "", isPage = false, chosen = () => undefined } = options;
+    this.root = root;
+    this.source = source;
+    this.chosen = chosen;
+    this.session = "";
+    /** @type {SessionPane | null} */
+    this.pane = null;
+    /** @type {ResultsPane | null} */
+    this.results = null;
+    /** @type {ComparePane | null} */
+    this.compare = null;
+    /** @type {Map<string, Choice>} */
+    this.picks = new Map();
+    this.sessions = new SessionsPane(source, {
+      choose: (id) => this.choose(id), loaded: () => this.onSessions(),
+    });
+    this.bar = new FilterBar(() => this.apply());
+    /** @type {number | null | undefined} */
+    this.lastUsed = undefined;
+    this.toResults = pushButton("‹ Results", () => this.backToResults(), "mh-link");
+    this.waiting = element("p", "mh-note");
+    this.content = element("div", "mh-content");
+    this.pickBar = element("div", "mh-picks");
+    this.pickNote = element("span");
+    this.pickButton = pushButton("Compare", () => this.showCompare(), "mh-button mh-primary");
+    this.build(isPage);
+    this.timer = window.setInterval(() => {
+      if (!document.hidden && root.isConnected) this.sessions.refresh();
+    }, REFRESH);
+    this.listen = (/** @type {KeyboardEvent} */ event) => this.onKey(event);
+    (isPage ? document : root).addEventListener("keydown", /** @type {any} */ (this.listen));
+    this.isPage = isPage;
+    this.begin(first, session);
+  }
+
+  /** @param {boolean} isPage */
+  build(isPage) {
+    const main = element("main", "mh-main");
+    if (!isPage) main.setAttribute("role", "region");
+    main.setAttribute("aria-label", "Interactions");
+    const toSessions = pushButton("‹ Sessions", () => this.showSide(), "mh-link mh-to-sessions");
+    const ways = element("div", "mh-ways");
+    ways.append(toSessions, this.toResults);
+    this.waiting.setAttribute("role", "status");
+    this.pickNote.setAttribute("role", "status");
+    this.pickBar.append(
+      this.pickNote, this.pickButton, pushButton("Clear", () => this.clearPicks(), "mh-link"));
+    main.append(this.bar.root, ways, this.waiting, this.content, this.pickBar);
+    setHidden(this.waiting, true);
+    setHidden(this.pickBar, true);
+    this.root.classList.add("mh");
+    this.root.classList.toggle("mh-page", isPage);
+    this.root.replaceChildren(this.sessions.root, main);
+  }
+
+  /** @param {First | null} first @param {string} session */
+  begin(first, session) {
+    const known = first?.session ?? "";
+    if (first?.sessions) this.sessions.take(first.sessions);
+    else if (first?.error) this.sessions.fail(first.error);
+    else this.sessions.refresh();
+    this.show(session || known, !session || session === known ? first?.history ?? null : null);
+  }
+
+  /** Tell the reader that whoever is asked takes long. @param {boolean} isWaiting */
+  tellWaiting(isWaiting) {
+    setText(this.waiting, isWaiting ? "The kernel is busy: this is read as soon as it is free." : "");
+    setHidden(this.waiting, !isWaiting);
+  }
+
+  onSessions() {
+    const now = this.sessions.sessionOf(this.session)?.last_used ?? null;
+    if (!this.session && !this.results) this.showInvitation();
+    // Runs that are stored at their end only are told by nobody.
+    else if (this.lastUsed !== undefined && now !== this.lastUsed) this.pane?.refresh();
+    this.lastUsed = now;
+    this.drawTitle("");
+  }
+
+  showInvitation() {
+    this.content.replaceChildren(this.sessions.invitation());
+  }
+
+  /** A session was chosen from the list. @param {string} id */
+  choose(id) {
+    if (this.bar.text && !this.bar.isOfOne) this.bar.search.value = "";
+    this.show(id);
+    if (this.bar.text || isFiltering(this.bar.filters)) this.apply();
+    this.bar.draw();
+  }
+
+  /** Show a session from its newest interaction on. @param {string} id @param {RunsPage | null} [page] */
+  show(id, page = null) {
+    this.closeResults();
+    this.open(id, { page });
+    setAttribute(this.root, "data-at", id ? "main" : "sessions");
+  }
+
+  /**
+   * @param {string} id
+   * @param {{page?: RunsPage | null, from?: number | null, find?: string}} [begin]
+   */
+  open(id, begin = {}) {
+    this.closeCompare();
+    this.pane?.close();
+    this.session = id;
+    const used = this.sessions.sessionOf(id)?.last_used ?? null;
+    this.lastUsed = this.sessions.isLoaded ? used : undefined;
+    this.sessions.setCurrent(id);
+    this.pane = id ? new SessionPane(this.source, id, {
+      picked: (card, isPicked) => this.pick(id, card, isPicked),
+      isPicked: (run) => this.picks.has(keyOf(id, run)),
+      ended: () => this.sessions.refresh(),
+      titled: (title) => this.drawTitle(title),
+      read: () => this.offerTools(),
+      unfilter: () => this.bar.reset(),
+    }, { title: this.sessions.sessionOf(id)?.title, ...begin }) : null;
+    if (this.pane) this.content.replaceChildren(this.pane.root);
+    else this.showInvitation();
+    this.drawWays();
+    this.chosen(id, this.sessions.sessionOf(id)?.title ?? "");
+  }
+
+  /** @param {string} fallback */
+  drawTitle(fallback) {
+    const title = this.sessions.sessionOf(this.session)?.title || fallback;
+    if (!this.session || !title) return;
+    this.pane?.setTitle(title);
+    this.chosen(this.session, title);
+  }
+
+  offerTools() {
+    for (const card of this.pane?.cards.values() ?? []) this.bar.offer(card.summary?.tools ?? []);
+  }
+
+  /** What is searched for, or the filters, have changed. */
+  apply() {
+    const { text, filters, isOfOne } = this.bar;
+    this.bar.draw();
+    this.closeCompare();
+    this.closeResults();
+    if (!text && (!isFiltering(filters) || (isOfOne && this.session))) {
+      if (this.pane) {
+        const wasAll = !isFiltering(this.pane.filters) && this.pane.from === null;
+        const wanted = isFiltering(filters) ? filters : NO_FILTERS;
+        if (wanted !== NO_FILTERS || !wasAll) this.pane.restart(wanted);
+        this.content.replaceChildren(this.pane.root);
+      } else this.showInvitation();
+    } else this.search(text, filters, isOfOne ? this.session : "");
+    this.drawWays();
+  }
+
+  /** @param {string} text @param {import("./source.js").Filters} filters @param {string} session */
+  search(text, filters, session) {
+    this.results = new ResultsPane(this.source, { text, session, ...filters }, {
+      open: (hit) => this.openHit(hit, text),
+      clear: () => this.bar.reset(),
+      widen: session ? () => {
+        this.bar.scope.value = "all";
+        this.apply();
+      } : null,
+      tools: (names) => this.bar.offer(names),
+      titleOf: (id) => this.sessions.sessionOf(id)?.title || id,
+    });
+    this.content.replaceChildren(this.results.root);
+    setAttribute(this.root, "data-at", "main");
+  }
+
+  /** @param {Hit} hit @param {string} text */
+  openHit(hit, text) {
+    this.open(hit.session_id, { from: hit.run.interaction_id, find: text });
+  }
+
+  backToResults() {
+    if (!this.results) return;
+    this.closeCompare();
+    this.content.replaceChildren(this.results.root);
+    this.drawWays();
+    this.results.focus();
+  }
+
+  closeResults() {
+    this.results?.close();
+    this.results = null;
+  }
+
+  /** @param {string} session @param {Card} card @param {boolean} isPicked */
+  pick(session, card, isPicked) {
+    const key = keyOf(session, card.id);
+    if (isPicked) this.picks.set(key, { session, id: card.id });
+    else this.picks.delete(key);
+    if (this.picks.size > 2) {
+      const [oldest] = this.picks.keys();
+      this.picks.delete(oldest);
+    }
+    this.drawPicks();
+  }
+
+  drawPicks() {
+    const { size } = this.picks;
+    setText(this.pickNote, size === 1 ? "One chosen: choose another to compare them." : "Two chosen.");
+    setHidden(this.pickBar, !size || this.compare !== null);
+    setHidden(this.pickButton, size < 2);
+    for (const card of this.pane?.cards.values() ?? []) {
+      card.pick.checked = this.picks.has(keyOf(this.session, card.id));
+    }
+  }
+
+  clearPicks() {
+    this.picks.clear();
+    this.drawPicks();
+  }
+
+  showCompare() {
+    const two = [...this.picks.values()].sort((one, other) => one.id - other.id);
+    if (two.length !== 2) return;
+    this.compare = new ComparePane(this.source, two, () => this.leaveCompare());
+    this.content.replaceChildren(this.compare.root);
+    this.drawPicks();
+    this.drawWays();
+    this.compare.focus();
+  }
+
+  leaveCompare() {
+    this.closeCompare();
+    if (this.pane) this.content.replaceChildren(this.pane.root);
+    else if (this.results) this.content.replaceChildren(this.results.root);
+    this.drawWays();
+    this.pickButton.focus();
+  }
+
+  closeCompare() {
+    this.compare?.close();
+    this.compare = null;
+    this.drawPicks();
+  }
+
+  /** The ways back that there are now. */
+  drawWays() {
+    const isHit = Boolean(this.results) && !this.results?.root.isConnected && !this.compare;
+    setHidden(this.toResults, !isHit);
+  }
+
+  /** In a narrow place: the list instead of what was chosen. */
+  showSide() {
+    setAttribute(this.root, "data-at", "sessions");
+    this.sessions.search.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const target = /** @type {Element} */ (event.target);
+    const isTyping = target.matches("input:not([type=checkbox]), select, textarea");
+    if (event.key === "/" && !isTyping) this.bar.search.focus();
+    else if (event.key === "Escape" && this.goBack(target)) event.stopPropagation();
+    else return;
+    event.preventDefault();
+  }
+
+  /** One step back. @param {Element} from where the focus is @returns {boolean} whether there was one */
+  goBack(from) {
+    if (this.compare) this.leaveCompare();
+    else if (from === this.bar.search && this.bar.search.value) this.bar.reset(true);
+    else if (this.results && !this.results.root.isConnected) this.backToResults();
+    else if (this.results) this.bar.reset(true);
+    else return false;
+    return true;
+  }
+
+  destroy() {
+    clearInterval(this.timer);
+    const heard = this.isPage ? document : this.root;
+    heard.removeEventListener("keydown", /** @type {any} */ (this.listen));
+    this.closeResults();
+    this.compare?.close();
+    this.pane?.close();
+    this.root.replaceChildren();
+  }
+}
+
+/** @param {string} session @param {number} id */
+function keyOf(session, id) {
+  return `${session}/${id}`;
+}

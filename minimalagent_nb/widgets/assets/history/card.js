@@ -1,0 +1,186 @@
+// @ts-check
+/** One interaction of a session: a line with its figures, which opens to its tree. */
+
+import { EMPTY_RUN, receive } from "../tree/fold.js";
+import { mountTree, newMemory } from "../tree/view.js";
+import { countText, durationText, RUN_WORDS, wordFor } from "../tree/words.js";
+import { element, keepKeys, setAttribute, setHidden, setText } from "../tree/elements.js";
+import { oneLine, pushButton, setWhen } from "./parts.js";
+
+/**
+ * @typedef {import("./source.js").Source} Source
+ * @typedef {import("./source.js").Summary} Summary
+ * @typedef {import("./session.js").SessionPane} SessionPane
+ */
+
+/** A line's figures, for reading. @param {Summary} summary */
+export function figuresOf(summary) {
+  return [
+    summary.steps ? countText(summary.steps, "step") : "",
+    summary.tool_calls ? countText(summary.tool_calls, "tool call") : "",
+    summary.tokens ? countText(summary.tokens, "token") : "",
+    durationText(summary.duration), oneLine(summary.model, 200),
+  ].filter(Boolean).map((part) => ` · ${part}`).join("");
+}
+
+export class Card {
+  /** @param {SessionPane} session @param {number} id */
+  constructor(session, id) {
+    this.session = session;
+    this.id = id;
+    /** @type {Summary | null} */
+    this.summary = null;
+    this.feed = { rev: 0, state: EMPTY_RUN };
+    this.memory = newMemory();
+    this.isOpen = false;
+    this.isFed = false; // by what follows the session
+    /** @type {ReturnType<typeof mountTree> | null} */
+    this.tree = null;
+    /** @type {(() => void) | null} */
+    this.unfollow = null;
+    this.root = element("li", "mh-card");
+    this.pick = /** @type {HTMLInputElement} */ (element("input", "mh-pick"));
+    this.pick.type = "checkbox";
+    this.pick.title = "Choose for comparison";
+    keepKeys(this.pick);
+    this.pick.addEventListener("change", () => this.session.on.picked(this, this.pick.checked));
+    this.button = pushButton("", () => this.setOpen(!this.isOpen), "mh-run");
+    this.query = element("span", "mh-query");
+    this.facts = element("span", "mh-facts");
+    this.status = element("span", "mh-status");
+    this.figures = element("span");
+    this.when = element("time", "mh-when");
+    this.facts.append(this.status, this.figures);
+    this.button.append(this.query, this.when, this.facts);
+    this.body = element("div", "mh-body");
+    this.note = element("div", "mh-note");
+    this.note.setAttribute("role", "status");
+    this.place = element("div", "mh-tree");
+    this.actions = element("div", "mh-actions");
+    this.said = element("span", "mh-quiet");
+    this.said.setAttribute("role", "status");
+    this.body.append(this.note, this.place, this.actions);
+    const head = element("div", "mh-card-head");
+    head.append(this.pick, this.button);
+    this.root.append(head, this.body);
+    setHidden(this.note, true);
+    this.addActions();
+    this.setOpen(false);
+  }
+
+  addActions() {
+    const { askAgain } = this.session.source;
+    if (!askAgain) return;
+    this.actions.append(pushButton("Ask again", () => {
+      const { source, id } = this.session;
+      setText(this.said, source.askAgain?.(id, this.wholeQuery, this.root) ?? "");
+    }), this.said);
+  }
+
+  /** The query as far as the page has it: of a card that was never opened, its beginning. */
+  get wholeQuery() {
+    return (this.isTold ? this.feed.state.query : this.summary?.query) ?? "";
+  }
+
+  get isTold() {
+    return this.feed.rev > 0 && Boolean(this.feed.state.started || this.feed.state.query);
+  }
+
+  get isLive() {
+    return this.feed.rev > 0 && this.feed.state.status === "running";
+  }
+
+  /** @param {Summary} summary */
+  tell(summary) {
+    const wasRunning = this.summary?.status === "running";
+    this.summary = summary;
+    this.draw();
+    // A run that is over without having been followed to its end: it is fetched again.
+    if (this.isOpen && wasRunning && summary.status !== "running" && !this.isLive) this.load();
+  }
+
+  /** @param {any} message */
+  take(message) {
+    this.feed = receive(this.feed, message).feed;
+    this.tree?.update(this.feed.state);
+    this.draw();
+  }
+
+  draw() {
+    const { state } = this.feed;
+    const told = this.summary;
+    const status = this.isTold ? state.status : told?.status ?? "running";
+    setAttribute(this.root, "data-status", status);
+    const query = (this.isTold ? state.query : told?.query) || "(no query)";
+    setText(this.query, this.isOpen ? query.slice(0, 4_000) : oneLine(query));
+    setAttribute(this.pick, "aria-label", `Compare: ${oneLine(query, 80)}`);
+    setText(this.status, wordFor(RUN_WORDS, status));
+    setWhen(this.when, (this.isTold ? state.started : told?.started) || this.id / 1e6);
+    setText(this.figures, told ? figuresOf(told) : "");
+  }
+
+  /** @param {boolean} open @param {string} [find] what the reader looks for in it */
+  setOpen(open, find = "") {
+    this.isOpen = open;
+    setAttribute(this.button, "aria-expanded", String(open));
+    setHidden(this.body, !open);
+    this.draw();
+    if (!open) {
+      this.stopFollowing();
+      return;
+    }
+    this.tree ??= mountTree(this.place, {
+      state: this.feed.state, memory: this.memory,
+      talk: this.session.source.talk?.(this.session.id) ?? null,
+    });
+    if (find) this.find = find;
+    if (this.feed.rev === 0 || (this.isLive && !this.isFed)) this.load();
+    else this.showFind();
+  }
+
+  /** Hand what is looked for to the tree's own search. */
+  showFind() {
+    const tree = /** @type {any} */ (this.tree);
+    if (this.find && typeof tree?.search === "function") tree.search(this.find);
+    this.find = "";
+  }
+
+  /** Fetch what is stored of the run, or follow it where it goes on. */
+  async load() {
+    const { source, id } = this.session;
+    if (this.summary?.status === "running") {
+      this.unfollow ??= source.follow(id, this.id, {
+        message: (message) => this.take(message),
+        end: () => {
+          this.stopFollowing();
+          this.session.refresh();
+        },
+        state: () => undefined,
+      });
+      return;
+    }
+    this.body.setAttribute("aria-busy", "true");
+    try {
+      const tree = await source.interaction(id, this.id);
+      if (!this.isLive) this.take({ ...tree, rev: this.feed.rev + 1 });
+      setHidden(this.note, true);
+      this.showFind();
+    } catch (error) {
+      const text = String(/** @type {Error} */ (error).message);
+      this.note.replaceChildren(element("span", "", text), pushButton("Try again", () => this.load()));
+      setHidden(this.note, false);
+    }
+    this.body.removeAttribute("aria-busy");
+  }
+
+  stopFollowing() {
+    this.unfollow?.();
+    this.unfollow = null;
+  }
+
+  destroy() {
+    this.stopFollowing();
+    this.tree?.destroy();
+    this.root.remove();
+  }
+}

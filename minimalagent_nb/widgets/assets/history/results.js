@@ -1,0 +1,184 @@
+// @ts-check
+/** The pane of what a search finds: hits as they come, and how far it has come. */
+
+import { NUMBERS, RUN_WORDS, wordFor } from "../tree/words.js";
+import { element, setAttribute, setHidden, setText } from "../tree/elements.js";
+import { figuresOf } from "./card.js";
+import { blank, oneLine, pushButton, setWhen, walk } from "./parts.js";
+
+/**
+ * @typedef {import("./source.js").Filters} Filters
+ * @typedef {import("./source.js").Found} Found
+ * @typedef {import("./source.js").Hit} Hit
+ * @typedef {import("./source.js").Source} Source
+ */
+
+const AT_ONCE = 200; // hits, before the reader is asked whether to go on
+
+/** @type {Record<string, string>} */
+const BUTTON_WORDS = { running: "Stop", stopped: "Go on", over: "", failed: "Try again" };
+
+/** A number of hits or of what was looked at. @param {number} number */
+function numberText(number) {
+  return NUMBERS.format(number);
+}
+
+export class ResultsPane {
+  /**
+   * @param {Source} source @param {Filters & {text: string, session: string}} about
+   * @param {{open: (hit: Hit) => void, clear: () => void, widen: (() => void) | null,
+   *   tools: (names: string[]) => void, titleOf: (id: string) => string}} on
+   */
+  constructor(source, about, on) {
+    this.source = source;
+    this.about = about;
+    this.on = on;
+    this.looked = 0;
+    this.total = 0;
+    this.reached = 0;
+    this.hits = 0;
+    this.until = AT_ONCE;
+    this.state = "running"; // or stopped, over, failed
+    this.message = "";
+    this.base = 0; // looked at before this part of the search
+    /** @type {(() => void) | null} */
+    this.end = null;
+    this.root = element("section", "mh-results");
+    this.root.setAttribute("aria-label", "Search results");
+    this.progress = element("span");
+    this.said = element("span", "mh-unseen");
+    this.said.setAttribute("role", "status");
+    this.button = pushButton("", () => (this.state === "running" ? this.pause() : this.goOn()));
+    const head = element("p", "mh-progress");
+    this.bar = element("span", "mh-gauge");
+    this.bar.append(element("span"));
+    head.append(this.progress, this.button, this.said);
+    this.list = element("ol", "mh-hits");
+    this.list.addEventListener("keydown", (event) => walk(event, this.buttons()));
+    this.root.append(head, this.bar, this.list);
+    this.begin();
+  }
+
+  begin() {
+    const before = this.reached || null;
+    this.state = "running";
+    this.base = this.looked;
+    this.end = this.source.search({ ...this.about, before }, {
+      found: (found) => this.take(found),
+      failed: (message) => this.stop("failed", message),
+    });
+    this.draw();
+  }
+
+  /** @param {Found} found */
+  take({ hits, looked, total, reached, over }) {
+    this.looked = this.base + looked;
+    this.total = Math.max(total, this.looked);
+    this.reached = reached || this.reached;
+    for (const hit of hits) this.list.append(this.row(hit));
+    this.on.tools(hits.flatMap((hit) => hit.run.tools ?? []));
+    this.hits += hits.length;
+    if (over) this.stop("over", "");
+    else if (this.hits >= this.until) this.pause();
+    else this.draw();
+  }
+
+  pause() {
+    this.end?.();
+    this.stop("stopped", "");
+  }
+
+  goOn() {
+    this.until = this.hits + AT_ONCE;
+    this.begin();
+  }
+
+  /** @param {string} state @param {string} message */
+  stop(state, message) {
+    this.state = state;
+    this.message = message;
+    this.draw();
+    setText(this.said, this.progress.textContent ?? "");
+  }
+
+  draw() {
+    const of = `${numberText(this.looked)} of about ${numberText(this.total)} interactions`;
+    const found = `${numberText(this.hits)} found`;
+    /** @type {Record<string, string>} */
+    const words = {
+      running: this.total ? `Searched ${of} · ${found}` : "Searching…",
+      stopped: `Stopped at ${of} · ${found}`,
+      over: `${found} in ${numberText(this.looked)} interactions`,
+      failed: `${this.message} ${found} until then.`,
+    };
+    setText(this.progress, words[this.state]);
+    setText(this.button, BUTTON_WORDS[this.state]);
+    setHidden(this.button, this.state === "over");
+    setAttribute(this.root, "data-state", this.state);
+    setHidden(this.bar, this.state !== "running");
+    const part = this.total ? this.looked / this.total : 0;
+    /** @type {HTMLElement} */ (this.bar.firstElementChild).style.width = `${(100 * part).toFixed(1)}%`;
+    if (this.state === "over" && !this.hits) this.showNothing();
+  }
+
+  showNothing() {
+    if (this.root.querySelector(".mh-blank")) return;
+    const { text } = this.about;
+    const { widen } = this.on;
+    this.root.append(blank(
+      text ? `Nothing found for “${oneLine(text, 80)}”` : "No interaction is like that",
+      "Queries, answers, thinking, tool names, inputs and results were searched.", [
+        ...(widen ? [{ label: "Search in all sessions", act: widen }] : []),
+        { label: "Clear the search", act: () => this.on.clear() },
+      ]));
+  }
+
+  /** @param {Hit} hit */
+  row(hit) {
+    const { run, session_id: session } = hit;
+    const item = element("li");
+    item.setAttribute("data-status", run.status);
+    const made = pushButton("", () => {
+      for (const other of this.buttons()) other.removeAttribute("aria-current");
+      made.setAttribute("aria-current", "true");
+      this.on.open(hit);
+    }, "mh-hit");
+    const when = element("time", "mh-when");
+    setWhen(when, run.started || run.interaction_id / 1e6);
+    const facts = element("span", "mh-facts");
+    const places = hit.places > 1 ? ` · in ${hit.places} places` : "";
+    facts.append(
+      element("span", "mh-status", wordFor(RUN_WORDS, run.status)), ` · ${this.on.titleOf(session)}`,
+      element("span", "", `${figuresOf(run)}${places}`));
+    made.append(element("span", "mh-query", oneLine(run.query) || "(no query)"), when);
+    if (hit.match) made.append(this.snippet(hit));
+    made.append(facts);
+    item.append(made);
+    return item;
+  }
+
+  /** @param {Hit} hit */
+  snippet({ where, before, match, after }) {
+    const made = element("span", "mh-snippet");
+    const around = element("span", "");
+    around.append(
+      element("span", "", before), element("mark", "", match), element("span", "", after));
+    made.append(element("span", "mh-where", where), around);
+    return made;
+  }
+
+  buttons() {
+    return /** @type {HTMLElement[]} */ ([...this.list.querySelectorAll(".mh-hit")]);
+  }
+
+  /** Back from an opened hit: to where the reader was. */
+  focus() {
+    const all = this.buttons();
+    (all.find((each) => each.hasAttribute("aria-current")) ?? all[0])?.focus();
+  }
+
+  close() {
+    this.end?.();
+    this.root.remove();
+  }
+}

@@ -1,0 +1,69 @@
+// @ts-check
+/**
+ * Where the browser gets its sessions from, as its panes know it: a kernel by a comm, or a
+ * server by its routes. Only the classes behind it know either.
+ *
+ * Methods that answer later fail with a `SourceError`, whose message is for the reader.
+ */
+
+/**
+ * @typedef {{session_id: string, title: string, last_used: number | null,
+ *   interactions: number | null, running?: boolean}} Session
+ * @typedef {{interaction_id: number, query: string, status: string, error: string | null,
+ *   model: string, agent: string, started: number | null, duration: number | null,
+ *   steps: number, tool_calls: number, tools?: string[], tokens: number}} Summary
+ * @typedef {{tool: string, status: string, since: number | null, until: number | null}} Filters
+ * @typedef {{store: string | null, sessions: Session[], more?: boolean}} SessionsPage
+ * @typedef {{interactions: Summary[], next: number | null, looked?: number}} RunsPage
+ * @typedef {{session_id: string, run: Summary, where: string, before: string, match: string,
+ *   after: string, places: number}} Hit
+ * @typedef {{hits: Hit[], looked: number, total: number, reached: number, over: boolean}} Found
+ * @typedef {{found: (found: Found) => void, failed: (message: string) => void}} OnSearch
+ * @typedef {{message: (data: any) => void, end: (data: any) => void,
+ *   state: (isOpen: boolean, trouble: string) => void}} OnFollow
+ *
+ * @typedef {object} Source
+ * @property {(about: {limit: number, search: string}) => Promise<SessionsPage>} sessions
+ * @property {(session: string, about: Filters & {before: number | null, limit: number})
+ *   => Promise<RunsPage>} interactions
+ * @property {(session: string, id: number) => Promise<any>} interaction the tree's message
+ * @property {(about: Filters & {text: string, session: string, before: number | null},
+ *   on: OnSearch) => () => void} search gives what ends it
+ * @property {(session: string, id: number | null, on: OnFollow) => () => void} follow likewise:
+ *   one run, or the one that goes on and those that come after it
+ * @property {string[]} forms in which a session can be had as a file
+ * @property {(session: string, form: string) => Promise<void>} save has the page download it
+ * @property {((session: string, query: string, near: Element) => string) | null} askAgain puts a
+ *   cell with the question into the notebook, and says so; null where there is none
+ * @property {((session: string) => import("../tree/view.js").Talk) | null} talk reaches whoever
+ *   runs what goes on
+ * @property {string} offline what to do where the memory is switched off
+ * @property {() => void} close
+ */
+
+/** A failure whose message is for the reader. */
+export class SourceError extends Error {
+  /** @param {string} message @param {boolean} [isMissing] nothing is stored of what was asked for */
+  constructor(message, isMissing = false) {
+    super(message);
+    this.isMissing = isMissing;
+  }
+}
+
+/** @type {Filters} */
+export const NO_FILTERS = Object.freeze({ tool: "", status: "", since: null, until: null });
+
+/** @param {Filters} filters */
+export function isFiltering({ tool, status, since, until }) {
+  return Boolean(tool || status || since !== null || until !== null);
+}
+
+/** Has the page download a file. @param {string} name @param {string} url */
+export function download(name, url) {
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+}

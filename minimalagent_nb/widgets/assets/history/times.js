@@ -1,0 +1,76 @@
+// @ts-check
+/** Moments and stretches of time, for reading and for filters. Pure. */
+
+const DAY = 86_400; // seconds
+
+/** @type {Record<string, string>} */
+export const PERIODS = {
+  "": "Any time", today: "Today", week: "Last 7 days", month: "Last 30 days", custom: "From … to …",
+};
+
+/** A moment as a list shows it. @param {number | null | undefined} seconds @param {number} now */
+export function whenText(seconds, now) {
+  if (!seconds) return "";
+  const date = new Date(seconds * 1000);
+  const ago = now - seconds;
+  if (ago < 60) return "just now";
+  if (ago < 3600) return `${Math.floor(ago / 60)} min ago`;
+  if (date.toDateString() === new Date(now * 1000).toDateString()) return clockText(date);
+  if (ago < 2 * DAY) return `${dayText(date, false)}, ${clockText(date)}`;
+  return dayText(date, date.getFullYear() !== new Date(now * 1000).getFullYear());
+}
+
+/** The same to the second. @param {number | null | undefined} seconds */
+export function exactText(seconds) {
+  return seconds ? new Date(seconds * 1000).toLocaleString() : "";
+}
+
+/** @param {Date} date */
+function clockText(date) {
+  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
+/** @param {Date} date @param {boolean} withYear */
+function dayText(date, withYear) {
+  return date.toLocaleDateString([], {
+    year: withYear ? "numeric" : undefined, month: "short", day: "numeric",
+  });
+}
+
+/**
+ * The seconds between which a period lies, null for an open end; days are the reader's own.
+ * @param {string} name of PERIODS @param {number} now seconds
+ * @param {{from?: string, to?: string}} [dates] of "custom", as yyyy-mm-dd
+ * @returns {{since: number | null, until: number | null}}
+ */
+export function periodOf(name, now, { from = "", to = "" } = {}) {
+  const midnight = new Date(now * 1000).setHours(0, 0, 0, 0) / 1000;
+  if (name === "today") return { since: midnight, until: null };
+  if (name === "week") return { since: startOf(midnight, 6), until: null };
+  if (name === "month") return { since: startOf(midnight, 29), until: null };
+  if (name !== "custom") return { since: null, until: null };
+  const first = dateOf(from, 0);
+  const last = dateOf(to, 1);
+  return { since: first, until: last === null ? null : last - 1e-3 };
+}
+
+/**
+ * Midnight so many days before; a day need not have 24 hours.
+ * @param {number} midnight @param {number} days
+ */
+function startOf(midnight, days) {
+  const date = new Date(midnight * 1000);
+  return date.setDate(date.getDate() - days) / 1000;
+}
+
+/**
+ * The beginning of a day, or of one after it; null for no date.
+ * @param {string} text @param {number} plus
+ */
+function dateOf(text, plus) {
+  const found = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text);
+  if (!found) return null;
+  const [year, month, day] = found.slice(1).map(Number);
+  const seconds = new Date(year, month - 1, day + plus).getTime() / 1000;
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
+}
