@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "Commands", "find_command"]
 
 _CONFIG = "%config AgentMagics"
-_SHOWN = 100
-"""Interactions that the history shows at most."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ COMMANDS = {
         Command("model", "[ID]", "the model, or choose another one"),
         Command("session", "[NAME]", "the session, or go on with another one"),
         Command("sessions", "", "the sessions of the memory"),
-        Command("history", "[NAME]", "the interactions of this session, or of another one"),
+        Command("history", "[NAME]", "browse the sessions, from this one or another one on"),
         Command("reasoning", "", "the newest run, as text"),
         Command("show", "[N]", "interaction number N of the session, by default the newest"),
         Command("export", "FILE", "the session as .ipynb (runs again), .md, .html or .jsonl"),
@@ -233,16 +231,9 @@ class Commands:
         return Table("Sessions", ["session", "last used", "interactions", "began with"], rows, note)
 
     def _history(self, session_id: str | None = None) -> Any:
-        from minimalagent_nb.widgets import HistoryView
+        from minimalagent_nb.notebook.history import history
 
-        session_id = session_id or self._bench.session_id
-        newest = list(self._log().history(session_id, newest_first=True, limit=_SHOWN + 1))
-        if not newest:
-            return Table("", ["", ""], [], f"The session {session_id} has no interactions yet.")
-        title = session_id
-        if len(newest) > _SHOWN:
-            title = f"{session_id}: the newest {_SHOWN} interactions"
-        return HistoryView(reversed(newest[:_SHOWN]), title=title)
+        return history(self._shell, self._log(), session_id or self._bench.session_id)
 
     def _reasoning(self) -> Any:
         from minimalagent_nb.widgets import static_text

@@ -9,9 +9,9 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 
+from minimalagent_nb.server.exporting import ExportHandler
 from minimalagent_nb.server.following import Hub
 from minimalagent_nb.server.handlers import (
-    ExportHandler,
     HistoryHandler,
     InteractionHandler,
     SessionHandler,
@@ -20,6 +20,7 @@ from minimalagent_nb.server.handlers import (
 from minimalagent_nb.server.page import ASSETS, AssetHandler, PageHandler
 from minimalagent_nb.server.requests import ApprovalHandler, StopHandler
 from minimalagent_nb.server.saving import save_static_forms, withdraw
+from minimalagent_nb.server.searching import SearchHandler
 from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.server.stream import EventsHandler
 
@@ -61,6 +62,7 @@ def routes(source: SessionSource, hub: Hub) -> list[tuple[Any, ...]]:
     return [
         (r"/minimalagent/?", PageHandler),
         (rf"/minimalagent/static/({names})", AssetHandler),
+        (r"/minimalagent/api/search", SearchHandler, of_store),
         (r"/minimalagent/api/sessions", SessionListHandler, of_store),
         (session, SessionHandler, of_store),
         (rf"{session}/history", HistoryHandler, of_store),

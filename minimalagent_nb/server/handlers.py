@@ -8,43 +8,37 @@ room's other files.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
-from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
-from minimalagent_nb.errors import AgentError, SessionError, SessionIdError
-from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.errors import AgentError, ConfigurationError, SessionError, SessionIdError
 from minimalagent_nb.server.following import followed_log
 from minimalagent_nb.server.source import SessionSource
-from minimalagent_nb.sessions import SessionInfo, SessionLog, check_session_id
-from minimalagent_nb.widgets.replay import tree_message
+from minimalagent_nb.sessions import SessionLog
+from minimalagent_nb.sessions.search import Filters, filters_of
+from minimalagent_nb.widgets import history_data
 
 __all__ = [
-    "ExportHandler",
     "HistoryHandler",
     "InteractionHandler",
     "SessionHandler",
     "SessionListHandler",
     "StoreHandler",
     "number_in",
+    "one_session",
 ]
 
 FORMAT_VERSION = 1
 LARGEST_LIMIT = 1000
 DEFAULT_LIMIT = 100
 LARGEST_PAGE = 100
+LONGEST_SEARCH = 500
 DEFAULT_PAGE = 20
 LARGEST_ID = 10**18
-_QUERY = 500
-"""Characters of an interaction's query in a list."""
-_IN_MEMORY = 16_000_000
-_PIECE = 256_000
-"""Bytes of an export in memory before it goes to a file, and sent at a time."""
 
 
 class StoreHandler(APIHandler):
@@ -100,6 +94,15 @@ class StoreHandler(APIHandler):
             self.refuse(400, f"{name} must be a whole number from 1 to {largest}.")
         return number
 
+    def filters(self) -> Filters | None:
+        """The filters of the query string; None if refused."""
+        names = ("tool", "status", "since", "until")
+        try:
+            return filters_of({name: self.get_query_argument(name, "") for name in names})
+        except ConfigurationError as error:
+            self.refuse(400, str(error))
+            return None
+
 
 def number_in(text: str, largest: int) -> int | None:
     """The number from 1 to `largest` that a text is, else None."""
@@ -108,11 +111,12 @@ def number_in(text: str, largest: int) -> int | None:
 
 
 class SessionListHandler(StoreHandler):
-    """``GET minimalagent/api/sessions?limit=N``: the sessions, the newest first.
+    """``GET minimalagent/api/sessions?limit=N&search=TEXT``: the sessions, the newest first.
 
-    Answers ``{"version": 1, "store": description, "sessions": [...]}``, each session
-    with ``session_id``, ``title``, ``last_used`` (seconds since the epoch) and
-    ``interactions`` (their number). `store` is null where the memory is switched off.
+    Answers ``{"version": 1, "store": description, "sessions": [...], "more"}``, each session
+    with ``session_id``, ``title``, ``last_used`` (seconds since the epoch), ``interactions``
+    (their number) and ``running``, whether a run goes on in it, as far as that was looked
+    for. `search` is part of a title or an id. `store` is null where the memory is off.
     """
 
     @authenticated
@@ -121,24 +125,10 @@ class SessionListHandler(StoreHandler):
         """List the sessions."""
         limit = self.number("limit", DEFAULT_LIMIT, LARGEST_LIMIT)
         if limit is not None:
-            await self.answer(lambda log: _session_list(log, limit))
-
-
-def _session_list(log: SessionLog | None, limit: int) -> dict[str, Any]:
-    sessions = log.sessions(limit=limit) if log is not None else []
-    return {
-        "store": log.description if log is not None else None,
-        "sessions": [_session(session) for session in sessions],
-    }
-
-
-def _session(session: SessionInfo) -> dict[str, Any]:
-    return {
-        "session_id": session.session_id,
-        "title": session.title,
-        "last_used": session.last_used,
-        "interactions": session.interactions,
-    }
+            search = self.get_query_argument("search", "")
+            await self.answer(
+                lambda log: history_data.sessions(log, limit=limit, search=search[:LONGEST_SEARCH])
+            )
 
 
 class SessionHandler(StoreHandler):
@@ -152,27 +142,33 @@ class SessionHandler(StoreHandler):
     @authorized
     async def get(self, session_id: str) -> None:
         """Tell of the session."""
-        await self.answer(lambda log: _one_session(followed_log(log), session_id))
+        await self.answer(lambda log: one_session(followed_log(log), session_id))
 
 
-def _one_session(log: SessionLog, session_id: str) -> dict[str, Any] | None:
+def one_session(log: SessionLog, session_id: str) -> dict[str, Any] | None:
+    """The answer on one session; None where nothing of it is in the store."""
     listed = log.session(session_id)
     if listed is not None:
-        return {"session": _session(listed)}
+        return {"session": history_data.session_row(listed)}
     newest = next(log.history(session_id, newest_first=True, limit=1), None)
     if newest is None:
         return None
-    known = {"session_id": session_id, "title": (newest.query or "")[:_QUERY]}
+    title = (newest.query or "")[: history_data.QUERY]
+    known = {"session_id": session_id, "title": title, "running": newest.status == "running"}
     return {"session": {**known, "last_used": None, "interactions": None}}
 
 
 class HistoryHandler(StoreHandler):
     """``GET minimalagent/api/sessions/{id}/history?before=ID&limit=N``: newest first.
 
-    Answers ``{"version", "interactions": [...], "next"}``: `next` is the `before` of the
-    next page, null where there is none. Each interaction has ``interaction_id``,
-    ``query``, ``status``, ``error``, ``model``, ``agent``, ``started`` (seconds since
-    the epoch), ``duration`` (seconds), ``steps``, ``tool_calls`` and ``tokens``.
+    Filters: ``tool``, part of the name of a tool that was called; ``status``, one or more,
+    separated by commas; ``since`` and ``until``, seconds since the epoch.
+
+    Answers ``{"version", "interactions": [...], "next", "looked"}``: `next` is the `before`
+    of the next page, null where there is none; through filters a page may be empty before
+    that, `looked` being how many were looked at. Each interaction has ``interaction_id``,
+    ``query``, ``status``, ``error``, ``model``, ``agent``, ``started`` (seconds since the
+    epoch), ``duration`` (seconds), ``steps``, ``tool_calls``, ``tools`` and ``tokens``.
     """
 
     @authenticated
@@ -183,32 +179,20 @@ class HistoryHandler(StoreHandler):
         if limit is None:
             return
         before = self.number("before", LARGEST_ID, LARGEST_ID)
-        if before is not None:
-            await self.answer(lambda log: _history(followed_log(log), session_id, before, limit))
+        filters = self.filters() if before is not None else None
+        if before is not None and filters is not None:
+            await self.answer(
+                lambda log: _history(followed_log(log), session_id, filters, before, limit)
+            )
 
 
-def _history(log: SessionLog, session_id: str, before: int, limit: int) -> dict[str, Any] | None:
-    runs = list(log.history(session_id, newest_first=True, limit=limit, before=before))
-    if not runs and before == LARGEST_ID and log.session(session_id) is None:
+def _history(
+    log: SessionLog, session_id: str, filters: Filters, before: int, limit: int
+) -> dict[str, Any] | None:
+    page = history_data.interactions(log, session_id, filters, before=before, limit=limit)
+    if not page["looked"] and before == LARGEST_ID and log.session(session_id) is None:
         return None
-    oldest = runs[-1].interaction_id if len(runs) == limit else None
-    return {"interactions": [_summary(run) for run in runs], "next": oldest}
-
-
-def _summary(run: Reasoning) -> dict[str, Any]:
-    return {
-        "interaction_id": run.interaction_id,
-        "query": (run.query or "")[:_QUERY],
-        "status": run.status,
-        "error": run.error,
-        "model": run.model,
-        "agent": run.agent,
-        "started": run.started,
-        "duration": run.duration,
-        "steps": run.total_steps,
-        "tool_calls": sum(len(step.tools) for step in run.steps),
-        "tokens": run.usage.total_tokens,
-    }
+    return page
 
 
 class InteractionHandler(StoreHandler):
@@ -233,48 +217,7 @@ class InteractionHandler(StoreHandler):
 
 
 def _interaction(log: SessionLog, session_id: str, number: int, form: str) -> dict[str, Any] | None:
+    if form == "tree":
+        return history_data.interaction_tree(log, session_id, number)
     run = log.interaction(session_id, number)
-    if run is None:
-        return None
-    body = tree_message(run) if form == "tree" else run.to_dict()
-    return {"interaction_id": number, form: body}
-
-
-class ExportHandler(StoreHandler):
-    """``GET minimalagent/api/sessions/{id}/export``: the session as JSON lines.
-
-    What the file holds, `sessions.portable` says; ``minimalagent-nb import`` reads it.
-    """
-
-    @authenticated
-    @authorized
-    async def get(self, session_id: str) -> None:
-        """Send the file, once the whole of it could be read."""
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
-            try:
-                is_there = await self.source.read(lambda log: _exported(log, session_id, file))
-            except AgentError as error:
-                self.refuse_for(error)
-                return
-            if not is_there:
-                self.refuse(404, f"There is no session {session_id} in the store.")
-                return
-            self.set_header("Content-Type", "application/x-ndjson")
-            name = f"{check_session_id(session_id)}.jsonl"
-            self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-            try:
-                while piece := await self.source.read(lambda _: file.read(_PIECE)):
-                    self.write(piece)
-                    await self.flush()
-            except StreamClosedError:
-                return  # whoever asked has gone
-        await self.finish(set_content_type="application/x-ndjson")
-
-
-def _exported(log: SessionLog | None, session_id: str, file: IO[bytes]) -> bool:
-    log = followed_log(log)
-    if _one_session(log, session_id) is None:
-        return False
-    log.export_to(session_id, file)
-    file.seek(0)
-    return True
+    return None if run is None else {"interaction_id": number, form: run.to_dict()}

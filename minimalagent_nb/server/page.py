@@ -23,9 +23,8 @@ _STYLE = "text/css; charset=utf-8"
 ASSETS: dict[str, tuple[Callable[[], str], str]] = {
     "page.js": (lambda: _text("page.js"), _SCRIPT),
     "page.css": (lambda: _text("page.css"), _STYLE),
-    "talk.js": (lambda: _text("talk.js"), _SCRIPT),
-    "tree.js": (lambda: script("tree/widget.js"), _SCRIPT),
-    "tree.css": (lambda: style("tree/tree.css"), _STYLE),
+    "history.js": (lambda: script("page/page.js"), _SCRIPT),
+    "history.css": (lambda: style("history/history.css"), _STYLE),
 }
 
 POLICY = "; ".join(

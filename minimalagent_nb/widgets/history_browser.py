@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,11 @@ from minimalagent_nb.widgets import history_data
 from minimalagent_nb.widgets.component import script, style
 from minimalagent_nb.widgets.history import HistoryView
 from minimalagent_nb.widgets.history_worker import HistoryWorker, Writer
+from minimalagent_nb.widgets.saved_outputs import (
+    live_output,
+    server_takes_views_out,
+    static_output,
+)
 
 __all__ = ["HistoryBrowser", "history_view", "static_history"]
 
@@ -62,6 +68,9 @@ class HistoryBrowser(anywidget.AnyWidget):
     _css = style("history/history.css")
     first = traitlets.Dict().tag(sync=True, to_json=_first)
     forms = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    view_id = traitlets.Unicode().tag(sync=True)
+    # One that refused its arguments is closed all the same.
+    _worker: HistoryWorker | None = None
 
     def __init__(
         self,
@@ -75,7 +84,11 @@ class HistoryBrowser(anywidget.AnyWidget):
         self._session_id = check_session_id(session_id) if session_id is not None else None
         made: dict[str, Writer] = {"jsonl": _lines, **(writers or {})}
         self._worker = HistoryWorker(self._session_log, self._tell, made)
-        super().__init__(forms=list(made) if self._session_log else [], **kwargs)
+        self._display_id = f"minimalagent-{uuid.uuid4().hex}"
+        self._bundle: dict[str, str] = {}
+        view_id = uuid.uuid4().hex
+        forms = list(made) if self._session_log else []
+        super().__init__(forms=forms, model_id=view_id, view_id=view_id, **kwargs)
         if hasattr(self.comm, "_reply_subshell_for"):
             # As in LiveTree: what a page asks is answered where it arrived.
             self.comm._reply_subshell_for = lambda _data, default: default
@@ -99,7 +112,8 @@ class HistoryBrowser(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the thread, and the widget with all its views."""
-        self._worker.close()
+        if self._worker is not None:
+            self._worker.close()
         if self.comm is None:
             return
         # As in LiveTree: a runner without a page keeps the last state of each widget.
@@ -109,18 +123,42 @@ class HistoryBrowser(anywidget.AnyWidget):
         super().close()
 
     def _ipython_display_(self, **_kwargs: Any) -> None:
-        from IPython.display import display
-
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        bundle = static_history(self._session_log, self._session_id)
-        display({"application/vnd.jupyter.widget-view+json": view, **bundle}, raw=True)
+        """In the page the browser, in the file its static form; see saved_outputs."""
+        data, metadata = live_output(self.view_id)
+        if server_takes_views_out():
+            # What can be seen goes first: the static form takes a while.
+            _display(data, metadata)
+            self._bundle = static_history(self._session_log, self._session_id)
+            hidden = static_output(self.view_id, self._bundle, hidden=True)
+            _display(*hidden, display_id=self._display_id)
+        else:
+            self._bundle = static_history(self._session_log, self._session_id)
+            _display({**data, **self._bundle}, {})
 
     def _tell(self, message: dict[str, Any], buffers: list[bytes]) -> None:
         self.send(message, buffers)
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if isinstance(content, dict):
+        if not isinstance(content, dict):
+            return
+        if content.get("type") == "shown":
+            self._on_shown(bool(content.get("saves")))
+        elif self._worker is not None:
             self._worker.take(content)
+
+    def _on_shown(self, saves: bool) -> None:
+        """A page shows it; one whose notebook is saved as it stands gets the static form."""
+        if saves or not self._bundle or not server_takes_views_out():
+            return
+        data, metadata = static_output(self.view_id, self._bundle, hidden=False)
+        _display(data, metadata, display_id=self._display_id, update=True)
+        self.close()
+
+
+def _display(data: Any, metadata: Any, **place: Any) -> None:
+    from IPython.display import display
+
+    display(data, raw=True, metadata=metadata, **place)
 
 
 def static_history(log: SessionLog | None, session_id: str | None) -> dict[str, str]:

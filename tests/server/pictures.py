@@ -76,11 +76,11 @@ def take(browser: Any, url: str, picture: Path, *, dark: bool, width: int = 1120
         device_scale_factor=1.5,
     )
     page.goto(f"{url}/minimalagent/?token={TOKEN}#penguins")
-    live = page.locator(".mp-card").first
+    live = page.locator(".mh-card").first
     call = live.locator(".ma-row", has_text="mean_measurement").first
     call.get_by_text("Done").wait_for()
     call.click()
-    page.locator(".mp-session").first.wait_for()
+    page.locator(".mh-session").first.wait_for()
     page.mouse.move(0, 0)
     # Without the foot, where the path of the store stands, and the empty space above it.
     page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": width, "height": 420})

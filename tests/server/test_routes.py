@@ -32,8 +32,7 @@ ROUTES = [
     *[f"minimalagent/api/sessions/kept{tail}" for tail in TAILS],
     "minimalagent/api/sessions",
     "minimalagent/static/page.js",
-    "minimalagent/static/talk.js",
-    "minimalagent/static/tree.css",
+    "minimalagent/static/history.css",
     "minimalagent/",
 ]
 
@@ -194,13 +193,7 @@ async def test_nothing_can_be_changed(jp_fetch, kept, method):
 
 
 async def test_the_files_have_a_strict_policy(jp_fetch):
-    for name in (
-        "static/page.js",
-        "static/talk.js",
-        "static/page.css",
-        "static/tree.js",
-        "static/tree.css",
-    ):
+    for name in ("static/page.js", "static/page.css", "static/history.js", "static/history.css"):
         response = await jp_fetch("minimalagent", *name.split("/"))
         policy = response.headers["Content-Security-Policy"]
         for rule in (

@@ -30,11 +30,11 @@ async def test_sessions_come_newest_first(jp_fetch, keep_run, database):
     keep_run("first", "And its weight?")
     response = await jp_fetch(*ROUTE)
     body = body_of(response)
-    assert set(body) == {"version", "store", "sessions"}
+    assert set(body) == {"version", "store", "sessions", "more"}
     assert body["version"] == 1
     assert str(database.name) in body["store"]
     first, second = body["sessions"]
-    assert set(first) == {"session_id", "title", "last_used", "interactions"}
+    assert set(first) == {"session_id", "title", "last_used", "interactions", "running"}
     assert (first["session_id"], first["interactions"]) == ("first", 2)
     assert (second["session_id"], second["interactions"]) == ("second", 1)
     assert first["title"] == "What is a penguin?"
@@ -168,7 +168,7 @@ class TestNoMemory:
 
     async def test_is_an_empty_list(self, jp_fetch):
         body = body_of(await jp_fetch(*ROUTE))
-        assert body == {"version": 1, "store": None, "sessions": []}
+        assert body == {"version": 1, "store": None, "sessions": [], "more": False}
 
 
 class TestABrokenStore:

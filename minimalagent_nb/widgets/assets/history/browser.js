@@ -45,6 +45,8 @@ export class HistoryBrowser {
     this.results = null;
     /** @type {ComparePane | null} */
     this.compare = null;
+    /** @type {WeakMap<Element, number>} */
+    this.scrolled = new WeakMap();
     /** @type {Map<string, Choice>} */
     this.picks = new Map();
     this.sessions = new SessionsPane(source, {
@@ -113,8 +115,18 @@ export class HistoryBrowser {
     this.drawTitle("");
   }
 
+  /** Show something in the main pane, scrolled as it was left. @param {HTMLElement} root */
+  put(root) {
+    const { content } = this;
+    const before = content.firstElementChild;
+    if (before === root) return;
+    if (before) this.scrolled.set(before, content.scrollTop);
+    content.replaceChildren(root);
+    content.scrollTop = this.scrolled.get(root) ?? 0;
+  }
+
   showInvitation() {
-    this.content.replaceChildren(this.sessions.invitation());
+    this.put(this.sessions.invitation());
   }
 
   /** A session was chosen from the list. @param {string} id */
@@ -151,7 +163,7 @@ export class HistoryBrowser {
       read: () => this.offerTools(),
       unfilter: () => this.bar.reset(),
     }, { title: this.sessions.sessionOf(id)?.title, ...begin }) : null;
-    if (this.pane) this.content.replaceChildren(this.pane.root);
+    if (this.pane) this.put(this.pane.root);
     else this.showInvitation();
     this.drawWays();
     this.chosen(id, this.sessions.sessionOf(id)?.title ?? "");
@@ -180,7 +192,7 @@ export class HistoryBrowser {
         const wasAll = !isFiltering(this.pane.filters) && this.pane.from === null;
         const wanted = isFiltering(filters) ? filters : NO_FILTERS;
         if (wanted !== NO_FILTERS || !wasAll) this.pane.restart(wanted);
-        this.content.replaceChildren(this.pane.root);
+        this.put(this.pane.root);
       } else this.showInvitation();
     } else this.search(text, filters, isOfOne ? this.session : "");
     this.drawWays();
@@ -196,9 +208,8 @@ export class HistoryBrowser {
         this.apply();
       } : null,
       tools: (names) => this.bar.offer(names),
-      titleOf: (id) => this.sessions.sessionOf(id)?.title || id,
     });
-    this.content.replaceChildren(this.results.root);
+    this.put(this.results.root);
     setAttribute(this.root, "data-at", "main");
   }
 
@@ -210,7 +221,7 @@ export class HistoryBrowser {
   backToResults() {
     if (!this.results) return;
     this.closeCompare();
-    this.content.replaceChildren(this.results.root);
+    this.put(this.results.root);
     this.drawWays();
     this.results.focus();
   }
@@ -251,7 +262,7 @@ export class HistoryBrowser {
     const two = [...this.picks.values()].sort((one, other) => one.id - other.id);
     if (two.length !== 2) return;
     this.compare = new ComparePane(this.source, two, () => this.leaveCompare());
-    this.content.replaceChildren(this.compare.root);
+    this.put(this.compare.root);
     this.drawPicks();
     this.drawWays();
     this.compare.focus();
@@ -259,8 +270,8 @@ export class HistoryBrowser {
 
   leaveCompare() {
     this.closeCompare();
-    if (this.pane) this.content.replaceChildren(this.pane.root);
-    else if (this.results) this.content.replaceChildren(this.results.root);
+    if (this.pane) this.put(this.pane.root);
+    else if (this.results) this.put(this.results.root);
     this.drawWays();
     this.pickButton.focus();
   }

@@ -34,6 +34,9 @@ export class Card {
     this.memory = newMemory();
     this.isOpen = false;
     this.isFed = false; // by what follows the session
+    this.find = "";
+    const { source } = session;
+    this.reach = source.reach?.(session.id, id, this.memory, () => this.tree?.refresh()) ?? null;
     /** @type {ReturnType<typeof mountTree> | null} */
     this.tree = null;
     /** @type {(() => void) | null} */
@@ -102,6 +105,7 @@ export class Card {
   /** @param {any} message */
   take(message) {
     this.feed = receive(this.feed, message).feed;
+    this.reach?.note(this.feed.state);
     this.tree?.update(this.feed.state);
     this.draw();
   }
@@ -129,9 +133,9 @@ export class Card {
       this.stopFollowing();
       return;
     }
+    this.reach?.note(this.feed.state);
     this.tree ??= mountTree(this.place, {
-      state: this.feed.state, memory: this.memory,
-      talk: this.session.source.talk?.(this.session.id) ?? null,
+      state: this.feed.state, memory: this.memory, talk: this.reach?.talk ?? null,
     });
     if (find) this.find = find;
     if (this.feed.rev === 0 || (this.isLive && !this.isFed)) this.load();

@@ -34,8 +34,8 @@ export class CommSource {
     this.streams = new Map();
     /** @type {string[]} */
     this.forms = model.get("forms") ?? [];
-    /** @type {Source["talk"]} */
-    this.talk = null;
+    /** @type {Source["reach"]} */
+    this.reach = null;
     this.offline = 'Switch it on with %config AgentMagics.memory = "sqlite", or give the agent ' +
       'a memory: Agent(..., memory="sqlite").';
     this.listen = (/** @type {any} */ message, /** @type {any[]} */ buffers) => {

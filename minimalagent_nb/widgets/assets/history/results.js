@@ -27,7 +27,7 @@ export class ResultsPane {
   /**
    * @param {Source} source @param {Filters & {text: string, session: string}} about
    * @param {{open: (hit: Hit) => void, clear: () => void, widen: (() => void) | null,
-   *   tools: (names: string[]) => void, titleOf: (id: string) => string}} on
+   *   tools: (names: string[]) => void}} on
    */
   constructor(source, about, on) {
     this.source = source;
@@ -148,8 +148,8 @@ export class ResultsPane {
     const facts = element("span", "mh-facts");
     const places = hit.places > 1 ? ` · in ${hit.places} places` : "";
     facts.append(
-      element("span", "mh-status", wordFor(RUN_WORDS, run.status)), ` · ${this.on.titleOf(session)}`,
-      element("span", "", `${figuresOf(run)}${places}`));
+      element("span", "mh-status", wordFor(RUN_WORDS, run.status)), " · ",
+      element("code", "", session), element("span", "", `${figuresOf(run)}${places}`));
     made.append(element("span", "mh-query", oneLine(run.query) || "(no query)"), when);
     if (hit.match) made.append(this.snippet(hit));
     made.append(facts);

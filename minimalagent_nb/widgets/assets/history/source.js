@@ -22,6 +22,10 @@
  * @typedef {{message: (data: any) => void, end: (data: any) => void,
  *   state: (isOpen: boolean, trouble: string) => void}} OnFollow
  *
+ * @typedef {import("../tree/view.js").Memory} Memory
+ * @typedef {{talk: import("../tree/view.js").Talk,
+ *   note: (run: import("../tree/fold.js").Run) => void}} Reach `note` is told each new state
+ *
  * @typedef {object} Source
  * @property {(about: {limit: number, search: string}) => Promise<SessionsPage>} sessions
  * @property {(session: string, about: Filters & {before: number | null, limit: number})
@@ -35,8 +39,8 @@
  * @property {(session: string, form: string) => Promise<void>} save has the page download it
  * @property {((session: string, query: string, near: Element) => string) | null} askAgain puts a
  *   cell with the question into the notebook, and says so; null where there is none
- * @property {((session: string) => import("../tree/view.js").Talk) | null} talk reaches whoever
- *   runs what goes on
+ * @property {((session: string, id: number, memory: Memory, refresh: () => void) => Reach) | null}
+ *   reach whoever runs what goes on, so that it can be stopped and its questions answered
  * @property {string} offline what to do where the memory is switched off
  * @property {() => void} close
  */

@@ -2,6 +2,7 @@
 /** Sessions from the routes of the server extension: JSON, and server-sent events. */
 
 import { download, SourceError } from "../history/source.js";
+import { makeTalk, noteQuestions } from "./talk.js";
 
 /** @typedef {import("../history/source.js").Source} Source */
 
@@ -88,8 +89,6 @@ export class RestSource {
     this.forms = ["jsonl", "ipynb", "html", "md"];
     /** @type {Source["askAgain"]} */
     this.askAgain = null;
-    /** @type {Source["talk"]} */
-    this.talk = null;
     this.offline = "Choose a store with the setting memory: the variable MINIMALAGENT_NB_MEMORY, " +
       "or [tool.minimalagent_nb] in pyproject.toml.";
   }
@@ -132,6 +131,12 @@ export class RestSource {
   follow(session, id, on) {
     const stream = new EventStream(addressOf(`${pathOf(session)}/events`, { interaction: id }), on);
     return () => stream.close();
+  }
+
+  /** @type {NonNullable<Source["reach"]>} */
+  reach(session, id, memory, refresh) {
+    const talk = makeTalk(`${pathOf(session)}/interactions/${id}`, memory, refresh);
+    return { talk, note: (run) => noteQuestions(memory, run) };
   }
 
   /** @type {Source["save"]} */

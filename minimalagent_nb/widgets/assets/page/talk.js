@@ -5,10 +5,7 @@
  * The tree's own buttons come here through the `Talk` that `mountTree` is given; the server
  * hands it to the kernel of the run, wherever that is.
  *
- *     const memory = newMemory();
- *     const talk = makeTalk(`sessions/${id}/interactions/${number}`, memory, () => tree.refresh());
- *     const tree = mountTree(place, { state, memory, talk });
- *     noteQuestions(memory, state);  // with each new state, before tree.update(state)
+ * Before a new state is drawn, `noteQuestions` says what it asks.
  */
 
 /**

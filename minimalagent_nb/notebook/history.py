@@ -1,0 +1,54 @@
+"""``%agent history``: the browser where the page can have it, else the list that a file keeps.
+
+Imports sessions, for its type, and widgets, late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from minimalagent_nb.notebook.output import Table
+
+if TYPE_CHECKING:
+    from minimalagent_nb.sessions import SessionLog
+
+__all__ = ["history"]
+
+
+def history(shell: Any, log: SessionLog, session_id: str) -> Any:
+    """What to display.
+
+    A widget in a notebook's file opens as an error: where the file would get one, and where
+    no page can show one, it is the list of the session's newest interactions.
+
+    Raises:
+        SessionIdError: the id is not allowed.
+        SessionReadError: the store could not be read.
+    """
+    from minimalagent_nb.widgets.history_browser import HistoryBrowser, history_view
+    from minimalagent_nb.widgets.saved_outputs import server_takes_views_out
+
+    if getattr(shell, "kernel", None) is not None and server_takes_views_out():
+        return HistoryBrowser(log, session_id, writers=_writers())
+    view = history_view(log, session_id)
+    if not view.runs:
+        return Table("", ["", ""], [], f"The session {session_id} has no interactions yet.")
+    return view
+
+
+def _writers() -> Mapping[str, Any]:
+    """The forms of a session for readers, by their file endings."""
+    from minimalagent_nb.notebook.export import session_markdown, session_notebook
+    from minimalagent_nb.widgets.session_page import session_page
+
+    def writer(text: Any) -> Any:
+        return lambda log, session_id: text(session_id, list(log.history(session_id))).encode(
+            "utf-8", "replace"
+        )
+
+    return {
+        "ipynb": writer(session_notebook),
+        "html": writer(lambda session_id, runs: session_page(session_id, runs).html),
+        "md": writer(session_markdown),
+    }
