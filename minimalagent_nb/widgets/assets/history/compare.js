@@ -5,7 +5,7 @@ import { EMPTY_RUN, receive } from "../tree/fold.js";
 import { callText, countText, toolWord } from "../tree/words.js";
 import { element, keepKeys } from "../tree/elements.js";
 import { textDiff } from "./diff.js";
-import { callPairs, factsOf, jsonText, outcomeOf, thoughtOf } from "./pairs.js";
+import { callPairs, factsOf, comparedText, outcomeOf, thoughtOf } from "./pairs.js";
 import { blank, oneLine, pushButton, setWhen } from "./parts.js";
 
 /**
@@ -220,7 +220,7 @@ function pairBody({ one, other, inputsDiffer, resultsDiffer }) {
     body.append(element("p", "mh-quiet", differs || isAlone ? title : `${title}: the same`));
     body.append(isPlain ? sameText(one ? before : after) : diffBlock(before, after));
   };
-  const inputs = [one, other].map((call) => (call ? jsonText(call.inputs) : ""));
+  const inputs = [one, other].map((call) => (call ? comparedText(call.inputs) : ""));
   const results = [one, other].map((call) => (call ? outcomeOf(call) : ""));
   add("Inputs", inputs[0], inputs[1], inputsDiffer);
   add("Result", results[0], results[1], resultsDiffer);

@@ -84,7 +84,7 @@ export function callPairs(one, other) {
   const left = callsOf(one).slice(0, MOST_CALLS);
   const right = callsOf(other).slice(0, MOST_CALLS);
   /** @param {Tool} call */
-  const key = (call) => `${call.name}\n${jsonText(call.inputs)}`;
+  const key = (call) => `${call.name}\n${comparedText(call.inputs)}`;
   const leftKeys = new Map(left.map((call) => [call, key(call)]));
   const rightKeys = new Map(right.map((call) => [call, key(call)]));
   /** @type {CallPair[]} */
@@ -113,7 +113,7 @@ export function callPairs(one, other) {
 /** @param {import("./diff.js").Pair<Tool>} pair @returns {CallPair} */
 function pairOf({ mark, one, other }) {
   if (!one || !other) return { mark, one, other, inputsDiffer: false, resultsDiffer: false };
-  const inputsDiffer = jsonText(one.inputs) !== jsonText(other.inputs);
+  const inputsDiffer = comparedText(one.inputs) !== comparedText(other.inputs);
   const resultsDiffer = outcomeOf(one) !== outcomeOf(other);
   const isSame = !inputsDiffer && !resultsDiffer;
   return { mark: isSame ? "same" : "changed", one, other, inputsDiffer, resultsDiffer };
@@ -121,11 +121,11 @@ function pairOf({ mark, one, other }) {
 
 /** What came out of a call, as a text. @param {Tool} call */
 export function outcomeOf(call) {
-  return call.status === "success" ? jsonText(call.result) : `${call.status}: ${call.error ?? ""}`;
+  return call.status === "success" ? comparedText(call.result) : `${call.status}: ${call.error ?? ""}`;
 }
 
 /** A value as text on lines that can be compared. @param {unknown} value */
-export function jsonText(value) {
+export function comparedText(value) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
   return text.length > MOST_JSON ? `${text.slice(0, MOST_JSON)}…` : text;
 }
