@@ -40,7 +40,7 @@ def test_pure_parts(run_node: Callable[..., str]) -> None:
         "outcomes": [(s, OUTCOME_WORDS.get(outcome_of("completed", s), "")) for s in STOPS],
     }
     output = run_node("--test", "tree.test.mjs", DURATIONS=durations, WORDS=json.dumps(words))
-    assert "# pass 12" in output
+    assert "# pass 13" in output
 
 
 def expected(run: Reasoning) -> dict[str, Any]:

@@ -36,6 +36,13 @@ test("a call goes through its states", () => {
   assert.equal(running.turns[0].tools[0].status, "running", "a state is never changed");
 });
 
+test("steps and calls are counted as they come, not by going through them", () => {
+  const two = fold(STARTED, STEP, ENDED, CALL, { ...CALL, call_id: "d" }, { ...STEP, step: 2 });
+  assert.deepEqual([two.steps, two.calls], [1, 2]);
+  const answered = reduce(two, { ...ENDED, step: 2, calls: 0 });
+  assert.deepEqual([answered.steps, answered.calls], [1, 2], "an answer is no step");
+});
+
 test("what did not change stays the same object", () => {
   const two = fold(STARTED, STEP, ENDED, CALL, { ...STEP, step: 2 });
   const next = reduce(two, { type: "thinking_delta", at: 6, step: 2, text: "x" });

@@ -21,7 +21,8 @@
  * @typedef {{id: string, query: string, session: string | null, model: string, agent: string,
  *   maxSteps: number, status: string, started: number, at: number, duration: number | null,
  *   usage: Usage, stopReason: string, error: string | null, response: string,
- *   nodes: Markup[] | null, notices: {kind: string, text: string}[], turns: Turn[]}} Run
+ *   nodes: Markup[] | null, notices: {kind: string, text: string}[], turns: Turn[],
+ *   steps: number, calls: number}} Run `steps` are turns that ended with calls
  * @typedef {{run: string, base: number, rev: number, ops: any[]}} Message
  * @typedef {{rev: number, state: Run}} Feed
  */
@@ -35,7 +36,7 @@ const NO_USAGE = Object.freeze({
 export const EMPTY_RUN = Object.freeze({
   id: "", query: "", session: null, model: "", agent: "", maxSteps: 0, status: "running",
   started: 0, at: 0, duration: null, usage: NO_USAGE, stopReason: "", error: null,
-  response: "", nodes: null, notices: [], turns: [],
+  response: "", nodes: null, notices: [], turns: [], steps: 0, calls: 0,
 });
 
 /** @type {Record<string, (run: Run, op: any) => Run>} */
@@ -61,13 +62,15 @@ const RULES = {
       retries: [...turn.retries, { reason: op.reason, attempt: op.attempt, delay: op.delay }],
     })),
   step_ended: (run, op) =>
-    changeTurn({ ...run, usage: addUsage(run.usage, op.usage), stopReason: op.stop_reason },
-      op.step, (turn) => ({
+    changeTurn({
+      ...run, usage: addUsage(run.usage, op.usage), stopReason: op.stop_reason,
+      steps: run.steps + (op.calls ? 1 : 0),
+    }, op.step, (turn) => ({
         ...turn, thinking: op.thinking, text: op.text, calls: op.calls, usage: op.usage,
         duration: op.duration,
       })),
   tool_call_started: (run, op) =>
-    changeTurn(run, op.step, (turn) => ({
+    changeTurn({ ...run, calls: run.calls + 1 }, op.step, (turn) => ({
       ...turn,
       tools: [...turn.tools, {
         id: op.call_id, name: op.name, inputs: op.inputs, status: "running", result: null,

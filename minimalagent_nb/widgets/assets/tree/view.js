@@ -163,9 +163,8 @@ export class TreeView {
   drawMeta() {
     const { state } = this;
     this.drawAxis();
-    const calls = state.turns.reduce((sum, turn) => sum + turn.tools.length, 0);
-    const steps = state.turns.filter((turn) => turn.calls).length;
-    const open = state.turns.some((turn) => turn.calls === null);
+    const { steps, calls } = state;
+    const open = state.turns.at(-1)?.calls === null;
     const time = this.isRunning
       ? elapsedText(this.now() - state.started) : durationText(state.duration);
     const parts = [

@@ -1,0 +1,98 @@
+// What is measured in the page. An expression: the functions that the benchmark calls.
+(() => {
+  const tasks = [];
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) tasks.push({ startTime, duration });
+  }).observe({ entryTypes: ["longtask"] });
+
+  // When the frame that is being made has been painted.
+  const painted = () => new Promise((done) => requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => done(performance.now());
+    port2.postMessage(0);
+  }));
+  const quiet = () => new Promise((done) => setTimeout(done, 300));
+  const longest = async (since) => {
+    await quiet(); // long tasks are reported late
+    return Math.max(0, ...tasks.filter((task) => task.startTime >= since).map((t) => t.duration));
+  };
+  const items = () => document.querySelectorAll("[role=treeitem]").length;
+
+  // The newest number of an event that the tree shows.
+  const newest = () => {
+    const turns = document.querySelectorAll(".ma-turn");
+    const turn = turns[turns.length - 1];
+    if (!turn) return 0;
+    const tails = [...turn.querySelectorAll(".ma-thinking .ma-label, .ma-arguments")]
+      .map((el) => el.textContent.slice(-80));
+    const numbers = tails.flatMap((text) => [...text.matchAll(/#(\d+)\D/g)].map((m) => Number(m[1])));
+    return Math.max(0, ...numbers);
+  };
+
+  return {
+    /** @returns first paint, all built, longest task, in ms from when the message is there */
+    async open(message) {
+      await painted();
+      await quiet();
+      const begun = performance.now();
+      const root = document.createElement("div");
+      document.body.replaceChildren(root);
+      const nothing = { rev: 0, state: window.tree.EMPTY_RUN };
+      const { state } = window.tree.receive(nothing, message).feed;
+      window.tree.mountTree(root, { state });
+      const first = await painted() - begun;
+      const atFirst = items();
+      let seen = -1;
+      while (seen !== items()) {
+        seen = items();
+        await painted();
+        await painted();
+      }
+      const whole = performance.now() - begun;
+      return { first, atFirst, whole, items: items(), task: await longest(begun) };
+    },
+    /** Open everything below the first call; the longest task of that. */
+    async look(name) {
+      await quiet();
+      const begun = performance.now();
+      document.querySelector(".ma-tool > .ma-row").click();
+      await painted();
+      const opened = performance.now() - begun;
+      for (const button of document.querySelectorAll(".ma-body button")) {
+        if (button.textContent.startsWith(name)) button.click();
+      }
+      await painted();
+      const all = performance.now() - begun;
+      return { opened, all, task: await longest(begun) };
+    },
+    /** From now on: at which time which number could be seen. */
+    watch() {
+      const seen = [];
+      let last = 0;
+      window.seen = seen;
+      const look = async () => {
+        await painted();
+        const number = newest();
+        if (number > last) seen.push([last = number, Date.now()]);
+        look();
+      };
+      look();
+      window.watchedFrom = performance.now();
+    },
+    /** What the page has in the end. */
+    async result() {
+      const thinking = [...document.querySelectorAll(".ma-thinking .ma-label")]
+        .map((el) => el.textContent).join("");
+      const numbers = [...thinking.matchAll(/#(\d+)/g)].map((m) => Number(m[1]));
+      const calls = [...document.querySelectorAll(".ma-tool")];
+      return {
+        seen: window.seen,
+        numbers,
+        calls: calls.map((el) => el.querySelector(".ma-arguments").textContent),
+        done: calls.filter((el) => el.dataset.status === "success").length,
+        turns: document.querySelectorAll(".ma-turn").length,
+        task: await longest(window.watchedFrom),
+      };
+    },
+  };
+})()
