@@ -77,9 +77,10 @@ def show(tree_page: Any, name: str, *, everything: bool = False) -> None:
 
     tree_page.connect(snapshot(STATES[name]()))
     tree_page.tell(ASKING)
-    if not everything:
-        return
-    tree_page.page.get_by_role("button", name="Expand all").click()
+    expand = tree_page.page.get_by_role("button", name="Expand all")
+    if not everything or not expand.is_visible():
+        return  # nothing has been done yet
+    expand.click()
     for _ in range(3):
         tree_page.page.evaluate(
             """() => document.querySelectorAll("[aria-expanded=false] > .ma-row")

@@ -150,4 +150,4 @@ def test_a_closed_call_has_no_body(tree_page: TreePage) -> None:
     _, events = long_run(3)
     tree_page.mount(Source(events).feed.snapshot())
     assert tree_page.page.locator(".ma-tool .ma-body").count() == 0
-    assert tree_page.page.locator("#tree *").count() < 3 * 7 * 14
+    assert tree_page.page.locator("#tree *").count() < 3 * 7 * 18
