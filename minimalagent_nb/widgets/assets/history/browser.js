@@ -12,7 +12,7 @@ import { pushButton } from "./parts.js";
 import { ResultsPane } from "./results.js";
 import { SessionPane } from "./session.js";
 import { SessionsPane } from "./sessions.js";
-import { isFiltering, NO_FILTERS } from "./source.js";
+import { hasFilters, NO_FILTERS } from "./source.js";
 
 /**
  * @typedef {import("./card.js").Card} Card
@@ -133,7 +133,7 @@ export class HistoryBrowser {
   choose(id) {
     if (this.bar.text && !this.bar.isOfOne) this.bar.search.value = "";
     this.show(id);
-    if (this.bar.text || isFiltering(this.bar.filters)) this.apply();
+    if (this.bar.text || hasFilters(this.bar.filters)) this.apply();
     this.bar.draw();
   }
 
@@ -187,10 +187,10 @@ export class HistoryBrowser {
     this.bar.draw();
     this.closeCompare();
     this.closeResults();
-    if (!text && (!isFiltering(filters) || (isOfOne && this.session))) {
+    if (!text && (!hasFilters(filters) || (isOfOne && this.session))) {
       if (this.pane) {
-        const wasAll = !isFiltering(this.pane.filters) && this.pane.from === null;
-        const wanted = isFiltering(filters) ? filters : NO_FILTERS;
+        const wasAll = !hasFilters(this.pane.filters) && this.pane.from === null;
+        const wanted = hasFilters(filters) ? filters : NO_FILTERS;
         if (wanted !== NO_FILTERS || !wasAll) this.pane.restart(wanted);
         this.put(this.pane.root);
       } else this.showInvitation();

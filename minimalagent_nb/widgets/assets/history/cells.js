@@ -14,7 +14,7 @@ export function putCell(model, source, near) {
   const notebook = model.widget_manager?.context?.model?.sharedModel;
   const cell = near.closest(".jp-Cell");
   if (typeof notebook?.insertCell === "function") {
-    const place = placeOf(cell);
+    const place = cellNumber(cell);
     const at = place === null ? notebook.cells.length : place + 1;
     notebook.insertCell(at, {
       cell_type: "code", source, metadata: { trusted: true }, outputs: [], execution_count: null,
@@ -34,7 +34,7 @@ export function putCell(model, source, near) {
  * The number of a cell in its notebook; those out of sight may not be in the page.
  * @param {Element | null} cell
  */
-function placeOf(cell) {
+function cellNumber(cell) {
   const told = cell?.getAttribute("data-windowed-list-index");
   if (told) return Number(told);
   const all = [...(cell?.parentElement?.querySelectorAll(":scope > .jp-Cell") ?? [])];

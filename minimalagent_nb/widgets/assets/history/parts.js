@@ -71,7 +71,7 @@ export function blank(title, more = "", actions = []) {
  * Arrow keys, Home and End among elements that take the focus.
  * @param {KeyboardEvent} event @param {HTMLElement[]} all @returns {boolean} whether one was meant
  */
-export function walk(event, all) {
+export function walkKeys(event, all) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return false;
   const place = all.findIndex((each) => each === event.target);
   /** @type {Record<string, number>} */

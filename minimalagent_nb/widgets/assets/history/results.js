@@ -4,7 +4,7 @@
 import { NUMBERS, RUN_WORDS, wordFor } from "../tree/words.js";
 import { element, setAttribute, setHidden, setText } from "../tree/elements.js";
 import { figuresOf } from "./card.js";
-import { blank, oneLine, pushButton, setWhen, walk } from "./parts.js";
+import { blank, oneLine, pushButton, setWhen, walkKeys } from "./parts.js";
 
 /**
  * @typedef {import("./source.js").Filters} Filters
@@ -54,7 +54,7 @@ export class ResultsPane {
     this.bar.append(element("span"));
     head.append(this.progress, this.button, this.said);
     this.list = element("ol", "mh-hits");
-    this.list.addEventListener("keydown", (event) => walk(event, this.buttons()));
+    this.list.addEventListener("keydown", (event) => walkKeys(event, this.buttons()));
     this.root.append(head, this.bar, this.list);
     this.begin();
   }

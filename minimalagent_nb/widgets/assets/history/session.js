@@ -3,8 +3,8 @@
 
 import { element, setHidden, setText } from "../tree/elements.js";
 import { Card } from "./card.js";
-import { blank, oneLine, pushButton, setWhen, walk } from "./parts.js";
-import { isFiltering, NO_FILTERS } from "./source.js";
+import { blank, oneLine, pushButton, setWhen, walkKeys } from "./parts.js";
+import { hasFilters, NO_FILTERS } from "./source.js";
 
 /**
  * @typedef {import("./source.js").Filters} Filters
@@ -151,7 +151,7 @@ export class SessionPane {
   take(message) {
     const id = Number(message.interaction_id);
     // Older than where the list begins, or perhaps not wanted: it is known when it is read.
-    if (this.from !== null || (isFiltering(this.filters) && !this.cards.has(id))) return;
+    if (this.from !== null || (hasFilters(this.filters) && !this.cards.has(id))) return;
     const card = this.card(id);
     card.take(message);
     if (card.isFed) return;
@@ -232,7 +232,7 @@ export class SessionPane {
   /** @param {number | undefined} id */
   openFirst(id) {
     const card = id === undefined ? undefined : this.cards.get(id);
-    if (!card || card.isOpen || (this.from === null && isFiltering(this.filters))) return;
+    if (!card || card.isOpen || (this.from === null && hasFilters(this.filters))) return;
     if (this.from === id) {
       card.setOpen(true, this.find);
       card.button.focus();
@@ -257,7 +257,7 @@ export class SessionPane {
 
   drawFoot() {
     setHidden(this.foot, this.next === null || this.hasFailed);
-    const isSeeking = isFiltering(this.filters) && this.next !== null;
+    const isSeeking = hasFilters(this.filters) && this.next !== null;
     setText(this.progress, isSeeking ? `${this.looked.toLocaleString("en-US")} looked at` : "");
   }
 
@@ -268,7 +268,7 @@ export class SessionPane {
   showBlank(title = "", more = "") {
     this.root.querySelector(":scope > .mh-blank")?.remove();
     if (this.cards.size || (this.next !== null && !title)) return;
-    const isFiltered = isFiltering(this.filters);
+    const isFiltered = hasFilters(this.filters);
     const made = isFiltered
       ? blank("No interaction of this session is like that", "", [
         { label: "Clear the filters", act: () => this.on.unfilter() },
@@ -292,7 +292,7 @@ export class SessionPane {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    walk(event, [...this.cards.values()].sort((a, b) => b.id - a.id).map((card) => card.button));
+    walkKeys(event, [...this.cards.values()].sort((a, b) => b.id - a.id).map((card) => card.button));
   }
 
   close() {

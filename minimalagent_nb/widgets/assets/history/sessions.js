@@ -3,7 +3,7 @@
 
 import { countText } from "../tree/words.js";
 import { element, setHidden, setText } from "../tree/elements.js";
-import { blank, field, pushButton, settled, setWhen, walk } from "./parts.js";
+import { blank, field, pushButton, settled, setWhen, walkKeys } from "./parts.js";
 
 /**
  * @typedef {import("./source.js").Session} Session
@@ -11,7 +11,7 @@ import { blank, field, pushButton, settled, setWhen, walk } from "./parts.js";
  */
 
 const SESSIONS_PAGE = 100;
-const MOST = 5_000;
+const MOST_SESSIONS = 5_000;
 const AN_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 export class SessionsPane {
@@ -94,8 +94,8 @@ export class SessionsPane {
   }
 
   showMore() {
-    if (this.limit > this.sessions.length || this.limit >= MOST) return;
-    this.limit = Math.min(this.limit + SESSIONS_PAGE, MOST);
+    if (this.limit > this.sessions.length || this.limit >= MOST_SESSIONS) return;
+    this.limit = Math.min(this.limit + SESSIONS_PAGE, MOST_SESSIONS);
     this.refresh();
   }
 
@@ -164,7 +164,7 @@ export class SessionsPane {
     if (event.key === "ArrowUp" && event.target === links[0]) {
       event.preventDefault();
       this.search.focus();
-    } else walk(event, links);
+    } else walkKeys(event, links);
   }
 
   /** @param {KeyboardEvent} event */

@@ -58,7 +58,7 @@ export class SourceError extends Error {
 export const NO_FILTERS = Object.freeze({ tool: "", status: "", since: null, until: null });
 
 /** @param {Filters} filters */
-export function isFiltering({ tool, status, since, until }) {
+export function hasFilters({ tool, status, since, until }) {
   return Boolean(tool || status || since !== null || until !== null);
 }
 
