@@ -129,7 +129,9 @@ export class Question {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (event.key === "Enter" && event.target === this.reason && !event.isComposing) this.denied();
+    const isPlain = !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey;
+    const isDone = event.key === "Enter" && isPlain && !event.isComposing;
+    if (isDone && event.target === this.reason) this.denied();
     else if (event.key === "Escape" && event.target === this.text) this.setEditing(false);
     else return;
     event.preventDefault();
