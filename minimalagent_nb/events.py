@@ -336,7 +336,8 @@ class RunEnded:
     """The run is over, always the last event.
 
     `stop_reason` is the last one that the model gave, or ``max_steps`` where the
-    answer was asked for because the limit was reached. `error` is one line.
+    answer was asked for because the limit was reached. `error` is one line, `error_type` the
+    name of its class.
     """
 
     type: ClassVar[Literal["run_ended"]] = "run_ended"
@@ -345,6 +346,7 @@ class RunEnded:
     response: str = ""
     stop_reason: str = ""
     error: str | None = None
+    error_type: str = ""
     usage: Usage = Usage()
     duration: float = 0.0
 

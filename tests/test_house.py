@@ -37,6 +37,7 @@ ROOMS = (
     "representation",
     "reasoning",
     "fold",
+    "tracing_content",
     "tracing",
     "view",
     "display_capture",

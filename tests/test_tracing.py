@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
 from minimalagent_nb import ModelError, tool
 from minimalagent_nb.events import Usage
@@ -74,7 +74,12 @@ def test_a_run_with_its_turns_and_calls(traced: Traced, tmp_path: Any) -> None:
     assert {parent_of(span) for span in (*chats, used)} == {run.context.span_id}
     assert attributes(run)["gen_ai.operation.name"] == "invoke_agent"
     assert attributes(run)["gen_ai.conversation.id"] == "s1"
-    assert attributes(run)["gen_ai.provider.name"] == "aws.bedrock"
+    assert attributes(run)["gen_ai.provider.name"] == "_OTHER"
+    assert {span.kind for span in chats} == {SpanKind.CLIENT}
+    assert run.kind is used.kind is SpanKind.INTERNAL
+    assert attributes(used)["gen_ai.tool.call.id"]
+    assert attributes(used)["gen_ai.tool.type"] == "function"
+    assert {attributes(chat)["gen_ai.conversation.id"] for chat in chats} == {"s1"}
     assert [attributes(c)["gen_ai.response.finish_reasons"] for c in chats] == [
         ("tool_calls",),
         ("stop",),
@@ -119,6 +124,16 @@ def test_content_by_the_conventions_names(traced: Traced) -> None:
     assert said["parts"] == [{"type": "text", "content": "Three."}]
     assert said["finish_reason"] == "stop"
     used = attributes(traced.named("execute_tool add"))
+    first, second = (attributes(span) for span in traced.spans if span.name == "chat scripted")
+    assert json.loads(first["gen_ai.input.messages"]) == asked
+    (call_made,) = json.loads(first["gen_ai.output.messages"])
+    assert call_made["finish_reason"] == "tool_calls"
+    assert call_made["parts"] == [
+        {"type": "tool_call", "id": "call-1", "name": "add", "arguments": {"a": 1, "b": 2}}
+    ]
+    told = json.loads(second["gen_ai.input.messages"])
+    assert [message["role"] for message in told] == ["user", "assistant", "tool"]
+    assert told[2]["parts"] == [{"type": "tool_call_response", "id": "call-1", "response": "3"}]
     assert json.loads(used["gen_ai.tool.call.arguments"]) == {"a": 1, "b": 2}
     assert json.loads(used["gen_ai.tool.call.result"]) == 3
 
@@ -130,8 +145,14 @@ def test_failures_of_tools_and_runs(traced: Traced) -> None:
         agent.run("Go.")
     used, run = traced.named("execute_tool fails"), traced.named("invoke_agent agent")
     assert used.status.status_code is run.status.status_code is StatusCode.ERROR
-    assert attributes(used)["error.type"] == "error"
+    assert attributes(used)["error.type"] == "ValueError"
+    assert attributes(run)["error.type"] == "ModelError"
     assert "Gone." in str(run.status.description)
+    answered, failed = [span for span in traced.spans if span.name == "chat scripted"]
+    assert answered.status.status_code is StatusCode.UNSET
+    assert failed.status.status_code is StatusCode.ERROR
+    assert attributes(failed)["error.type"] == "ModelError"
+    assert "gen_ai.response.finish_reasons" not in attributes(failed)
 
 
 def test_sub_agents_are_below_their_call(traced: Traced) -> None:

@@ -55,6 +55,7 @@ class CallSite:
         outer: performs calls for the main thread where the run is a sub-agent's: on the
             thread that asked for the outer run. None for any other run.
         approver: decides on calls that need approval, None for the default one.
+        enter: called with the id of each call in the context of its code, before that begins.
         turn_budget: characters of all results of one turn.
         grace: seconds that a call which is to end is waited for before it is left behind.
     """
@@ -67,6 +68,7 @@ class CallSite:
     caller: asyncio.AbstractEventLoop | None = None
     outer: Callable[[RunningCall], None] | None = None
     approver: Approver | None = None
+    enter: Callable[[str], None] | None = None
     turn_budget: int = 60_000
     grace: float = 0.15
 
@@ -114,6 +116,7 @@ class Execution:
             left=self._slots.release,
             caller=site.caller,
             main_thread=self._perform_here,
+            enter=site.enter,
             grace=site.grace,
         )
 

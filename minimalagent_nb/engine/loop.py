@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -64,12 +64,15 @@ class Run:
 
     Attributes:
         cancel: set it to end the run; what was done is kept.
+        enter_call: called with the id of each tool call in the context of its code, before that
+            begins.
     """
 
     def __init__(self, plan: RunPlan, cancel: CancelToken | None = None) -> None:
         self.plan = plan
         self.cancel = cancel or CancelToken()
         self.run_id = uuid.uuid4().hex
+        self.enter_call: Callable[[str], None] | None = None
         self._usage = Usage()
         self._started = plan.clock()
         self._calls: TurnCalls | None = None
@@ -148,8 +151,7 @@ class Run:
         if talk.waits_for_reply:
             pending.append(talk.add(closing_message(f"({why})")))
         status: RunStatus = "failed" if failed_run else "stopped"
-        error = str(json_safe(str(failure))) if failed_run else None
-        pending.append(self._end(status, text, error=error))
+        pending.append(self._end(status, text, failure=failure if failed_run else None))
 
     # -- the way through: turns of the model and their tool calls ------------
 
@@ -255,6 +257,7 @@ class Run:
             caller=plan.loop,
             outer=plan.outer,
             approver=plan.approver,
+            enter=self.enter_call,
         )
         for events in calls.events(plan.toolbox, site):
             yield from self._deliver(*self._counted(events))
@@ -296,7 +299,12 @@ class Run:
         return [*self._counted(self._calls.abandon(why)), self._add_results()]
 
     def _end(
-        self, status: RunStatus, response: str, *, stop_reason: str = "", error: str | None = None
+        self,
+        status: RunStatus,
+        response: str,
+        *,
+        stop_reason: str = "",
+        failure: BaseException | None = None,
     ) -> RunEnded:
         self._ended = True
         now = self._now()
@@ -305,7 +313,8 @@ class Run:
             status=status,
             response=response,
             stop_reason=stop_reason,
-            error=error,
+            error=None if failure is None else str(json_safe(str(failure))),
+            error_type="" if failure is None else type(failure).__name__,
             usage=self._usage + self._asking.usage,
             duration=now - self._started,
         )

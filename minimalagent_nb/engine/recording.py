@@ -5,10 +5,11 @@ Imports the loop and the ground floor; the session log only for its type.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.cancel import under_way
 from minimalagent_nb.engine.loop import Run
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardedView", "LogView", "RecordedRun", "show"]
 
+_inherited: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar(
+    "minimalagent_hooks", default=()
+)
+"""The hooks that a run which the running code begins has beside its own."""
+
 _NOT_WAITED = "The memory was still being written when the wait for it was interrupted."
 
 
@@ -35,7 +41,9 @@ class RecordedRun:
             when the first event is asked for, so that a stream that nobody reads
             leaves no trace.
         hooks: called with every event once it is folded and handed to the memory; of one
-            that has a method ``for_run``, what that returns.
+            that has a method ``for_run``, what that returns. A method ``enter_call`` of that
+            is called with the id of each tool call in the context of its code; runs that the
+            code begins have the hooks with a true ``nested``, too.
     """
 
     def __init__(
@@ -50,7 +58,13 @@ class RecordedRun:
         self._begin_record = begin_record
         self._recorder: Recorder | None = None
         self._fold = ReasoningFold()
-        self._hooks = [getattr(hook, "for_run", lambda hook=hook: hook)() for hook in hooks]
+        kinds = {type(hook) for hook in hooks}
+        inherited = [hook for hook in _inherited.get() if type(hook) not in kinds]
+        opened = [(hook, _opened(hook)) for hook in (*hooks, *inherited)]
+        self._hooks = [one for _, one in opened if one is not None]
+        self._nested = tuple(hook for hook, _ in opened if getattr(hook, "nested", False))
+        if self._nested or any(hasattr(hook, "enter_call") for hook in self._hooks):
+            run.enter_call = self._enter_call
 
     @property
     def reasoning(self) -> Reasoning:
@@ -118,17 +132,49 @@ class RecordedRun:
     def _call_hooks(self, event: Event) -> None:
         """Show the event to who watches; one that raises is not called again in this run."""
         for hook in list(self._hooks):
-            try:
-                hook(event)
-            except Exception as error:  # noqa: BLE001 - a hook's defect must not cost the run
-                self._hooks.remove(hook)
-                name = getattr(hook, "__qualname__", type(hook).__name__)
-                warnings.warn(
-                    f"on_event: {name} is not called any more in this run, because it failed "
-                    f"({type(error).__name__}: {error}). The run goes on.",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
+            self._call(hook, hook, event)
+
+    def _enter_call(self, call_id: str) -> None:
+        """Before the code of a call, in its context."""
+        _inherited.set(self._nested)
+        for hook in list(self._hooks):
+            if (enter := getattr(hook, "enter_call", None)) is not None:
+                self._call(hook, enter, call_id)
+
+    def _call(self, hook: Any, function: Callable[[Any], object], argument: Any) -> None:
+        try:
+            function(argument)
+        except Exception as error:  # noqa: BLE001 - a hook's defect must not cost the run
+            self._hooks.remove(hook)
+            _warn_of(hook, error)
+
+
+def _opened(hook: Any) -> Any:
+    """The hook of one run; None where it cannot be had.
+
+    Raises:
+        AgentError: the hook says what is missing.
+    """
+    for_run = getattr(hook, "for_run", None)
+    if for_run is None:
+        return hook
+    try:
+        return for_run()
+    except AgentError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see _call
+        _warn_of(hook, error)
+        return None
+
+
+def _warn_of(hook: Any, error: Exception) -> None:
+    name = getattr(hook, "__qualname__", type(hook).__name__)
+    warnings.warn(
+        f"on_event: {name} is not called any more in this run, because it failed "
+        f"({type(error).__name__}: {error}). The run goes on.",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 def show(recorded: RecordedRun, view: View) -> None:

@@ -42,6 +42,7 @@ class CallPlace:
         left: called when a call was given up whose code goes on.
         caller: the event loop of an async caller of the run, None without one.
         main_thread: performs a call on the thread that asked for the whole run.
+        enter: called with the call's id in the context of its code, before that begins.
         grace: seconds that a call which is to end is waited for before it is left behind.
     """
 
@@ -53,6 +54,7 @@ class CallPlace:
     left: Callable[[RunningCall], None]
     caller: asyncio.AbstractEventLoop | None
     main_thread: Callable[[RunningCall], None]
+    enter: Callable[[str], None] | None
     grace: float
 
 
@@ -94,6 +96,8 @@ class RunningCall:
         self._timed_out = False
         self._ending = False
         self._context = contextvars.copy_context()
+        if place.enter is not None:
+            self._context.run(place.enter, self.call_id)
 
     def bind(self, inputs: Mapping[str, Any]) -> None:
         """Take `inputs` as its arguments.
