@@ -48,6 +48,8 @@ class Settings:
         log_level: one of Python's own level names.
         context_budget: characters that one ``{name}`` in a prompt may take.
         redact: regular expressions; what they match is not stored.
+        otel: ``on`` for spans and metrics of every run (see `tracing`), ``content`` for what
+            was said in them as well, ``off`` for none.
         sources: for each setting, where its value came from.
     """
 
@@ -64,6 +66,7 @@ class Settings:
     log_level: str = "WARNING"
     context_budget: int = 20_000
     redact: tuple[str, ...] = ()
+    otel: str = "off"
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -275,6 +278,12 @@ def _patterns(value: Any) -> tuple[str, ...]:
     return patterns
 
 
+def _tracing(value: Any) -> str:
+    if isinstance(value, str) and value.strip().lower() == "content":
+        return "content"
+    return "on" if _flag(value) else "off"
+
+
 def _log_level(value: Any) -> str:
     return _matching("DEBUG|INFO|WARNING|ERROR|CRITICAL")(_text(value).upper())
 
@@ -307,4 +316,5 @@ _PARSERS: dict[str, tuple[Callable[[Any], Any], str]] = {
         _patterns,
         "regular expressions that do not match the empty text, one on each line or in a list",
     ),
+    "otel": (_tracing, "on, off, or content"),
 }

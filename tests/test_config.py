@@ -40,6 +40,7 @@ def test_defaults_are_those_of_the_notebook(tmp_path):
         log_level="WARNING",
         context_budget=20_000,
         redact=(),
+        otel="off",
     )
     names = {field.name for field in dataclasses.fields(Settings)} - {"sources"}
     assert settings.sources == dict.fromkeys(names, "default")
@@ -317,3 +318,13 @@ def test_patterns_come_as_a_list_or_as_lines(tmp_path):
 def test_patterns_that_cannot_be_used_are_refused(tmp_path, value):
     with pytest.raises(ConfigurationError, match="regular expressions that do not match"):
         resolve(tmp_path, {"redact": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [("true", "on"), (True, "on"), ("ON", "on"), ("0", "off"), ("Content", "content")],
+)
+def test_tracing_is_a_setting(tmp_path, value, read):
+    assert resolve(tmp_path, {"otel": value}).otel == read
+    with pytest.raises(ConfigurationError, match="Accepted: on, off, or content"):
+        resolve(tmp_path, otel="everything")

@@ -5,6 +5,7 @@ Imports config, engine, models and sessions, the last three late.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,7 @@ class Workbench:
             model=self.model(settings),
             memory=self.log(settings),
             approver=self.approver(policy),
+            on_event=_tracing(settings.otel),
         )
 
     def model(self, settings: Settings) -> Model:
@@ -197,3 +199,13 @@ class Workbench:
                 f"{options.agent} = Agent(...). Agents here: {', '.join(known) or 'none'}."
             )
         return agent
+
+
+@functools.cache
+def _tracing(otel: str) -> tuple[Any, ...]:
+    """The hook for OpenTelemetry, where the setting `otel` switches it on; one for all runs."""
+    if otel == "off":
+        return ()
+    from minimalagent_nb.tracing import OpenTelemetry
+
+    return (OpenTelemetry(content=otel == "content"),)

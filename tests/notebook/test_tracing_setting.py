@@ -1,0 +1,64 @@
+"""The setting `otel`: spans of what cells ask, without code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import json, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)  # as opentelemetry-instrument does
+
+from tests.notebook.conftest import new_shell
+
+shell = new_shell()
+shell.run_line_magic("load_ext", "minimalagent_nb")
+for cell in json.loads(sys.argv[1]):
+    assert shell.run_cell(cell).success
+print(json.dumps([[s.name, sorted(s.attributes)] for s in exporter.get_finished_spans()]))
+"""
+ASK = (
+    "from minimalagent_nb.models import ScriptedModel\nmodel = ScriptedModel(['One.', 'Two.'])",
+    "%config AgentMagics.model = 'model'",
+    "%%agent --quiet\nAsk.",
+)
+
+
+def spans(tmp_path: Path, *cells: str, **environment: str) -> dict[str, list[str]]:
+    environment["MINIMALAGENT_NB_MEMORY"] = f"sqlite:///{tmp_path / 's.sqlite3'}"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(cells)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(("otel", "has_content"), [("true", False), ("content", True)])
+def test_from_the_environment(tmp_path: Path, otel: str, has_content: bool) -> None:
+    found = spans(tmp_path, *ASK, MINIMALAGENT_NB_OTEL=otel)
+    assert set(found) == {"invoke_agent agent", "chat scripted"}
+    assert ("gen_ai.input.messages" in found["invoke_agent agent"]) is has_content
+
+
+def test_by_config_and_off_by_default(tmp_path: Path) -> None:
+    assert spans(tmp_path, *ASK) == {}
+    assert "chat scripted" in spans(tmp_path, "%config AgentMagics.otel = 'on'", *ASK)
