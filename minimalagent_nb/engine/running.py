@@ -42,8 +42,8 @@ class CallPlace:
         left: called when a call was given up whose code goes on.
         caller: the event loop of an async caller of the run, None without one.
         main_thread: performs a call on the thread that asked for the whole run.
-        enter: called with the call's id in the context of its code, before that begins.
         grace: seconds that a call which is to end is waited for before it is left behind.
+        enter: called with the call's id in the context of its code, before that begins.
     """
 
     context: ToolContext
@@ -54,8 +54,8 @@ class CallPlace:
     left: Callable[[RunningCall], None]
     caller: asyncio.AbstractEventLoop | None
     main_thread: Callable[[RunningCall], None]
-    enter: Callable[[str], None] | None
     grace: float
+    enter: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
