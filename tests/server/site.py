@@ -20,20 +20,24 @@ START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def jupyter_server(folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
-    """A running server with nothing but the extension; its URL and process id."""
+def jupyter_server(
+    folder: Path, *, more: Iterable[str] = (), **environment: str
+) -> Iterator[tuple[str, int]]:
+    """A running server with nothing but the extension, and `more`; its URL and process id."""
     port = free_port()
     home = folder / ".jupyter-home"
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
     command += [f"--ServerApp.root_dir={folder}"]
-    command += ["--ServerApp.jpserver_extensions={'minimalagent_nb.server': True}"]
+    extensions = dict.fromkeys(("minimalagent_nb.server", *more), True)
+    command += [f"--ServerApp.jpserver_extensions={extensions}"]
     env = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTER_NO_CONFIG": "1",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         **environment,
     }
     log = folder / "jupyter.log"
