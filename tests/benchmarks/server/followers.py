@@ -14,6 +14,7 @@ from tests.server.site import TOKEN
 def request_head(path: str, host: str, token: str, last_id: str = "") -> bytes:
     """A request for a stream of events."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}", f"Authorization: token {token}"]
+    lines += ["Connection: close"]
     lines += [f"Last-Event-ID: {last_id}"] if last_id else []
     return "\r\n".join([*lines, "", ""]).encode()
 
