@@ -72,6 +72,23 @@ def _add_asking(commands: Any) -> None:
     watch.add_argument("--at", type=whole, metavar="N", help="a run of the history, from its start")
     watch.add_argument("--forever", action="store_true", help="go on with the next run")
 
+    stop = _with_memory(
+        commands,
+        "stop",
+        "stop the run of a session, in whichever process it goes on",
+        "Stops the run of a session that goes on (one that is recorded in real time), as Stop in "
+        "its tree does, and waits for its kernel's word. JSON: session_id, interaction_id, state.",
+    )
+    _session(stop)
+    stop.add_argument("--at", type=whole, metavar="N", help="a run of the history")
+    stop.add_argument(
+        "--wait",
+        type=positive,
+        metavar="SECONDS",
+        default=60,
+        help="for the kernel, which looks every few seconds (default: %(default)s)",
+    )
+
 
 def _add_reading(commands: Any) -> None:
     sessions = _with_memory(

@@ -169,11 +169,18 @@ def _watch(options: argparse.Namespace, log: SessionLog) -> int:
     return run_watch(options, log)
 
 
+def _stop(options: argparse.Namespace, log: SessionLog) -> int:
+    from minimalagent_nb.cli.stop import run_stop
+
+    return run_stop(options, log)
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace, SessionLog], int]] = {
     "sessions": _sessions,
     "history": _history,
     "show": _show,
     "watch": _watch,
+    "stop": _stop,
     "export": _export,
     "import": _import,
     "move": _move,

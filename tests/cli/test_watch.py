@@ -218,3 +218,22 @@ def test_what_has_no_log_says_so(place: Path) -> None:
     assert done.returncode == 1
     assert "stored without a log" in done.stderr
     assert finished("watch", "a/b").returncode == 1
+
+
+def test_stop_ends_the_run_of_another_process(processes: list[Any]) -> None:
+    asked = ask(processes)
+    seen = watch(processes, "talk")
+    seen.until('wait_for(file="one")')
+    done = finished("stop", "talk", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["state"], told["command"]) == (0, "taken", "stop")
+    assert asked.wait(PATIENCE) == 1
+    assert seen.end()[0] == 1
+    stored = log().reasoning("talk")
+    assert (stored.status, stored.interaction_id) == ("stopped", told["interaction_id"])
+    done = finished("stop", "talk")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No run of session talk goes on" in done.stderr
+    done = finished("stop", "talk", "--at", "1")
+    assert done.returncode == 1
+    assert "is over" in done.stderr
