@@ -14,7 +14,8 @@ _MEMORY_HELP = "sqlite, sqlite:///PATH or dynamodb"
 
 def add_commands(commands: Any) -> None:
     """Add every command to the parser's table of them."""
-    _add_asking(commands)
+    _add_ask(commands)
+    _add_runs(commands)
     _add_reading(commands)
     _add_files(commands)
     _add_moving(commands)
@@ -22,7 +23,7 @@ def add_commands(commands: Any) -> None:
     _add_trying(commands)
 
 
-def _add_asking(commands: Any) -> None:
+def _add_ask(commands: Any) -> None:
     ask = _with_memory(
         commands,
         "ask",
@@ -59,6 +60,8 @@ def _add_asking(commands: Any) -> None:
     )
     ask.add_argument("-q", "--quiet", action="store_true", help="do not show the run")
 
+
+def _add_runs(commands: Any) -> None:
     watch = _with_memory(
         commands,
         "watch",

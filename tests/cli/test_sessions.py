@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minimalagent_nb import Agent, tool
-from minimalagent_nb.cli import main
+from minimalagent_nb.cli import _parser, main
 from minimalagent_nb.cli.sessions_page import replayed
 from minimalagent_nb.events import RunEnded
 from minimalagent_nb.fold import fold
@@ -350,10 +350,13 @@ def test_asking_for_help_loads_nothing_heavy(tmp_path):
 
 def test_the_commands_of_the_readme(log, dynamodb, table_name, tmp_path, monkeypatch):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = readme.split("### Sessions on the command line")[1].split("```")[1]
-    commands = [shlex.split(line)[1:] for line in section.splitlines()[1:]]
+    blocks = readme.split("### The command line")[1].split("```")[1:4:2]
+    runs, commands = (
+        [shlex.split(line)[1:] for line in block.splitlines()[1:]] for block in blocks
+    )
+    assert [_parser().parse_args(words).command for words in runs] == ["ask", "watch", "stop"]
     assert [command[0] for command in commands] == [
-        *("sessions", "history", "show", "export", "import", "delete", "move", "table"),
+        *("sessions", "history", "show", "export", "export", "import", "delete", "move", "table"),
     ]
     record(log, "sums")
     log.flush()
