@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from minimalagent_nb._version import __version__
 from minimalagent_nb.approval import set_default_approver
 from minimalagent_nb.display_capture import set_display_capture
-from minimalagent_nb.representation import set_representation
+from minimalagent_nb.representation import set_representation, set_shower
 from minimalagent_nb.view import set_default_view
 
 if TYPE_CHECKING:
@@ -145,10 +145,18 @@ def _picture(value: Any) -> Any:
     return representation(value)
 
 
+def _show(value: Any, **options: Any) -> None:
+    """As the tree in a notebook."""
+    from minimalagent_nb.widgets import show_run
+
+    show_run(value, **options)
+
+
 set_default_view(_fitting_view)
 set_default_approver(_fitting_approver)
 set_display_capture(_fitting_display_capture)
 set_representation(_picture)
+set_shower(_show)
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minimalagent_nb.events import Outcome, Usage, outcome_of
-from minimalagent_nb.representation import mimebundle
+from minimalagent_nb.representation import mimebundle, show
 
 __all__ = ["Reasoning", "ReasoningStep", "ToolData"]
 
@@ -204,6 +204,18 @@ class Reasoning:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
         return mimebundle(self)
+
+    def show(self, *, live: bool = False) -> None:
+        """Show the run as the tree in the cell's output; in a terminal as text.
+
+        The notebook's file holds it as static HTML. In JupyterLab and Notebook 7 the tree
+        stays in the page; elsewhere the static form takes its place at once.
+
+        Args:
+            live: have the tree stay elsewhere, too: the file then holds its widget beside the
+                static form, and may show an error when it is opened again.
+        """
+        show(self, anywhere=live)
 
     @property
     def outcome(self) -> Outcome:

@@ -59,6 +59,10 @@ class RunResult:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
         return mimebundle(self)
 
+    def show(self, *, live: bool = False) -> None:
+        """Show the run as the tree in the cell's output; see `Reasoning.show`."""
+        self.reasoning.show(live=live)
+
     def __repr__(self) -> str:
         shown = self.response if len(self.response) <= 80 else self.response[:79] + "…"
         return (

@@ -17,6 +17,7 @@ from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.needed import source_of
 from minimalagent_nb.notebook.options import usage
 from minimalagent_nb.notebook.output import Table
+from minimalagent_nb.notebook.show import FLAGS, memory_of, newest, show
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.withheld import Withheld
 
@@ -33,17 +34,23 @@ _CONFIG = "%config AgentMagics"
 
 @dataclass(frozen=True)
 class Command:
-    """One command; `argument` is empty, ``FILE`` (one word), ``[NAME]`` (one or none), ``[N]``."""
+    """One command; `argument` is empty, ``FILE`` (one word), ``[NAME]`` (one or none), ``[N]``.
+
+    Behind one of its `options` anything may stand; its `flags` may stand anywhere.
+    """
 
     name: str
     argument: str
     about: str
     options: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
     def accepts(self, words: list[str]) -> bool:
         """Whether these words may follow the command's name."""
         if words and words[0] in self.options:
             return True
+        if self.flags and any(word.startswith("-") for word in words):
+            return words[0].startswith("-") or words[0].isdecimal()
         allowed = {"": (0,), "FILE": (1,)}.get(self.argument, (0, 1))
         fits = len(words) in allowed
         return fits and (self.argument != "[N]" or all(word.isdecimal() for word in words))
@@ -66,7 +73,13 @@ COMMANDS = {
         Command("sessions", "", "the sessions of the memory"),
         Command("history", "[NAME]", "browse the sessions, from this one or another one on"),
         Command("reasoning", "", "the newest run, as text"),
-        Command("show", "[N]", "interaction number N of the session, by default the newest"),
+        Command(
+            "show",
+            "[N]",
+            "interaction number N of the session, or of this id; by default the newest\n"
+            "--session NAME: of another session; --live: the tree wherever it can be shown",
+            flags=FLAGS,
+        ),
         Command("export", "FILE", "the session as .ipynb (runs again), .md, .html or .jsonl"),
         Command("fix", "", "explain the last error, and put the mended cell below"),
         Command("stop", "", "end the runs of this kernel that are under way"),
@@ -240,16 +253,8 @@ class Commands:
 
         print(static_text(self._newest()))  # noqa: T201 - the command is asked to print
 
-    def _show(self, number: str | None = None) -> Any:
-        if number is None:
-            return self._newest()
-        interactions = list(self._log().history(self._bench.session_id))
-        if not 1 <= int(number) <= len(interactions):
-            raise ConfigurationError(
-                f"The session has {len(interactions)} interactions; there is no number {number}. "
-                "%agent history lists them."
-            )
-        return interactions[int(number) - 1]
+    def _show(self, *words: str) -> None:
+        show(words, self._bench, self._bench.log(self._settings()))
 
     def _export(self, path: str) -> Table:
         from minimalagent_nb.notebook.export import code_of, export
@@ -320,20 +325,10 @@ pyproject.toml"
         print(f"{usage()}\n\n%agent COMMAND\n{lines}")  # noqa: T201 - the command is asked to print
 
     def _log(self) -> SessionLog:
-        log = self._bench.log(self._settings())
-        if log is None:
-            raise ConfigurationError(
-                'There is no memory. Switch it on with %config AgentMagics.memory = "sqlite"'
-            )
-        return log
+        return memory_of(self._bench.log(self._settings()))
 
     def _newest(self) -> Reasoning:
-        newest = self._bench.last_reasoning
-        if newest is None:
-            newest = self._log().reasoning(self._bench.session_id)
-        if newest.query is None:
-            raise ConfigurationError("No run yet in this session: write %%agent over a prompt.")
-        return newest
+        return newest(self._bench, self._bench.log(self._settings()))
 
 
 def _shown(value: Any) -> str:

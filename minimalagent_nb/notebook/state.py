@@ -6,6 +6,7 @@ Imports config, engine, models and sessions, the last three late.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -171,6 +172,9 @@ class Workbench:
     def close(self) -> None:
         """Stop the runs, and close the session logs that were opened here."""
         self.runs.end()
+        following = sys.modules.get("minimalagent_nb.widgets.stored_run")
+        if following is not None:
+            following.stop_following()
         for log in self._logs.values():
             if log is not None:
                 log.close()

@@ -2,6 +2,7 @@
 
     LiveTree          the run as it happens, one widget for a run
     RunDisplay        what a notebook's cell uses: live while it runs, static afterwards
+    show_run          one that is stored, live once more
     HistoryBrowser    sessions and their runs: listed, searched, opened, compared
     HistoryView       many runs as one list, standing still
     TerminalPrinter   the run in a terminal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.widgets.live import LiveTree
     from minimalagent_nb.widgets.static_page import static_html
     from minimalagent_nb.widgets.static_plain import static_markdown, static_text
+    from minimalagent_nb.widgets.stored_run import show_run
     from minimalagent_nb.widgets.terminal import TerminalPrinter
     from minimalagent_nb.widgets.user_approver import UserApprover, ask_user
     from minimalagent_nb.widgets.views import AnswerView, make_view
@@ -45,6 +47,7 @@ _HOME_OF = {
     "RunDisplay": "display",
     "TerminalPrinter": "terminal",
     "run_bundle": "bundle",
+    "show_run": "stored_run",
     "static_html": "static_page",
     "static_markdown": "static_plain",
     "static_text": "static_plain",
@@ -63,6 +66,7 @@ __all__ = [
     "ask_user",
     "capture_displays",
     "run_bundle",
+    "show_run",
     "static_html",
     "static_markdown",
     "static_text",

@@ -47,6 +47,8 @@ class RunDisplay:
         stays: whether the tree stays in the page when the run is over; by default where the
             file gets the static forms all the same.
         name: the expression that gives the run's `Reasoning` in the notebook.
+        anywhere: whether it stays elsewhere, too: the file then holds the tree's view beside
+            the static forms, and some readers of notebooks show an error in its place.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RunDisplay:
         by_interrupt: bool = False,
         stays: bool | None = None,
         name: str = "reasoning",
+        anywhere: bool = False,
     ) -> None:
         self.display_id = display_id or f"minimalagent-{uuid.uuid4().hex}"
         self._view_id = uuid.uuid4().hex
@@ -66,8 +69,8 @@ class RunDisplay:
             pause=self._pause,
             told=self._told,
         )
-        self._stays = server_takes_views_out() if stays is None else stays
-        self._has_twin = self._stays
+        self._has_twin = server_takes_views_out() if stays is None else stays
+        self._stays, self._anywhere = self._has_twin or anywhere, anywhere
         self._finished = False
         self._restored = False
         # Held while the static output is put, so that the last one is that of the end.
@@ -80,15 +83,9 @@ class RunDisplay:
 
     def start(self) -> None:
         """Show the tree in the output of the cell that is running."""
-        data, metadata = live_output(self._view_id)
         if self._has_twin:
-            self._display(data, metadata)
-            self._put_static(update=False)
-        else:
-            # Not display(tree): ipywidgets 7 would send it without a display id, and
-            # the static form could never take its place.
-            data = {**data, "text/plain": BEGINNING}
-            self._display(data, {}, display_id=self.display_id)
+            self._display(*live_output(self._view_id))
+        self._put_static(update=False)
 
     def add(self, event: Event) -> None:
         """Take in the next event of the run."""
@@ -112,7 +109,7 @@ class RunDisplay:
 
     def show_again(self) -> None:
         """Send the static form once more: a reader may take only what comes during its cell."""
-        if self._finished:
+        if self._finished and not self._is_beside:
             self._put_static()
 
     def release(self) -> None:
@@ -143,17 +140,27 @@ class RunDisplay:
         if content["type"] == "restored":
             self._restored = True
             self._put_static()
-        elif content.get("saves") is False and self._stays:
+        elif content.get("saves") is False and self._stays and not self._anywhere:
             # Its notebook is saved by somebody else, such as an editor of its own.
             self._stays = False
             if self._finished:
                 self._put_static()
                 self._close()
 
+    @property
+    def _is_beside(self) -> bool:
+        """Whether one output holds view and static forms: each update draws the tree anew."""
+        return not self._has_twin and (self._stays or not self._finished)
+
     def _put_static(self, *, update: bool = True) -> None:
         with self._putting:
+            bundle = self._bundle()
             hidden = self._has_twin and (self._stays or not self._finished)
-            data, metadata = static_output(self._view_id, self._bundle(), hidden=hidden)
+            data, metadata = static_output(self._view_id, bundle, hidden=hidden)
+            if self._is_beside:
+                # Not display(tree): ipywidgets 7 would send it without a display id, and
+                # the static form could never take its place.
+                data = {**live_output(self._view_id)[0], **bundle}
             if not self._has_twin:
                 metadata = {}
             self._display(data, metadata, display_id=self.display_id, update=update)
@@ -163,7 +170,7 @@ class RunDisplay:
 
     def _bundle(self) -> dict[str, Any]:
         run = self.reasoning
-        if self._finished:
+        if self._finished or run.status != "running":
             return dict(run_bundle(run))
         if run.query is None:
             html = f"<p>{BEGINNING}</p>"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import anywidget
 import traitlets
@@ -28,6 +28,22 @@ def _snapshot(_value: Any, tree: LiveTree) -> dict[str, Any]:
     return tree.feed.snapshot()
 
 
+class Remote(Protocol):
+    """The way to a run of another process, for what a page asks of it; from any thread."""
+
+    def greet(self) -> None:
+        """A page shows the run."""
+        ...
+
+    def stop(self) -> None:
+        """Have the run end."""
+        ...
+
+    def answer(self, content: dict[str, Any]) -> None:
+        """Take an answer to a question, as a page sent it."""
+        ...
+
+
 class LiveTree(anywidget.AnyWidget):
     """One run in the page. Feed it with `add`; it may be shown in any number of views.
 
@@ -45,6 +61,7 @@ class LiveTree(anywidget.AnyWidget):
         feed: what the page is sent.
         questions: what the page is asked.
         snapshots: how many were given out; the first one is that of the beginning.
+        remote: the way to the run, where it is none of this process.
         by_interrupt: whether the page may interrupt the kernel where its Stop is not heard.
         name: the expression that gives the run's `Reasoning` in the notebook, with which the
             Python paths begin that a page copies.
@@ -68,6 +85,7 @@ class LiveTree(anywidget.AnyWidget):
         self.feed = Feed(self._post, pause=pause)
         self.snapshots = 0
         self.questions = Questions(self._post, lambda run: run in self.feed.runs)
+        self.remote: Remote | None = None
         self._told = told
         view_id = view_id or uuid.uuid4().hex
         super().__init__(model_id=view_id, view_id=view_id, **kwargs)
@@ -123,13 +141,16 @@ class LiveTree(anywidget.AnyWidget):
         if kind == "resync":
             self.send(self.feed.snapshot())
         elif kind == "here":
-            self.questions.greet()
+            (self.remote or self.questions).greet()
         elif kind in ("shown", "restored"):
             self._told(content)
         elif kind == "approval":
-            self.questions.answer(content)
+            (self.remote or self.questions).answer(content)
         elif kind == "stop" and self._is_of_run(content):
-            stop_run(self.feed.run)
+            if self.remote is not None:
+                self.remote.stop()
+            else:
+                stop_run(self.feed.run)
             # Also where it is over: what matters to the page is that it was heard.
             self.send({"type": "stopping", "run": self.feed.run})
 

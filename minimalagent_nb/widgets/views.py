@@ -16,7 +16,7 @@ from minimalagent_nb.view import View
 from minimalagent_nb.widgets.figures import clean
 from minimalagent_nb.widgets.markdown import markdown_html, markdown_nodes, markdown_source
 
-__all__ = ["AnswerView", "make_view"]
+__all__ = ["AnswerView", "in_kernel", "make_view"]
 
 
 def make_view(*, later: bool = False, name: str = "reasoning") -> View:
@@ -26,7 +26,7 @@ def make_view(*, later: bool = False, name: str = "reasoning") -> View:
         later: the run goes on when its cell is over.
         name: the expression that will give the run's `Reasoning` in the notebook.
     """
-    if _in_kernel():
+    if in_kernel():
         from minimalagent_nb.widgets.display import RunDisplay
 
         # An interrupt meets what the main thread runs: never another cell for this run's sake.
@@ -73,7 +73,7 @@ class AnswerView:
             # that a script may take that from standard output.
             print(f"Note: {clean(notice)}", file=sys.stderr)  # noqa: T201
         answer = clean(reasoning.final_response or "")
-        if not _in_kernel():
+        if not in_kernel():
             print(answer)  # noqa: T201 - a terminal shows text
             return
         self._display(answer)
@@ -102,7 +102,7 @@ class AnswerView:
         display(bundle, raw=True, display_id=self._place, update=update)
 
 
-def _in_kernel() -> bool:
+def in_kernel() -> bool:
     """Whether a Jupyter kernel runs the code: without IPython there is none to import."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

@@ -41,6 +41,14 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
         yield Desk(url, folder, browser)
 
 
+@pytest.fixture(autouse=True)
+def kernels_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The kernels of a test end with it: dozens of them take the server long to end."""
+    yield
+    if "lab" in request.fixturenames:
+        request.getfixturevalue("lab").end_kernels()
+
+
 @pytest.fixture(params=[LAB, NOTEBOOK_7], ids=["lab", "notebook"])
 def desk(lab: Desk, request: pytest.FixtureRequest) -> Desk:
     """The same JupyterLab, and Notebook 7 on the same server."""

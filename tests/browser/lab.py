@@ -153,6 +153,19 @@ class Desk:
         self.troubles.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
+    def end_kernels(self) -> None:
+        """Close the page, and end all kernels of the server."""
+        if self.page is not None:
+            self.page.close()
+        for kernel in self._ask("GET", "kernels"):
+            self._ask("DELETE", f"kernels/{kernel['id']}")
+
+    def _ask(self, method: str, path: str) -> Any:
+        headers = {"Authorization": f"token {TOKEN}"}
+        request = urllib.request.Request(f"{self.url}/api/{path}", headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or "null")
+
     def write(self, name: str, *cells: str) -> str:
         """Put a notebook with these code cells into the folder; its name."""
         notebook = nbformat.v4.new_notebook(

@@ -36,7 +36,7 @@ def test_a_button_answers_while_the_agent_works(lab: Desk) -> None:
     page.get_by_role("button", name="Let it go on").click()
     page.wait_for_selector("text=Clicked: true", timeout=30_000)
     notebook.wait_for_idle()
-    assert page.locator(".ma-run").get_by_text("Completed").is_visible()
+    assert page.locator(".ma-run").get_by_text("Completed").first.is_visible()
     assert lab.troubles == []
 
 
@@ -54,8 +54,8 @@ def test_a_run_in_the_background_grows_while_other_cells_run(lab: Desk) -> None:
     page.wait_for_selector("#jp-main-statusbar >> text=| Idle")
     page.get_by_role("button", name="Let it go on").click()
     cell = notebook.cell("%%agent --background")
-    cell.get_by_text("Clicked: true").wait_for(timeout=30_000)
-    cell.get_by_text("Completed").wait_for(timeout=30_000)
+    cell.get_by_text("Clicked: true").first.wait_for(timeout=30_000)
+    cell.get_by_text("Completed").first.wait_for(timeout=30_000)
     assert "Clicked" not in notebook.cell("print('a cell'").inner_text()
     assert lab.troubles == []
 
@@ -75,5 +75,7 @@ def test_the_interrupt_button_stops_what_is_not_in_the_background(lab: Desk) -> 
     page.wait_for_selector("text=RunStoppedError", timeout=10_000)
     assert "Stopped" in notebook.cell("Which species").inner_text()
     page.get_by_role("button", name="Let it go on").click()
-    notebook.cell("%%agent --background").get_by_text("Clicked: true").wait_for(timeout=30_000)
+    notebook.cell("%%agent --background").get_by_text("Clicked: true").first.wait_for(
+        timeout=30_000
+    )
     assert lab.troubles == []

@@ -98,7 +98,7 @@ def test_the_stop_of_the_tree_stops_its_run(lab: Desk, ask: str) -> None:
     assert "Stopped" in notebook.cell("Which species").inner_text()
     notebook.cell("Nothing is lost").click()
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-below') }")
-    notebook.cell("Is it kept?").get_by_text("Nothing is lost.").wait_for(timeout=10_000)
+    notebook.cell("Is it kept?").get_by_text("Nothing is lost.").first.wait_for(timeout=10_000)
     assert lab.troubles == []
 
 

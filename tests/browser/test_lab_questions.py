@@ -67,5 +67,7 @@ def test_a_run_in_the_background_asks_in_its_tree(lab: Desk) -> None:
     notebook.run_all()
     page = lab.page
     page.get_by_role("button", name="Allow").click(timeout=30_000)
-    notebook.cell("await _background").get_by_text("It is gone: a.csv.").wait_for(timeout=10_000)
+    notebook.cell("await _background").get_by_text("It is gone: a.csv.").first.wait_for(
+        timeout=10_000
+    )
     assert lab.troubles == []

@@ -57,7 +57,7 @@ def only_static(desk: Desk, name: str) -> str:
 
 
 def wait_for_end(desk: Desk, notebook: Lab) -> None:
-    desk.page.locator(".ma-run").get_by_text(ANSWER).wait_for(timeout=30_000)
+    desk.page.locator(".ma-run").get_by_text(ANSWER).first.wait_for(timeout=30_000)
     notebook.wait_for_idle()
 
 
@@ -98,13 +98,13 @@ def test_a_notebook_that_is_opened_without_its_kernel_shows_the_static_form(desk
     notebook.save()
     notebook.restart_kernel()
     # Without a kernel the tree is still there to be looked at.
-    desk.page.locator(".ma-run").get_by_text(ANSWER).wait_for()
+    desk.page.locator(".ma-run").get_by_text(ANSWER).first.wait_for()
     notebook.save()
     assert ANSWER in only_static(desk, name)
     notebook.reload()
     notebook.wait_for_idle()
     cell = notebook.cell("Which species")
-    cell.get_by_text(ANSWER).wait_for(timeout=20_000)
+    cell.get_by_text(ANSWER).first.wait_for(timeout=20_000)
     assert cell.locator("details").count() > 0
     assert desk.page.locator(".ma-run").count() == 0
     assert desk.page.get_by_text("Error displaying widget").count() == 0
@@ -126,7 +126,7 @@ def test_a_page_that_is_loaded_again_in_mid_run_shows_the_tree_to_its_end(desk: 
     notebook.wait_until_saved_as(lambda: ANSWER in only_static(desk, name))
     notebook.reload()
     # The kernel has the tree still, and the page takes it up again.
-    tree.get_by_text(ANSWER).wait_for(timeout=30_000)
+    tree.get_by_text(ANSWER).first.wait_for(timeout=30_000)
     assert tree.count() == 1
     assert desk.troubles == []
 
