@@ -76,7 +76,8 @@ def show(tree_page: Any, name: str, *, everything: bool = False) -> None:
     from tests.widgets.test_in_the_browser import snapshot
 
     tree_page.connect(snapshot(STATES[name]()))
-    tree_page.tell(ASKING)
+    if name == "waiting":
+        tree_page.tell(ASKING)
     expand = tree_page.page.get_by_role("button", name="Expand all")
     if not everything or not expand.is_visible():
         return  # nothing has been done yet

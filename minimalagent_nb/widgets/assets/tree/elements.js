@@ -123,6 +123,7 @@ export class RenderedText {
   /** @param {string} className */
   constructor(className) {
     this.root = element("div", className);
+    this.root.dir = "auto";
     /** @type {string[]} */
     this.blocks = [];
   }

@@ -116,6 +116,7 @@ export class TextItem extends Item {
 
   /** @param {string} text */
   update(text) {
+    this.label.dir = "auto";
     if (text.length > LINE / 2 || text.includes("\n")) this.makeOpenable();
     growText(this.label, text);
   }

@@ -168,6 +168,7 @@ export class RunParts {
     this.answerTools = new AnswerTools(view, `${key}answer`);
     this.outcome = element("div", "ma-outcome");
     this.error = element("div", "ma-error");
+    this.error.dir = "auto";
     this.notices = element("div", "ma-notices");
     this.roots = [tree, this.answerTools.root, this.answer.root, this.outcome, this.error, this.notices];
   }

@@ -67,6 +67,7 @@ export class TreeView {
     this.frame = 0;
     this.timer = 0;
     this.query = element("div", "ma-query");
+    this.query.dir = "auto"; // as each text of a model or a reader: by its first letter
     this.status = element("span", "ma-status");
     this.figures = element("span", "ma-figures");
     this.stop = button("Stop", () => {
