@@ -112,11 +112,11 @@ export class TextItem extends Item {
    *  @param {boolean} openAtFirst */
   constructor(view, key, level, kind, openAtFirst) {
     super(view, key, level, kind, { openAtFirst, structural: true });
+    this.label.dir = "auto";
   }
 
   /** @param {string} text */
   update(text) {
-    this.label.dir = "auto";
     if (text.length > LINE / 2 || text.includes("\n")) this.makeOpenable();
     growText(this.label, text);
   }
