@@ -111,6 +111,7 @@ class Ear(Protocol):
     Attributes:
         runs: the ids of the run and of its sub-agents' runs.
         is_watched: whether somebody watches who may answer.
+        is_settled: whether who watched from the beginning would be known by now.
     """
 
     @property
@@ -120,6 +121,11 @@ class Ear(Protocol):
 
     @property
     def is_watched(self) -> bool:
+        """See the class."""
+        ...
+
+    @property
+    def is_settled(self) -> bool:
         """See the class."""
         ...
 
@@ -177,8 +183,11 @@ def wait_outside(
             return None
     if not _ears_of(run):
         return _UNHEARD
-    if while_watched and not is_watched(run):
-        return _UNWATCHED
+    while while_watched and not is_watched(run):
+        if all(ear.is_settled for ear in _ears_of(run)):
+            return _UNWATCHED
+        if cancel.wait(_LOOK_UP):
+            return None
     while not cancel.wait(_LOOK_UP):
         if time.monotonic() - begun >= seconds or (while_watched and not is_watched(run)):
             return None

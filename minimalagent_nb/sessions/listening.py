@@ -41,6 +41,8 @@ FIRST_SECONDS = 1.0
 """Before the first look; from there the time between two doubles, up to that of heartbeats."""
 WATCHED_SECONDS = 60.0
 """How long an announcement of somebody who watches holds."""
+SETTLED_SECONDS = 4.0
+"""After which those are known who watched as the run began: their server finds it within one."""
 ACQUAINTANCE = 3.0
 """Seconds after which a call that waits, but not here, is one that others decide on."""
 MOST = 20
@@ -90,13 +92,18 @@ class Listener:
         self._token: tuple[str, str] | None = None
         self._watched_until = float("-inf")
         self._pause = FIRST_SECONDS
-        self._looked = monotonic()
+        self._looked = self._begun = monotonic()
         add_ear(self)
 
     @property
     def is_watched(self) -> bool:
         """Whether somebody watches the run who may answer."""
         return self._monotonic() < self._watched_until
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether who watched from the beginning would be known by now."""
+        return self._monotonic() - self._begun > SETTLED_SECONDS
 
     def note(self, event: Event) -> None:
         """Learn from an event which runs there are and what waits; on the run's own thread.

@@ -198,7 +198,7 @@ class TestWhereNobodySits:
 
         return AskedRun(own, own, [delete], call("delete", path="a"), **options).begin()
 
-    def test_a_call_is_denied_at_once_where_nobody_watches(self, own: SessionLog) -> None:
+    def test_a_call_is_denied_where_nobody_watches(self, own: SessionLog) -> None:
         run = self.run(own, approver=ask_user)
         assert run.until("approval_given").reason.startswith("Nobody could be asked")
         run.end()

@@ -1,0 +1,205 @@
+"""Runs stopped and questions answered from /minimalagent/ in a real Chromium, in real kernels."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minimalagent_nb.events import (
+    ApprovalRequested,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    ToolCallStarted,
+)
+from tests.browser.lab import TOKEN as LAB_TOKEN
+from tests.browser.lab import Desk
+from tests.browser.test_lab_questions import SETUP
+from tests.notebook.kernels import INSTALLED, Kernel, kernel_of
+from tests.server.site import TOKEN, jupyter_server, log_of
+from tests.widgets.payloads import PAYLOADS
+from tests.widgets.test_in_the_browser import offending_elements
+
+BUSY = """
+import time
+from minimalagent_nb import Agent, ToolContext, tool
+from minimalagent_nb.models import ScriptedModel, call
+
+ran = []
+
+@tool(approve=True)
+def remove(path: str) -> str:
+    "Remove a file."
+    ran.append(path)
+    return "gone: " + path
+
+@tool
+def crunch() -> str:
+    "Keep the kernel's own thread busy."
+    while True:
+        sum(range(1000))
+
+model = ScriptedModel([call("remove", path="a.csv"), call("crunch"), "Done."])
+agent = Agent(
+    tools=[remove, crunch], model=model, memory="sqlite:///DATABASE", real_time_reasoning=True,
+    session_ttl=None,
+)
+agent.run("Clean up, then crunch.", "busy")
+"""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("asks") / "sessions.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def url(database: Path) -> Iterator[str]:
+    memory = f"sqlite:///{database}"
+    with jupyter_server(database.parent, MINIMALAGENT_NB_MEMORY=memory) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    with kernel_of(INSTALLED, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def offences() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Any, url: str, offences: list[str]) -> Iterator[Any]:
+    """The page, which fails the test where a script failed or was kept from running."""
+    made = browser.new_page(viewport={"width": 1200, "height": 800})
+    made.on("pageerror", lambda error: offences.append(f"error: {error}"))
+    made.on("dialog", lambda dialog: (offences.append("dialog"), dialog.dismiss()))
+    made.on(
+        "request", lambda r: None if r.url.startswith((url, "data:")) else offences.append(r.url)
+    )
+    made.goto(f"{url}/minimalagent/?token={TOKEN}")
+    yield made
+    made.close()
+    assert offences == []
+
+
+def test_a_busy_kernel_in_another_process_is_answered_and_stopped(page, database, kernel):
+    page.evaluate("location.hash = 'busy'")
+    page.get_by_text("Nothing is stored of this session yet").wait_for()
+    replies: list[Any] = []
+    cell = BUSY.replace("DATABASE", str(database))
+    thread = threading.Thread(target=lambda: replies.append(kernel.run(cell)))
+    thread.start()
+    # Nobody sits at this kernel, and it takes no input: who watches is asked.
+    page.get_by_role("button", name="Edit", exact=True).click(timeout=60_000)
+    field = page.get_by_role("textbox", name="Arguments as JSON")
+    field.fill('{"path": "b.csv"}')
+    page.get_by_role("button", name="Run with these").click()
+    page.get_by_text("edited by user elsewhere").first.wait_for()
+    page.locator(".ma-tool", has_text="crunch").first.wait_for()
+    # The kernel computes on, and hears it all the same.
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.locator(".ma-status", has_text="Stopping…").first.wait_for()
+    page.locator(".mh-card .ma-status", has_text="Stopped").first.wait_for()
+    thread.join(60)
+    ((reply, _),) = replies
+    assert reply["ename"] == "RunStoppedError"
+    assert kernel.value("ran") == ["b.csv"]
+
+
+def test_what_a_kernel_does_not_do_is_said_and_can_be_tried_again(page, database):
+    log = log_of(database)
+    recorder = log.begin("gone", real_time=True)
+    events = [
+        RunStarted(at=1.0, run_id="gone", query="Are you there?"),
+        StepStarted(at=1.0, step=1),
+        StepEnded(at=1.0, step=1, stop_reason="tool_use", calls=1),
+        ToolCallStarted(at=1.0, step=1, call_id="c", name="remove", inputs={"path": "a"}),
+        ApprovalRequested(at=1.0, step=1, call_id="c"),
+    ]
+    for event in events:
+        recorder.add(event)
+    page.evaluate("location.hash = 'gone'")
+    # Nothing waits behind this question: the run is only told of.
+    page.get_by_role("button", name="Allow").first.click()
+    page.get_by_text("approver of its own").first.wait_for(timeout=15_000)
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.get_by_text("The run was over").first.wait_for(timeout=15_000)
+    # And it can be tried once more.
+    page.locator(".ma-stop[aria-disabled=false]").first.wait_for(timeout=15_000)
+    recorder.add(RunEnded(at=2.0, status="failed", error="gone"))
+    recorder.finish()
+    log.close()
+
+
+def test_a_question_with_hostile_text_stays_text(page, database, offences):
+    log = log_of(database)
+    recorder = log.begin("hostile-question", real_time=True)
+    recorder.add(RunStarted(at=1.0, run_id="hostile", query=PAYLOADS[0]))
+    recorder.add(StepStarted(at=1.0, step=1))
+    recorder.add(
+        StepEnded(at=1.0, step=1, stop_reason="tool_use", text=PAYLOADS[1], calls=len(PAYLOADS))
+    )
+    for number, payload in enumerate(PAYLOADS):
+        call = {"step": 1, "call_id": f"{payload}{number}"}
+        inputs = {payload: payload, "n": [payload]}
+        recorder.add(ToolCallStarted(at=1.0, name=payload, inputs=inputs, **call))
+        recorder.add(ApprovalRequested(at=1.0, **call))
+    page.evaluate("location.hash = 'hostile-question'")
+    page.get_by_role("button", name="Deny").nth(len(PAYLOADS) - 1).wait_for()
+    page.get_by_role("button", name="Edit", exact=True).nth(3).click()
+    page.get_by_role("textbox", name="Arguments as JSON").first.wait_for()
+    page.get_by_role("button", name="Deny").nth(5).click()
+    allowed = ("#", "api/sessions/")
+    found = [one for one in offending_elements(page) if not one.startswith(allowed)]
+    assert [one for one in found if one not in ("INPUT", "TEXTAREA")] == []
+    assert offences == []
+    recorder.add(RunEnded(at=2.0, status="failed", error="over"))
+    recorder.finish()
+    log.close()
+
+
+def test_a_page_of_another_site_cannot_frame_it(browser, url):
+    """In a frame of another origin it is not drawn: no click of its reader can be stolen."""
+    page = browser.new_page()
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    page.goto("about:blank")
+    page.evaluate(
+        """(address) => {
+            const frame = document.createElement("iframe");
+            frame.src = address;
+            document.body.append(frame);
+        }""",
+        f"{url}/minimalagent/?token={TOKEN}",
+    )
+    for _ in range(100):
+        if any("frame-ancestors" in one for one in refused):
+            break
+        page.wait_for_timeout(100)
+    assert any("frame-ancestors" in one for one in refused), refused
+    page.close()
+
+
+def test_the_tree_in_jupyterlab_is_told_what_was_answered_outside(lab: Desk) -> None:
+    notebook = lab.new("asked-outside.ipynb", SETUP, "%%agent --session outside\nClean up?")
+    notebook.run_all()
+    lab.page.get_by_role("button", name="Allow").wait_for(timeout=60_000)
+    other = lab.page.context.browser.new_page()
+    other.goto(f"{lab.url}/minimalagent/?token={LAB_TOKEN}#outside")
+    other.get_by_role("textbox", name="Reason for denying").fill("Not today.")
+    other.get_by_role("button", name="Deny").click()
+    told = "Denied by user elsewhere: Not today."
+    other.get_by_text(told).first.wait_for()
+    lab.page.get_by_text(told).first.wait_for(timeout=10_000)
+    assert lab.page.locator(".ma-question").count() == 0
+    assert lab.troubles == []
+    other.close()
