@@ -88,10 +88,17 @@ class _Asked:
             return self._failed(error)
         if self._options.json:
             self._print_json(result.reasoning, output=_plain(result.output))
-        else:
-            _print_answer(result.response, self._out)
+            return 0
+        # Apart from the tree, where both are in one terminal.
+        self._space()
+        _print_answer(result.response, self._out)
+        self._out.flush()
         self._say_how_to_go_on()
         return 0
+
+    def _space(self) -> None:
+        if not self._quiet and self._out.isatty():
+            print_line("", sys.stderr)
 
     def _failed(self, error: AgentError) -> int:
         if error.reasoning is None:
@@ -131,9 +138,10 @@ class _Asked:
         )
 
     def _say_how_to_go_on(self) -> None:
-        if self._quiet or self._options.json or self._agent.memory is None:
+        if self._quiet or self._agent.memory is None:
             return
         if self._options.session is None:
+            self._space()
             print_line(f"To go on: {self._command('ask --session')} …", sys.stderr)
 
     def _command(self, words: str) -> str:

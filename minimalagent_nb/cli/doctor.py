@@ -23,6 +23,9 @@ __all__ = ["Finding", "examine", "print_findings", "run_doctor"]
 
 State = Literal["ok", "note", "problem"]
 
+_INDENT = 19
+"""Columns before a finding's text."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -57,9 +60,15 @@ def print_findings(findings: Sequence[Any]) -> None:
         line = Text.assemble(
             (f"{finding.state:<8}", styles[finding.state]), (f"{finding.topic:<11}", "bold")
         )
-        console.print(line.append(clean(finding.text)), soft_wrap=True)
+        text = Text(clean(finding.text))
+        # In a pipe a finding stays one line.
+        room = console.width - _INDENT if console.is_terminal else len(text) + 1
+        first, *rest = text.wrap(console, max(room, 20)) or [text]
+        console.print(line.append(first), soft_wrap=True)
+        for part in rest:
+            console.print(Text(" " * _INDENT).append(part), soft_wrap=True)
         for way in clean(finding.advice).splitlines():
-            console.print(Text(f"{'':<19}→ {way}", style="dim"), soft_wrap=True)
+            console.print(Text(f"{'':<{_INDENT}}→ {way}", style="dim"), soft_wrap=True)
 
 
 def examine(*, ask: bool = False) -> list[Finding]:

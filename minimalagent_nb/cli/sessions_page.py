@@ -45,7 +45,8 @@ def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
         name = _line(info.session_id)
         table.add_row(name, used, str(info.interactions), _line(info.title))
     console.print(table)
-    console.print(f"{len(found)} in {place}", style="dim", markup=False, soft_wrap=True)
+    said = f"{len(found)} in {place}"
+    console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def history_page(runs: Sequence[Reasoning], first: int, where: str) -> None:

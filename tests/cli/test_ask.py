@@ -299,3 +299,14 @@ def test_a_reader_that_has_enough() -> None:
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
     assert process.wait(PATIENCE) == 1
+
+
+def test_over_the_service_itself(
+    converse_server: Any, monkeypatch: pytest.MonkeyPatch, aws_environment: None
+) -> None:
+    converse_server.plan("Fine.")
+    monkeypatch.delenv("MINIMALAGENT_NB_MODEL")
+    done = finished("ask", "?", "--system", "Be brief.", "-m", "us.amazon.nova-lite-v1:0", "-q")
+    assert (done.returncode, done.stdout) == (0, "Fine.\n"), done.stderr
+    (request,) = converse_server.requests
+    assert request["system"][0]["text"] == "Be brief."

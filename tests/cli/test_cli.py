@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -230,3 +231,37 @@ def test_a_file_that_is_no_notebook(tmp_path: Path, content: str) -> None:
         read_notebook(path)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_notebook(tmp_path / "missing.ipynb")
+
+
+def test_the_doctor_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MINIMALAGENT_NB_MODEL", "local:/no/such.gguf")
+    assert main(["doctor", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["version"], told["command"]) == (1, "doctor")
+    found = {one["topic"]: one for one in told["findings"]}
+    assert set(found["model"]) == {"topic", "state", "text", "advice"}
+    assert found["model"]["state"] == "problem"
+    assert found["memory"]["state"] == "ok"
+
+
+def test_a_demo_that_cannot_be_run_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert main(["demo", "--json", "--to", "taken"]) == 1
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert told["error"]["type"] == "ConfigurationError"
+    assert "taken cannot be made" in told["error"]["message"]
+    assert "taken cannot be made" in printed.err
+
+
+def test_a_hostile_setting_does_not_command_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MINIMALAGENT_NB_SYSTEM_PROMPT", "\x1b[2J\x9b31m\x07")
+    main(["doctor"])
+    main(["doctor", "--json"])
+    assert not set(capsys.readouterr().out) & set("\x1b\x9b\x07")
