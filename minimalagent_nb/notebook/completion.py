@@ -6,20 +6,40 @@ Imports the options and commands of this room.
 from __future__ import annotations
 
 import contextlib
+import glob
 import inspect
-from collections.abc import Callable, Iterable
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minimalagent_nb.errors import AgentError
 from minimalagent_nb.notebook.commands import COMMANDS
 from minimalagent_nb.notebook.options import OPTIONS
 
-__all__ = ["Completion"]
+__all__ = ["Completion", "begin_completion"]
 
 _SESSIONS = 50
 """Sessions that are offered at most: a list is for choosing."""
 
+_FILES = 200
 _KNOWN_MODELS = ("us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0", "demo")
+_OURS = re.compile(r"\s*%{1,2}agent\b")
+_HOOKED = r"%{1,2}agent\b"
+_BREAKS = re.compile(r"[\s,=]")
+
+
+def begin_completion(shell: Any, completion: Completion) -> Callable[[], None]:
+    """Have the shell complete our lines from now on; what is returned takes it back."""
+    matchers = getattr(getattr(shell, "Completer", None), "custom_matchers", None)
+    if matchers is not None:
+        matcher = completion.matcher()
+        matchers.append(matcher)
+        return lambda: matchers.remove(matcher)
+    # Before IPython 8.6. There is no way to take a completer back: its table is the shell's own.
+    shell.set_hook("complete_command", completion, re_key=_HOOKED)
+    table = shell.strdispatchers["complete_command"].regexs
+    return lambda: table.pop(re.compile(_HOOKED), None)
 
 
 class Completion:
@@ -33,41 +53,92 @@ class Completion:
     def __init__(self, bench: Any, settings: Callable[[], Any]) -> None:
         self._bench = bench
         self._settings = settings
-        self._values: dict[str, Callable[[], Iterable[str]]] = {
-            "session": self._sessions,
-            "agent": lambda: self._variables("Agent"),
-            "model": self._models,
-            "tools": lambda: [tool.name for tool in bench.tools()],
-            "use": lambda: self._variables(),
-            "type": lambda: [n for n in self._variables() if inspect.isclass(self._value(n))],
+        self._values: dict[str, Callable[[str], Iterable[str]]] = {
+            "session": lambda _: self._sessions(),
+            "agent": lambda _: self._variables("Agent"),
+            "model": lambda _: self._models(),
+            "tools": lambda _: self._tools(),
+            "use": lambda _: self._variables(),
+            "type": lambda _: [n for n in self._variables() if inspect.isclass(self._value(n))],
         }
 
     def __call__(self, _shell: Any, event: Any) -> list[str]:
-        """What may stand where the cursor is; IPython's ``complete_command`` hook."""
-        # IPython breaks words at commas, and hands over the last piece as the symbol.
-        before = event.text_until_cursor.lstrip()
-        words = before.split(maxsplit=1)[1:] or [""]
-        rest = words[0]
-        complete = rest[: len(rest) - len(event.symbol)]
-        offered = self._offered(complete, cell=before.startswith("%%"))
-        return sorted({word for word in offered if word.startswith(event.symbol)})
+        """What may stand where the cursor is; IPython's older ``complete_command`` hook."""
+        # IPython breaks words where it likes, and hands over the last piece as the symbol.
+        word, offered = self.offered(event.text_until_cursor)
+        cut = len(word) - len(event.symbol)
+        return [text[cut:] for text in offered or [] if cut >= 0]
 
-    def _offered(self, complete: str, *, cell: bool) -> Iterable[str]:
+    def matcher(self) -> Any:
+        """The same for IPython since 8.6, where nothing else is offered beside it."""
+        from IPython.core.completer import SimpleCompletion, context_matcher
+
+        @context_matcher(identifier="minimalagent_nb")  # type: ignore[untyped-decorator, unused-ignore]
+        def match(context: Any) -> Any:
+            line = context.text_until_cursor
+            if not _OURS.match(line):
+                return {"completions": []}
+            word, offered = self.offered(line)
+            return {
+                "completions": [
+                    SimpleCompletion(text=text, type="magic") for text in offered or []
+                ],
+                "matched_fragment": word,
+                "ordered": True,
+                "suppress": offered is not None,
+            }
+
+        return match
+
+    def offered(self, line: str) -> tuple[str, list[str] | None]:
+        """The word before the cursor, and what it may become; None within a prompt."""
+        before = line.lstrip()
+        rest = re.sub(r"^%{1,2}agent\s?", "", before)
+        word = _BREAKS.split(rest)[-1]
+        words = self._words(rest[: len(rest) - len(word)], word, cell=before.startswith("%%"))
+        if words is None:
+            return word, None
+        return word, sorted({text for text in words if text.startswith(word)})
+
+    def _words(self, complete: str, word: str, *, cell: bool) -> Iterable[str] | None:
         """All words that may follow what is there already."""
         words = complete.split()
         for option in OPTIONS:
             if option.read is not None and self._awaits_value(complete, words, option.flags):
-                return self._values.get(option.field, list)()
-        if not cell and words in (["session"], ["history"]):
-            return self._sessions()
-        if not cell and words == ["model"]:
-            return self._models()
-        if not cell and words == ["tools"]:
-            return [*self._values["tools"](), "--from", "+notebook", "-notebook"]
-        if words and not words[0].startswith("-"):
-            return []  # a prompt
+                return self._values.get(option.field, lambda _: [])(word)
+        if not cell and words and words[0] in COMMANDS:
+            return self._arguments(words, word)
+        if words and not self._all_options(words):
+            return None  # a prompt
         flags = [flag for option in OPTIONS for flag in option.flags if flag.startswith("--")]
-        return flags if cell or words else [*COMMANDS, "ask", *flags]
+        if cell or words:
+            return flags if word.startswith("-") or not word else None
+        commands = [*COMMANDS, "ask", *flags]
+        return commands if any(text.startswith(word) for text in commands) else None
+
+    def _arguments(self, words: list[str], word: str) -> Iterable[str] | None:
+        """What may follow a command."""
+        if words[1:] == [] and words[0] in ("session", "history"):
+            return self._sessions()
+        if words == ["model"]:
+            return self._models()
+        if words == ["tools"]:
+            return [*self._tools(), "--from", "+notebook", "-notebook"]
+        if words[:2] == ["tools", "--from"]:
+            return _files(word, ".ipynb") if len(words) == 2 else ["--yes"]
+        return None
+
+    @staticmethod
+    def _all_options(words: Sequence[str]) -> bool:
+        """Whether these words are options and their values only."""
+        takes_value = {flag: o.read is not None for o in OPTIONS for flag in o.flags}
+        value = False
+        for word in words:
+            flag, equals, _ = word.partition("=")
+            if not value and flag not in takes_value:
+                return False
+            value = not value and takes_value.get(flag, False) and not equals
+        return True
 
     def _awaits_value(self, complete: str, words: list[str], flags: tuple[str, ...]) -> bool:
         """Whether the option's value is being written: behind it, or behind a comma of it."""
@@ -77,6 +148,9 @@ class Completion:
             return words[-1] in flags
         flag = words[-1].partition("=")[0]
         return flag in flags or (len(words) > 1 and words[-2] in flags)
+
+    def _tools(self) -> list[str]:
+        return [tool.name for tool in self._bench.tools()]
 
     def _sessions(self) -> list[str]:
         # A memory that cannot be read is told by the commands, not while somebody types.
@@ -109,3 +183,10 @@ class Completion:
             and name not in ("In", "Out", "exit", "quit", "get_ipython", "open")
             and (kind is None or type(value).__name__ == kind)
         ]
+
+
+def _files(word: str, ending: str) -> list[str]:
+    """Files of this ending, and folders, that begin so."""
+    found = sorted(glob.glob(f"{glob.escape(word)}*"))[:_FILES]
+    folders = [f"{path}{os.sep}" for path in found if os.path.isdir(path)]
+    return [*folders, *(path for path in found if path.endswith(ending))]

@@ -12,6 +12,7 @@ import tokenize
 from collections.abc import Callable
 from typing import Any
 
+from minimalagent_nb.notebook.completion import begin_completion
 from minimalagent_nb.notebook.failures import restore_errors, shorten_errors
 
 __all__ = ["load", "unload"]
@@ -21,7 +22,6 @@ _LINE = re.compile(r"%agent(?:[ \t]+(?!\?)(.*?))?[ \t]*\n?$")
 _QUESTION = re.compile(r"([ \t]*)%agent[ \t]+(?=[^?\s])(.*\?)[ \t]*\n?$")
 _PROBE = "minimalagent_probe"
 _MAGICS = (("line", "agent"), ("cell", "agent"), ("cell", "tool"))
-_COMPLETED = r"%{1,2}agent\b"
 
 
 Mender = Callable[[list[str]], list[str]]
@@ -121,7 +121,7 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     magics.mender = mender(shell)
     shell.input_transformers_cleanup.insert(0, magics.mender)
-    shell.set_hook("complete_command", magics.completion, re_key=_COMPLETED)
+    magics.end_completion = begin_completion(shell, magics.completion)
     magics.shown.begin()
     shorten_errors(shell)
 
@@ -139,17 +139,10 @@ def unload(shell: Any) -> None:
     shell.magics_manager.registry.pop("AgentMagics", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
-    _forget_completion(shell)
+    magics.end_completion()
     if magics.mender in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(magics.mender)
     restore_errors()
-
-
-def _forget_completion(shell: Any) -> None:
-    """IPython has no way to take a completer back: its table is the shell's own."""
-    table = shell.strdispatchers.get("complete_command")
-    if table is not None:
-        table.regexs.pop(re.compile(_COMPLETED), None)
 
 
 def _loaded(shell: Any) -> Any:

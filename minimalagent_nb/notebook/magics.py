@@ -106,9 +106,10 @@ class AgentMagics(Magics):
         super().__init__(shell)
         self.bench = Workbench(shell.user_ns)
         self.shown = Shown(shell)
-        # The input transformer, and what was called so before, by kind and name of magic:
-        # unloading takes the one out and puts the other back.
+        # The input transformer, what takes the completion back, and what was called so before,
+        # by kind and name of magic: unloading takes the ones out and puts the other back.
         self.mender: Any = None
+        self.end_completion: Any = None
         self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
         self.commands = Commands(

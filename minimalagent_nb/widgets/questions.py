@@ -40,6 +40,7 @@ class Questions:
     ) -> None:
         self._send = send
         self.is_shown = is_shown
+        self.is_open = True
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], _Question] = {}
         self._greeted = threading.Event()
@@ -89,9 +90,12 @@ class Questions:
                 question.decided.set()
 
     def close(self) -> None:
-        """Nobody is asked here any more."""
-        with _known_lock:
-            _known.discard(self)
+        """Nobody is asked here any more.
+
+        Takes no lock: the garbage collector closes widgets in the midst of whatever any thread
+        does, and be it a look at the known ones.
+        """
+        self.is_open = False
 
     def _tell(self) -> None:
         with self._lock:
@@ -118,7 +122,7 @@ def questions_of(run_id: str, seconds: float, cancel: CancelToken) -> Questions 
     deadline = time.monotonic() + seconds
     while True:
         with _known_lock:
-            known = list(_known)
+            known = [questions for questions in _known if questions.is_open]
         found = next((questions for questions in known if questions.is_shown(run_id)), None)
         if found is not None and found.has_page:
             return found

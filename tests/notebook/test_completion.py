@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 
 from tests.notebook.conftest import new_shell
 from tests.notebook.test_magics import prepare, run
@@ -69,11 +70,49 @@ def test_modules_and_ipythons_own_names_are_no_variables_to_send(ready: Any) -> 
     assert not {"math", "In", "Out", "get_ipython", "exit"} & set(names)
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%agent tools +n", ["+notebook"]),
+        ("%agent tools --from ot", ["other.ipynb"]),
+        ("%agent tools --from other.ipynb ", ["--yes"]),
+        ("%agent model us.amazon.nova-pro-v1:", ["us.amazon.nova-pro-v1:0"]),
+        ("%%agent --max", ["--max-steps"]),
+        ("%%agent --session mine --qui", ["--quiet"]),
+        ("  %agent histo", ["history"]),
+    ],
+)
+def test_nothing_else_is_offered_beside_it(
+    ready: Any, tmp_path: Any, line: str, expected: list[str]
+) -> None:
+    (tmp_path / "other.ipynb").touch()
+    (tmp_path / "other.txt").touch()
+    if not hasattr(ready.Completer, "custom_matchers"):
+        pytest.skip("IPython before 8.6 offers Python's names as well")
+    with provisionalcompleter():
+        found = list(ready.Completer.completions(line, len(line)))
+    assert sorted(line[: one.start] + one.text for one in found) == [
+        re.sub(r"[^\s,=]*$", "", line) + text for text in expected
+    ]
+
+
+@pytest.mark.parametrize("line", ["%agent what is fig", "%%agent -q why fig", "x = fig", "%agen"])
+def test_elsewhere_ipython_completes_as_ever(ready: Any, line: str) -> None:
+    plain = new_shell()
+    plain.user_ns.update(ready.user_ns)
+    plain.magics_manager.magics = ready.magics_manager.magics
+    assert offered(ready, line) == offered(plain, line)
+
+
 def test_unloading_takes_it_back() -> None:
     shell = new_shell()
-    table = shell.strdispatchers["complete_command"]
-    before = dict(table.regexs)
+
+    def hooks() -> list[Any]:
+        table = dict(shell.strdispatchers["complete_command"].regexs)
+        return [table, list(getattr(shell.Completer, "custom_matchers", []))]
+
+    before = hooks()
     shell.run_line_magic("load_ext", "minimalagent_nb")
-    assert len(table.regexs) == len(before) + 1
+    assert hooks() != before
     shell.run_line_magic("unload_ext", "minimalagent_nb")
-    assert table.regexs == before
+    assert hooks() == before

@@ -94,6 +94,29 @@ def test_code_that_is_run_shows_its_figures_once_and_not_in_the_cell(kernel: Ker
     assert not shown(messages, "display_data"), "no figure was left for the next cell"
 
 
+@pytest.mark.parametrize(
+    ("cell", "offered"),
+    [
+        ("%agent histo", ["history"]),
+        ("%%agent --use plt,disp", ["display"]),
+        ("%%agent --to", ["--tools"]),
+        ("%%agent --tools run", ["run_code"]),
+        ("%agent tools -", ["--from", "-notebook"]),
+        ("%agent session mine", ["mine-1", "mine-2"]),
+        ("%%agent --model mod", ["model"]),
+    ],
+)
+def test_a_page_asks_for_completions(kernel: Kernel, cell: str, offered: list[str]) -> None:
+    kernel.run("model = ScriptedModel(['Yes.', 'Yes.'])")
+    for name in ("mine-1", "mine-2") if "session" in cell else ():
+        kernel.run(f"%%agent -s {name} -q\nHi.")
+    request = kernel.client.complete(cell + "\nthe prompt", len(cell))
+    reply = kernel.reply(request)
+    begun = cell[: reply["cursor_start"]]
+    assert sorted(reply["matches"]) == offered
+    assert (begun[-1], reply["cursor_end"]) in ((" ", len(cell)), (",", len(cell)))
+
+
 def test_unloading_takes_the_watch_away(tmp_path: Any) -> None:
     with kernel_of(KINDS[0], tmp_path) as kernel:
         state = (

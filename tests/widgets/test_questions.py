@@ -99,6 +99,38 @@ def test_a_stop_ends_the_wait() -> None:
     assert page.sent[-1] == {"type": "asking", "calls": []}
 
 
+def test_the_garbage_collector_may_close_a_tree_during_a_look_at_the_known_ones() -> None:
+    """It did, in the very thread that held their lock, which then waited for itself."""
+
+    class Page:
+        """Shows a run; while it is asked, a widget of the past is collected."""
+
+        def __init__(self) -> None:
+            self.past: Questions | None = Questions(lambda message: None, lambda run: False)
+
+        def is_shown(self, run: str) -> bool:
+            return run == "run-9"
+
+        def collect(self) -> None:
+            from minimalagent_nb.widgets import questions
+
+            with questions._known_lock:
+                assert self.past is not None
+                self.past.close()
+                self.past = None
+
+    page = Page()
+    here = Questions(lambda message: None, page.is_shown)
+    here.greet()
+    collecting = threading.Thread(target=page.collect, daemon=True)
+    collecting.start()
+    collecting.join(20)
+    assert not collecting.is_alive()
+    assert questions_of("run-9", 0.0, CancelToken()) is here
+    here.close()
+    assert questions_of("run-9", 0.0, CancelToken()) is None
+
+
 def test_a_page_that_is_loaded_again_is_told_what_waits() -> None:
     page = Page()
     cancel = CancelToken()
