@@ -29,8 +29,8 @@ def _add_ask(commands: Any) -> None:
         "ask",
         "ask an agent, without Jupyter; its tools come from notebooks",
         "Asks an agent. The answer alone goes to standard output, everything else to standard "
-        "error. Of a notebook only the cells that import, and those that define tools with @tool "
-        "or %%%%tool, are run, after they were shown. Ctrl-C stops the run, keeps what was done, "
+        "error. Of a notebook only imports, and the cells that define tools with @tool "
+        "or %%tool, are run, after they were shown. Ctrl-C stops the run, keeps what was done, "
         "and exits with 130. JSON: session_id, interaction_id, status, outcome, response, output, "
         "usage, error, reasoning.",
         run=_run_ask,

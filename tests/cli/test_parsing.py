@@ -96,6 +96,7 @@ def test_every_command_has_json_and_says_its_exit_codes(capsys):
         assert "--json" in page, name
         assert "JSON: " in " ".join(page.split()), name
         assert "130 stopped by Ctrl-C" in page, name
+        assert "%%%" not in page, name
 
 
 def test_help_fits_80_columns(capsys, monkeypatch):
