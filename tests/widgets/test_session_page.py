@@ -16,6 +16,7 @@ from minimalagent_nb.events import Event
 from minimalagent_nb.fold import fold
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets.session_page import session_page
+from tests.servers.axe import serious_findings
 from tests.widgets import rich_run, sample_run
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 
@@ -32,10 +33,10 @@ def opened(browser: Any, tmp_path: Path) -> Any:
     offences: list[str] = []
     contexts: list[Any] = []
 
-    def open_page(html: str, *, scripted: bool = True, watched: bool = True) -> Any:
+    def open_page(html: str, *, scripted: bool = True, watched: bool = True, **options: Any) -> Any:
         file = tmp_path / "page.html"
         file.write_bytes(html.encode("utf-8", "replace"))
-        context = browser.new_context(java_script_enabled=scripted)
+        context = browser.new_context(java_script_enabled=scripted, **options)
         contexts.append(context)
         page = context.new_page()
         if watched:
@@ -217,3 +218,15 @@ def test_a_session_without_interactions_and_one_under_way(opened: Callable) -> N
     assert "0 interactions" in session_page("s", []).html
     page = opened(session_page("s", folded(sample_run.running_run())).html)
     assert "Running" in page.locator("#run-1").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1000, 600])
+def test_axe_finds_nothing_serious(opened: Callable, scheme: str, width: int) -> None:
+    runs = folded(sample_run.finished_run(), rich_run.rich_run(), sample_run.failed_run())
+    made = session_page("penguins", runs, data_bytes=80_000)
+    size = {"width": width, "height": 800}
+    page = opened(made.html, color_scheme=scheme, viewport=size)
+    open_all(page)
+    assert serious_findings(page, "body") == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
