@@ -34,7 +34,6 @@ export class Card {
     this.memory = newMemory();
     this.isOpen = false;
     this.isFed = false; // by what follows the session
-    this.find = "";
     const { source } = session;
     this.reach = source.reach?.(session.id, id, this.memory, () => this.tree?.refresh()) ?? null;
     /** @type {ReturnType<typeof mountTree> | null} */
@@ -134,19 +133,20 @@ export class Card {
       return;
     }
     this.reach?.note(this.feed.state);
+    this.seek(find);
     this.tree ??= mountTree(this.place, {
       state: this.feed.state, memory: this.memory, talk: this.reach?.talk ?? null,
     });
-    if (find) this.find = find;
     if (this.feed.rev === 0 || (this.isLive && !this.isFed)) this.load();
-    else this.showFind();
   }
 
-  /** Hand what is looked for to the tree's own search. */
-  showFind() {
-    const tree = /** @type {any} */ (this.tree);
-    if (this.find && typeof tree?.search === "function") tree.search(this.find);
-    this.find = "";
+  /** Have the tree's own search open with what the reader looks for. @param {string} find */
+  seek(find) {
+    const memory = /** @type {any} */ (this.memory);
+    if (!find || !memory.search) return;
+    memory.search = { ...memory.search, isOpen: true, query: find };
+    this.tree?.destroy();
+    this.tree = null;
   }
 
   /** Fetch what is stored of the run, or follow it where it goes on. */
@@ -168,7 +168,6 @@ export class Card {
       const tree = await source.interaction(id, this.id);
       if (!this.isLive) this.take({ ...tree, rev: this.feed.rev + 1 });
       setHidden(this.note, true);
-      this.showFind();
     } catch (error) {
       const text = String(/** @type {Error} */ (error).message);
       this.note.replaceChildren(element("span", "", text), pushButton("Try again", () => this.load()));

@@ -1,7 +1,7 @@
 // @ts-check
 /** The pane of what a search finds: hits as they come, and how far it has come. */
 
-import { NUMBERS, RUN_WORDS, wordFor } from "../tree/words.js";
+import { countText, NUMBERS, RUN_WORDS, wordFor } from "../tree/words.js";
 import { element, setAttribute, setHidden, setText } from "../tree/elements.js";
 import { figuresOf } from "./card.js";
 import { blank, oneLine, pushButton, setWhen, walkKeys } from "./parts.js";
@@ -108,7 +108,7 @@ export class ResultsPane {
     const words = {
       running: this.total ? `Searched ${of} · ${found}` : "Searching…",
       stopped: `Stopped at ${of} · ${found}`,
-      over: `${found} in ${numberText(this.looked)} interactions`,
+      over: `${found} in ${countText(this.looked, "interaction")}`,
       failed: `${this.message} ${found} until then.`,
     };
     setText(this.progress, words[this.state]);

@@ -1,0 +1,127 @@
+// The pure parts of the history browser; HISTORY_JS is the folder of its modules.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { pathToFileURL } from "node:url";
+
+const at = (name) => pathToFileURL(`${process.env.HISTORY_JS}/${name}`).href;
+const { aligned, textDiff, wordDiff } = await import(at("diff.js"));
+const { callPairs, factsOf } = await import(at("pairs.js"));
+const { periodOf, whenText } = await import(at("times.js"));
+const { EMPTY_RUN } = await import(at("../tree/fold.js"));
+
+/** The same numbers in each run of the tests. */
+function random(seed) {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state % below;
+  };
+}
+
+/** The length of the longest common subsequence, by the table of all prefixes. */
+function common(one, other) {
+  const table = one.map(() => other.map(() => 0));
+  const cell = (x, y) => (x < 0 || y < 0 ? 0 : table[x][y]);
+  one.forEach((a, x) => other.forEach((b, y) => {
+    table[x][y] = a === b ? cell(x - 1, y - 1) + 1 : Math.max(cell(x - 1, y), cell(x, y - 1));
+  }));
+  return cell(one.length - 1, other.length - 1);
+}
+
+test("a difference gives both lists back, and is as short as there can be", () => {
+  const next = random(7);
+  for (let round = 0; round < 3000; round += 1) {
+    const list = () => Array.from({ length: next(12) }, () => "abc"[next(3)]);
+    const [one, other] = [list(), list()];
+    const pairs = aligned(one, other);
+    assert.deepEqual(pairs.filter(({ mark }) => mark !== "new").map((pair) => pair.one), one);
+    assert.deepEqual(pairs.filter(({ mark }) => mark !== "gone").map((pair) => pair.other), other);
+    const edits = pairs.filter(({ mark }) => mark !== "same").length;
+    assert.equal(edits, one.length + other.length - 2 * common(one, other));
+  }
+});
+
+test("texts that have nothing in common cost a bounded amount of work", () => {
+  let asked = 0;
+  const one = Array.from({ length: 20_000 }, (_, n) => n);
+  const pairs = aligned(one, one.map((n) => -1 - n), (a, b) => {
+    asked += 1;
+    return a === b;
+  });
+  assert.equal(pairs.length, 40_000);
+  assert.ok(asked < 2_000_000, `${asked} comparisons`);
+});
+
+test("words that changed are marked within their lines", () => {
+  assert.deepEqual(wordDiff("the cat sat", "the dog sat down"), [
+    { mark: "same", text: "the " }, { mark: "gone", text: "cat" }, { mark: "new", text: "dog" },
+    { mark: "same", text: " sat" }, { mark: "new", text: " down" },
+  ]);
+  const lines = textDiff("one\nthe mass is 5 kg\nend", "one\nthe mass is 6 kg\nend\nmore");
+  assert.deepEqual(lines.map(({ mark }) => mark), ["same", "gone", "new", "same", "new"]);
+  assert.deepEqual(lines[1].pieces.find(({ mark }) => mark === "gone"), { mark: "gone", text: "5" });
+  assert.deepEqual(lines[2].pieces.find(({ mark }) => mark === "new"), { mark: "new", text: "6" });
+  assert.equal(lines[4].pieces.length, 1);
+  const unlike = textDiff("completely different", "nothing alike here");
+  assert.deepEqual(unlike.map(({ pieces }) => pieces.length), [1, 1], "marked as a whole");
+  assert.deepEqual(textDiff("", ""), []);
+  assert.deepEqual(textDiff("", "x").map(({ mark }) => mark), ["new"]);
+});
+
+const call = (name, inputs, result, more = {}) => ({
+  id: name, name, inputs, result, status: "success", error: null, ...more,
+});
+const run = (tools, more = {}) => ({
+  ...EMPTY_RUN, status: "completed", turns: [{ tools, calls: tools.length, thinking: "", text: "" }],
+  ...more,
+});
+
+test("calls of one name stand beside one another, those that did the same first", () => {
+  const one = run([call("look", { a: 1 }, "x"), call("query", { sql: "A" }, 1), call("plot", {}, 2)]);
+  const other = run([call("query", { sql: "B" }, 1), call("plot", {}, 3), call("save", {}, 4)]);
+  const pairs = callPairs(one, other);
+  assert.deepEqual(pairs.map(({ mark, one: a, other: b }) => [mark, a?.name ?? "", b?.name ?? ""]), [
+    ["gone", "look", ""], ["changed", "query", "query"], ["changed", "plot", "plot"],
+    ["new", "", "save"],
+  ]);
+  assert.deepEqual([pairs[1].inputsDiffer, pairs[1].resultsDiffer], [true, false]);
+  assert.deepEqual([pairs[2].inputsDiffer, pairs[2].resultsDiffer], [false, true]);
+  assert.deepEqual(callPairs(one, one).map(({ mark }) => mark), ["same", "same", "same"]);
+  const failed = run([call("look", { a: 1 }, null, { status: "error", error: "no" })]);
+  assert.equal(callPairs(run([call("look", { a: 1 }, "x")]), failed)[0].resultsDiffer, true);
+});
+
+test("figures and by how much they differ", () => {
+  const usage = { ...EMPTY_RUN.usage, input_tokens: 1500 };
+  const facts = factsOf(
+    run([], { duration: 2, model: "m" }), run([call("x", {}, 1)], { duration: 3.5, model: "m", usage }));
+  const by = Object.fromEntries(facts.map((fact) => [fact.name, fact]));
+  assert.equal(by.Time.change, "+1.5 s");
+  assert.equal(by["Tool calls"].change, "+1");
+  assert.equal(by["Tokens in"].change, "+1,500");
+  assert.deepEqual([by.Model.isSame, by.Model.change], [true, ""]);
+  assert.equal("Agent" in by, false, "what neither has is no line");
+});
+
+test("periods begin at the reader's own midnight", () => {
+  const now = new Date(2026, 2, 15, 13, 30).getTime() / 1000;
+  const day = (month, date) => new Date(2026, month, date).getTime() / 1000;
+  assert.deepEqual(periodOf("", now), { since: null, until: null });
+  assert.deepEqual(periodOf("today", now), { since: day(2, 15), until: null });
+  assert.deepEqual(periodOf("week", now), { since: day(2, 9), until: null });
+  assert.deepEqual(periodOf("month", now), { since: day(1, 14), until: null });
+  const custom = periodOf("custom", now, { from: "2026-03-01", to: "2026-03-02" });
+  assert.equal(custom.since, day(2, 1));
+  assert.ok(custom.until < day(2, 3) && custom.until > day(2, 3) - 1, "the last day is within");
+  assert.deepEqual(periodOf("custom", now, { from: "x", to: "" }), { since: null, until: null });
+});
+
+test("moments", () => {
+  const now = new Date(2026, 2, 15, 13, 30).getTime() / 1000;
+  assert.equal(whenText(now - 5, now), "just now");
+  assert.equal(whenText(now - 130, now), "2 min ago");
+  assert.equal(whenText(null, now), "");
+  assert.match(whenText(now - 400 * 86_400, now), /2025/);
+  assert.doesNotMatch(whenText(now - 20 * 86_400, now), /2026/);
+});
