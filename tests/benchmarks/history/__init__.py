@@ -1,0 +1,1 @@
+"""What the history browser costs; see __main__."""
