@@ -88,7 +88,9 @@ export class HistoryBrowser {
     setHidden(this.pickBar, true);
     this.root.classList.add("mh");
     this.root.classList.toggle("mh-page", isPage);
-    this.root.replaceChildren(this.sessions.root, main);
+    const panes = element("div", "mh-panes");
+    panes.append(this.sessions.root, main);
+    this.root.replaceChildren(panes);
   }
 
   /** @param {First | null} first @param {string} session */
