@@ -49,6 +49,7 @@ class Command:
         """Whether these words may follow the command's name."""
         if words and words[0] in self.options:
             return True
+        words = [word for word in words if word != "--live" or word not in self.flags]
         if self.flags and any(word.startswith("-") for word in words):
             return words[0].startswith("-") or words[0].isdecimal()
         allowed = {"": (0,), "FILE": (1,)}.get(self.argument, (0, 1))
@@ -71,7 +72,13 @@ COMMANDS = {
         Command("model", "[ID]", "the model, or choose another one"),
         Command("session", "[NAME]", "the session, or go on with another one"),
         Command("sessions", "", "the sessions of the memory"),
-        Command("history", "[NAME]", "browse the sessions, from this one or another one on"),
+        Command(
+            "history",
+            "[NAME]",
+            "browse the sessions, from this one or another one on\n"
+            "--live: also where the notebook's file would get the browser",
+            flags=("--live",),
+        ),
         Command("reasoning", "", "the newest run, as text"),
         Command(
             "show",
@@ -243,10 +250,11 @@ class Commands:
         note = "Go on with one: %agent session NAME" if rows else "No sessions yet."
         return Table("Sessions", ["session", "last used", "interactions", "began with"], rows, note)
 
-    def _history(self, session_id: str | None = None) -> Any:
+    def _history(self, *words: str) -> Any:
         from minimalagent_nb.notebook.history import history
 
-        return history(self._shell, self._log(), session_id or self._bench.session_id)
+        names = [word for word in words if word != "--live"] or [self._bench.session_id]
+        return history(self._shell, self._log(), names[0], anywhere="--live" in words)
 
     def _reasoning(self) -> Any:
         from minimalagent_nb.widgets import static_text

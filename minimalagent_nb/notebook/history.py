@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["history"]
 
 
-def history(shell: Any, log: SessionLog, session_id: str) -> Any:
+def history(shell: Any, log: SessionLog, session_id: str, *, anywhere: bool = False) -> Any:
     """What to display.
 
     A widget in a notebook's file opens as an error: where the file would get one, and where
     no page can show one, it is the list of the session's newest interactions.
+
+    Args:
+        anywhere: the browser in any kernel, also where the file would get it.
 
     Raises:
         SessionIdError: the id is not allowed.
@@ -29,7 +32,7 @@ def history(shell: Any, log: SessionLog, session_id: str) -> Any:
     from minimalagent_nb.widgets.history_browser import HistoryBrowser, history_view
     from minimalagent_nb.widgets.saved_outputs import server_takes_views_out
 
-    if getattr(shell, "kernel", None) is not None and server_takes_views_out():
+    if getattr(shell, "kernel", None) is not None and (anywhere or server_takes_views_out()):
         return HistoryBrowser(log, session_id, writers=_writers())
     view = history_view(log, session_id)
     if not view.runs:

@@ -99,6 +99,8 @@ def test_a_prompt_without_variables_arrives_verbatim(prompt: str) -> None:
         ("", ("status", [])),
         ("history", ("history", [])),
         ("history demo", ("history", ["demo"])),
+        ("history --live demo", ("history", ["--live", "demo"])),
+        ("history demo --live", ("history", ["demo", "--live"])),
         ("show 3", ("show", ["3"])),
         ("show me the data", None),
         ("tools are nice", None),
