@@ -30,7 +30,7 @@ from minimalagent_nb.widgets.saved_outputs import (
 
 __all__ = ["HistoryBrowser", "history_view", "static_history"]
 
-FIRST_SESSIONS = 100
+FIRST_SESSIONS = 50
 FIRST_INTERACTIONS = 30
 """What a page gets with the widget, before it has asked for anything."""
 

@@ -73,9 +73,15 @@ class HistoryPage:
             def send(self, content: Any, buffers: Any = None) -> None:
                 post(content, buffers or [])
 
+            def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
+                state = super().get_state(key, drop_defaults)
+                opened.update(state)
+                return state
+
+        # What the comm is opened with.
+        opened: dict[str, Any] = {}
         self.browser = Browser(log, session_id, **options)
-        state = self.browser.get_state()
-        traits = {name: state[name] for name in ("first", "forms", "view_id")}
+        traits = {name: opened[name] for name in ("first", "forms", "view_id")}
         self.page.evaluate(_CONNECT, [script("history/widget.js"), json.loads(json.dumps(traits))])
 
     def pump(self) -> None:

@@ -149,7 +149,11 @@ function textPart(title, before, after, open = true) {
 
 /** A text of which there is nothing to compare. @param {string} text */
 function sameText(text) {
-  return element("div", "mh-diff mh-same-text", text.slice(0, SHOWN_OF_ONE) || "–");
+  const made = element("div", "mh-diff mh-same-text", text.slice(0, SHOWN_OF_ONE) || "–");
+  // So that it can be scrolled by keys.
+  made.tabIndex = 0;
+  keepKeys(made);
+  return made;
 }
 
 /** @param {string} before @param {string} after */

@@ -83,6 +83,11 @@ export function walkKeys(event, all) {
   return true;
 }
 
+/** Do something when what was changed until now is on the screen. @param {() => void} act */
+export function afterPaint(act) {
+  requestAnimationFrame(() => setTimeout(act));
+}
+
 /** Waits until nothing more is typed. @param {() => void} act @param {number} milliseconds */
 export function settled(act, milliseconds) {
   let timer = 0;

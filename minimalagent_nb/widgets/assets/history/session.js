@@ -3,7 +3,7 @@
 
 import { element, setHidden, setText } from "../tree/elements.js";
 import { Card } from "./card.js";
-import { blank, oneLine, pushButton, setWhen, walkKeys } from "./parts.js";
+import { afterPaint, blank, oneLine, pushButton, setWhen, walkKeys } from "./parts.js";
 import { hasFilters, NO_FILTERS } from "./source.js";
 
 /**
@@ -215,7 +215,8 @@ export class SessionPane {
     setHidden(this.note, true);
     this.drawFoot();
     this.showBlank();
-    if (isNewest && wasFirst) this.openFirst(interactions[0]?.interaction_id);
+    // The list first: a tree takes longer.
+    if (isNewest && wasFirst) afterPaint(() => this.openFirst(interactions[0]?.interaction_id));
     this.on.titled(this.firstQuery());
     this.on.read();
     // Through a filter a page may hold nothing though there is more.
@@ -232,7 +233,8 @@ export class SessionPane {
   /** @param {number | undefined} id */
   openFirst(id) {
     const card = id === undefined ? undefined : this.cards.get(id);
-    if (!card || card.isOpen || (this.from === null && hasFilters(this.filters))) return;
+    if (this.isClosed || !card || card.isOpen) return;
+    if (this.from === null && hasFilters(this.filters)) return;
     if (this.from === id) {
       card.setOpen(true, this.find);
       card.button.focus();

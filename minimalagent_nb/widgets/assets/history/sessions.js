@@ -10,7 +10,7 @@ import { blank, field, pushButton, settled, setWhen, walkKeys } from "./parts.js
  * @typedef {import("./source.js").Source} Source
  */
 
-const SESSIONS_PAGE = 100;
+const SESSIONS_PAGE = 50;
 const MOST_SESSIONS = 5_000;
 const AN_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -102,7 +102,19 @@ export class SessionsPane {
   /** @param {string} id */
   setCurrent(id) {
     this.current = id;
-    this.draw();
+    this.mark();
+  }
+
+  /** Say which one is shown: it is the one that Tab comes to. */
+  mark() {
+    const links = this.links();
+    for (const link of links) {
+      const isCurrent = link.getAttribute("data-session") === this.current;
+      if (isCurrent) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+      link.tabIndex = isCurrent ? 0 : -1;
+    }
+    if (links.length && links.every((link) => link.tabIndex < 0)) links[0].tabIndex = 0;
   }
 
   draw() {
@@ -116,10 +128,8 @@ export class SessionsPane {
       rows.push(item);
     }
     this.list.replaceChildren(...rows);
-    const links = this.links();
-    const first = links.find((link) => link.hasAttribute("aria-current")) ?? links[0];
-    if (first) first.tabIndex = 0;
-    if (held) links.find((link) => link.getAttribute("data-session") === held)?.focus();
+    this.mark();
+    if (held) this.links().find((link) => link.getAttribute("data-session") === held)?.focus();
   }
 
   nothing() {
@@ -140,9 +150,7 @@ export class SessionsPane {
   row({ session_id: id, title, last_used: used, interactions, running }) {
     const item = element("li");
     const link = pushButton("", () => this.on.choose(id), "mh-session");
-    link.tabIndex = -1;
     link.setAttribute("data-session", id);
-    if (id === this.current) link.setAttribute("aria-current", "true");
     const when = element("time", "mh-when");
     setWhen(when, used);
     const facts = element("span", "mh-facts");
