@@ -187,6 +187,13 @@ class RunSpans:
             context.attach(self._below(span))
             _around.set(self)
 
+    def enter_request(self) -> None:
+        """Have what the model's client traces be below the turn."""
+        from opentelemetry import context
+
+        if self._turn is not None:
+            context.attach(self._below(self._turn))
+
     def adopt(self, spans: RunSpans) -> None:
         """Take in a run that a call of this one begins: it ends with this one at the latest."""
         with self._lock:

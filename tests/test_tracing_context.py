@@ -1,4 +1,4 @@
-"""What is traced within a run: tools' own spans, sub-agents, what fails, metrics."""
+"""What is traced within a run: tools' own spans, sub-agents, the model's client, what fails."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
-from minimalagent_nb import ModelError, RunStoppedError, tool
+from minimalagent_nb import RunStoppedError, tool
 from minimalagent_nb.events import Usage
-from minimalagent_nb.models import ModelReply, ScriptedModel, call, say
+from minimalagent_nb.models import ModelReply, call, say
 from minimalagent_nb.models.protocol import RetryChunk, TextChunk
-from minimalagent_nb.tracing import _BEDROCK, OpenTelemetry
-from tests.engine.conversations import add, agent_of, fails
+from minimalagent_nb.tracing import _BEDROCK
+from tests.engine.conversations import add, agent_of
 from tests.test_tracing import Traced, attributes, parent_of
 
 
@@ -287,103 +284,6 @@ def test_long_content_is_cut_and_stays_json(traced: Traced) -> None:
         json.loads(value)
 
 
-class Broken(SpanProcessor):
-    """A processor that raises, where it is told to."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def on_start(self, span: Any, parent_context: Any = None) -> None:
-        if self._where == "start":
-            raise RuntimeError("broken")
-
-    def on_end(self, span: Any) -> None:
-        if self._where == "end":
-            raise RuntimeError("broken")
-
-
-class BrokenExporter(SpanExporter):
-    def export(self, spans: Any) -> Any:
-        raise RuntimeError("broken")
-
-
-class BrokenProvider:
-    def get_tracer(self, *args: Any, **options: Any) -> Any:
-        raise RuntimeError("broken")
-
-    def get_meter(self, *args: Any, **options: Any) -> Any:
-        raise RuntimeError("broken")
-
-
-def run_with(hook: OpenTelemetry) -> None:
-    """A run with a tool, a failing one and a sub-agent comes out as it does without a hook."""
-    sub = agent_of(["3"], name="sub")
-    calls = [call("add", a=1, b=2), call("fails", message="no"), call("sub", request="?")]
-    agent = agent_of([calls, "Done."], [add, fails, sub.as_tool()], on_event=hook)
-    result = agent.run("Go.")
-    assert result.response == "Done."
-    tools = result.reasoning.steps[0].tools
-    assert [used.status for used in tools] == ["success", "error", "success"]
-
-
-@pytest.mark.parametrize("where", ["start", "end"])
-def test_a_broken_processor_does_not_harm_the_run(where: str) -> None:
-    provider = TracerProvider()
-    provider.add_span_processor(Broken(where))
-    with pytest.warns(RuntimeWarning, match="The run goes on"):
-        run_with(OpenTelemetry(tracer_provider=provider))
-
-
-def test_a_broken_exporter_does_not_harm_the_run() -> None:
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(BrokenExporter()))
-    run_with(OpenTelemetry(tracer_provider=provider))
-
-
-def test_broken_providers_do_not_harm_the_run() -> None:
-    broken: Any = BrokenProvider()
-    for hook in (OpenTelemetry(tracer_provider=broken), OpenTelemetry(meter_provider=broken)):
-        with pytest.warns(RuntimeWarning, match=r"OpenTelemetry is not called any more.*broken"):
-            run_with(hook)
-
-
-def test_metrics_of_requests() -> None:
-    reader = InMemoryMetricReader()
-    provider = MeterProvider(metric_readers=[reader])
-    message = {"role": "assistant", "content": [{"text": "Hi"}]}
-    reply = ModelReply(message, "end_turn", Usage(10, 5, 100, 7))  # type: ignore[arg-type]
-    hook = OpenTelemetry(meter_provider=provider)
-    agent_of([reply, say("Again.")], on_event=hook).run("Go.")
-    failing = agent_of([], on_event=hook)
-    failing.model = ScriptedModel([ModelError("Gone.")])
-    with pytest.raises(ModelError):
-        failing.run("Go.")
-    found = {
-        metric.name: metric
-        for resource in reader.get_metrics_data().resource_metrics  # type: ignore[union-attr]
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    }
-    assert set(found) == {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"}
-    duration = found["gen_ai.client.operation.duration"]
-    assert duration.unit == "s"
-    points = {
-        dict(point.attributes).get("error.type"): point for point in duration.data.data_points
-    }
-    assert {kind: point.count for kind, point in points.items()} == {None: 1, "ModelError": 1}
-    assert list(points[None].explicit_bounds)[:3] == [0.01, 0.02, 0.04]
-    tokens = found["gen_ai.client.token.usage"]
-    sums = {
-        dict(point.attributes)["gen_ai.token.type"]: point.sum for point in tokens.data.data_points
-    }
-    assert sums == {"input": 117, "output": 5}
-    assert dict(points[None].attributes) == {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "_OTHER",
-        "gen_ai.request.model": "scripted",
-    }
-
-
 def test_the_names_are_those_of_the_conventions(traced: Traced) -> None:
     from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
@@ -417,3 +317,37 @@ def test_a_sub_agent_that_is_left_behind_has_ended_its_spans(traced: Traced) -> 
     ended = {span.name for span in traced.spans}
     released.set()
     assert {"invoke_agent outer", "invoke_agent sub", "execute_tool hang"} <= ended
+
+
+class Client:
+    """A model whose client traces its requests, as botocore does where it is instrumented."""
+
+    name = "client"
+
+    def __init__(self, own: Any) -> None:
+        self._own = own
+
+    def stream(self, request: Any, cancel: Any) -> Iterator[Any]:
+        with self._own.start_as_current_span("POST"):
+            yield TextChunk("Fine")
+            assert trace.get_current_span().name == "POST"  # type: ignore[attr-defined]
+            yield TextChunk(".")
+        message = {"role": "assistant", "content": [{"text": "Fine."}]}
+        yield ModelReply(message, "end_turn", Usage(10, 5))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("leave_at", [None, 3])
+def test_what_the_models_client_traces_is_below_the_turn(
+    traced: Traced, own: Any, leave_at: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = agent_of([], on_event=traced.hook())
+    agent.model = Client(own)
+    events = agent.stream("Go.")
+    for number, _ in enumerate(events, 1):
+        assert trace.get_current_span() is trace.INVALID_SPAN
+        if number == leave_at:
+            break
+    events.close()  # type: ignore[attr-defined]
+    chat = traced.named("chat client")
+    assert parent_of(traced.named("POST")) == chat.context.span_id
+    assert caplog.records == [], "nothing is detached in another context"

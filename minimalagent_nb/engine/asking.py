@@ -6,8 +6,10 @@ the ground floor.
 
 from __future__ import annotations
 
+import contextvars
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.context import Shortening, estimate_tokens
@@ -52,6 +54,7 @@ class Asking:
         wanted: the structured output that is looked for, None for an answer in words.
         turn: the model turn that is under way, None between two.
         usage: tokens of summaries, which belong to no turn.
+        enter: called before a request, in the context in which the model works.
     """
 
     def __init__(self, plan: RunPlan, cancel: CancelToken) -> None:
@@ -70,6 +73,7 @@ class Asking:
         )
         self.turn: Turn | None = None
         self.usage = Usage()
+        self.enter: Callable[[], None] | None = None
 
     def ask(self, step: int, last: bool) -> Generator[Event, None, ModelReply | None]:
         """One model turn as it streams; returns its reply, None where it was stopped."""
@@ -115,10 +119,12 @@ class Asking:
         """One request and its reply; None where it was stopped."""
         assert self.turn is not None  # noqa: S101 - ask has set it
         plan, request = self._plan, self.request(last)
+        within = self._context()
         chunks: Iterator[ModelChunk] = iter(())
         try:
-            chunks = plan.model.stream(request, self._cancel)
-            for chunk in chunks:
+            chunks = within(plan.model.stream, request, self._cancel)
+            advance = iter(chunks)
+            while (chunk := within(next, advance, None)) is not None:
                 if isinstance(chunk, ModelReply):
                     return chunk
                 yield from self.turn.take_in(chunk, self._plan.clock())
@@ -133,13 +139,21 @@ class Asking:
             ) from error
         finally:
             if isinstance(chunks, Generator):
-                chunks.close()
+                within(chunks.close)
         if self._cancel.cancelled:
             return None
         raise ModelError(
             f"The model {plan.model.name} ended its turn without a reply. Its stream() must "
             "yield one ModelReply at the end."
         )
+
+    def _context(self) -> Callable[..., Any]:
+        """What calls a function in the context of one request."""
+        if self.enter is None:
+            return _directly
+        context = contextvars.copy_context()
+        context.run(self.enter)
+        return context.run
 
     def _tell(self, done: Shortening | None) -> Iterator[Event]:
         """Tell the reader that room was made; put a summary of what went in its place."""
@@ -158,6 +172,10 @@ class Asking:
                 self.talk.window.put_summary(summary)
                 text += " A summary stands in the place of the old turns."
         yield Notice(at=self._plan.clock(), kind="context", text=text)
+
+
+def _directly(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
 def _spec_json(spec: ToolSpec) -> str:

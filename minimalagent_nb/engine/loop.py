@@ -83,6 +83,10 @@ class Run:
         self._private_loop = PrivateLoop()
         self._asking = Asking(plan, self.cancel)
 
+    def enter_requests(self, enter: Callable[[], None]) -> None:
+        """Have this called before each request to the model, in the context of that."""
+        self._asking.enter = enter
+
     @property
     def messages(self) -> list[Message]:
         """The whole conversation, this run's messages at its end."""

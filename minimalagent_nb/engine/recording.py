@@ -42,8 +42,9 @@ class RecordedRun:
             leaves no trace.
         hooks: called with every event once it is folded and handed to the memory; of one
             that has a method ``for_run``, what that returns. A method ``enter_call`` of that
-            is called with the id of each tool call in the context of its code; runs that the
-            code begins have the hooks with a true ``nested``, too.
+            is called with the id of each tool call in the context of its code, and one
+            ``enter_request`` before each request in the context in which the model works; runs
+            that the code of a call begins have the hooks with a true ``nested``, too.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class RecordedRun:
         self._nested = tuple(hook for hook, _ in opened if getattr(hook, "nested", False))
         if self._nested or any(hasattr(hook, "enter_call") for hook in self._hooks):
             run.enter_call = self._enter_call
+        if any(hasattr(hook, "enter_request") for hook in self._hooks):
+            run.enter_requests(self._enter_request)
 
     @property
     def reasoning(self) -> Reasoning:
@@ -141,9 +144,14 @@ class RecordedRun:
             if (enter := getattr(hook, "enter_call", None)) is not None:
                 self._call(hook, enter, call_id)
 
-    def _call(self, hook: Any, function: Callable[[Any], object], argument: Any) -> None:
+    def _enter_request(self) -> None:
+        for hook in list(self._hooks):
+            if (enter := getattr(hook, "enter_request", None)) is not None:
+                self._call(hook, enter)
+
+    def _call(self, hook: Any, function: Callable[..., object], *arguments: Any) -> None:
         try:
-            function(argument)
+            function(*arguments)
         except Exception as error:  # noqa: BLE001 - a hook's defect must not cost the run
             self._hooks.remove(hook)
             _warn_of(hook, error)
