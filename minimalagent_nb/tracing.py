@@ -62,7 +62,9 @@ _TOKENS = [4**power for power in range(14)]
 class OpenTelemetry:
     """A hook for `Agent(on_event=...)` that makes spans and metrics of every run.
 
-    Where they go is the process's own choice: the providers of OpenTelemetry's SDK.
+    Where they go is the process's own choice: the providers of OpenTelemetry's SDK. An
+    ``error.type`` is the class of what a run failed with or a tool raised, ``denied`` or
+    ``stopped`` for a call, and ``_OTHER`` for a call that could not be made.
 
     Args:
         content: whether prompts, answers, arguments and results go into the spans. They
