@@ -53,6 +53,9 @@ def test_the_browser_is_in_the_page_and_a_list_in_the_file(desk: Desk) -> None:
     assert set(output.data) == STATIC
     assert QUERY in output.data["text/plain"]
     assert saved.cells[1].source == f"%%agent --session {session}\n{QUERY}"
+    # A page that is loaded again has the browser back, as long as the kernel lives.
+    notebook.reload()
+    desk.page.locator(".mh .mh-card .ma-status").first.wait_for(timeout=60_000)
     assert desk.troubles == []
     log.close()
 

@@ -202,13 +202,14 @@ def test_a_run_of_another_process_grows_in_the_list(
         recorder.add(event)
     history.wait(".mh-card[data-status=running] .ma-status", "Running")
     history.wait(".mh-card[data-status=running] .ma-turn")
+    history.wait(".mh-session .mh-running", "Running")
     assert len(queries(history)) == 2
     history.page.evaluate("window.kept = document.querySelector('.mh-card .ma-turn')")
-    history.browser._worker.take({"type": "ask", "id": "x", "method": "sessions", "args": {}})
     recorder.add(events[-1])
     recorder.finish()
     history.wait(".mh-card[data-status=completed] .ma-answer", "Gentoo")
     assert history.page.evaluate("window.kept.isConnected"), "it grew: nothing was drawn anew"
+    history.wait(".mh-session .mh-running", gone=True)
     writer.close()
 
 

@@ -160,7 +160,7 @@ export class HistoryBrowser {
     this.pane = id ? new SessionPane(this.source, id, {
       picked: (card, isPicked) => this.pick(id, card, isPicked),
       isPicked: (run) => this.picks.has(keyOf(id, run)),
-      ended: () => this.sessions.refresh(),
+      changed: () => this.sessions.refresh(),
       titled: (title) => this.drawTitle(title),
       read: () => this.offerTools(),
       unfilter: () => this.bar.reset(),

@@ -24,7 +24,7 @@ export class SessionPane {
   /**
    * @param {Source} source @param {string} id
    * @param {{picked: (card: Card, isPicked: boolean) => void, isPicked: (id: number) => boolean,
-   *   ended: () => void, titled: (title: string) => void, read: () => void,
+   *   changed: () => void, titled: (title: string) => void, read: () => void,
    *   unfilter: () => void}} on
    * @param {{filters?: Filters, from?: number | null, find?: string, page?: RunsPage | null,
    *   title?: string}} [begin] `from`: the interaction to begin with, which is opened
@@ -63,7 +63,7 @@ export class SessionPane {
       message: (message) => this.take(message),
       end: () => {
         this.refresh();
-        on.ended();
+        on.changed();
       },
       state: (isOpen, trouble) => {
         this.setLive(isOpen, trouble);
@@ -158,6 +158,7 @@ export class SessionPane {
     // What goes on is opened once; closed by the reader, it stays closed.
     card.isFed = true;
     card.setOpen(true);
+    this.on.changed();
     this.showBlank();
     this.on.titled(this.firstQuery());
   }
