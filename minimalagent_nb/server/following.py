@@ -20,10 +20,10 @@ from typing import Any, TypeVar
 
 from minimalagent_nb.errors import ConfigurationError, SessionError
 from minimalagent_nb.event_json import event_to_dict
-from minimalagent_nb.events import Event, RunStarted, SubAgentEvent
+from minimalagent_nb.events import Event, RunStarted
 from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.sessions import RunWatch, SessionLog
-from minimalagent_nb.widgets.feed import MAX_NESTING
+from minimalagent_nb.widgets.history_following import is_shown
 from minimalagent_nb.widgets.run_ops import RunOps
 
 __all__ = ["Channel", "Hub", "RunChannel", "SessionChannel", "followed_log"]
@@ -147,12 +147,7 @@ class RunChannel(Channel):
     def _piece(self, event: Event) -> str:
         if isinstance(event, RunStarted):
             self.run = event.run_id
-        inner: Any = event
-        for _ in range(MAX_NESTING + 1):
-            if not isinstance(inner, SubAgentEvent):
-                break
-            inner = inner.event
-        if isinstance(inner, SubAgentEvent) or inner.type == "message_added":
+        if not is_shown(event):
             return ""
         return ",".join(_json(op) for op in self._ops.take(event_to_dict(event)))
 
