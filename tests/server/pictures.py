@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from minimalagent_nb.events import Event
+from minimalagent_nb.events import ApprovalRequested, Event
 from minimalagent_nb.sessions import SessionLog
 from tests.browser.lab import chromium
 from tests.server.site import TOKEN, jupyter_server, keep, log_of
@@ -35,14 +35,15 @@ def shifted(events: list[Event]) -> Iterator[Event]:
 
 
 def begun() -> list[Event]:
-    """A run that has come to its second step."""
+    """A run that waits for somebody to allow one of its calls."""
     teller = Teller()
     events: list[Event] = [teller.begin("Does the body mass depend on the year, too?")]
     events += teller.turn("I compare the yearly means within each species.", calls=2)
     years = [{"year": y, "mean_g": m} for y, m in ((2007, 4125), (2008, 4267), (2009, 4210))]
     first = teller.call("mean_measurement", {"measurement": "body_mass_g", "by": "year"})
-    second = teller.call("fit_model", {"formula": "body_mass_g ~ year + species"})
-    return [*events, first, second, teller.returned(first.call_id, years)]
+    second = teller.call("save_table", {"path": "means-by-year.csv", "overwrite": True})
+    asked = ApprovalRequested(at=second.at, step=second.step, call_id=second.call_id)
+    return [*events, first, second, asked, teller.returned(first.call_id, years)]
 
 
 def fill(log: SessionLog) -> None:
@@ -81,9 +82,10 @@ def take(browser: Any, url: str, picture: Path, *, dark: bool, width: int = 1120
     call.get_by_text("Done").wait_for()
     call.click()
     page.locator(".mh-session").first.wait_for()
+    live.get_by_role("button", name="Allow").wait_for()
     page.mouse.move(0, 0)
     # Without the foot, where the path of the store stands, and the empty space above it.
-    page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": width, "height": 420})
+    page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": width, "height": 500})
     page.close()
 
 
