@@ -10,7 +10,15 @@ from typing import Any
 
 from minimalagent_nb.tools.texts import cut_text
 
-__all__ = ["NO_TABLE", "array_items", "is_missing", "library_of", "table_items", "table_text"]
+__all__ = [
+    "NO_TABLE",
+    "array_items",
+    "is_missing",
+    "library_of",
+    "table_facts",
+    "table_items",
+    "table_text",
+]
 
 _ROWS = 1_000
 """Rows of a table that the record keeps; the object itself stays with the user."""
@@ -52,6 +60,25 @@ def table_items(value: Any) -> Any:
     if library == "polars" and hasattr(value, "to_list"):
         return _with_totals(value.head(_ELEMENTS).to_list(), len(value))
     return NO_TABLE
+
+
+def table_facts(value: Any) -> dict[str, Any] | None:
+    """Size and column types of a table, which its JSON form does not tell; None for no table.
+
+    Returns:
+        ``{"rows": n, "columns": n, "types": {column: dtype}}``, of at most `_COLUMNS` columns.
+    """
+    library = library_of(value)
+    try:
+        if library == "pandas":
+            value = _unstyled(value)
+        if library not in ("pandas", "polars") or not hasattr(value, "columns"):
+            return None
+        some = list(value.columns)[:_COLUMNS]
+        types = {str(name): str(dtype) for name, dtype in zip(some, value.dtypes, strict=False)}
+        return {"rows": len(value), "columns": len(value.columns), "types": types}
+    except Exception:  # noqa: BLE001 - any object may look like a table; then nothing is known.
+        return None
 
 
 def array_items(value: Any) -> Any:

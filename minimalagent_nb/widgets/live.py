@@ -18,6 +18,7 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets.component import script, style
 from minimalagent_nb.widgets.feed import Feed
 from minimalagent_nb.widgets.questions import Questions
+from minimalagent_nb.widgets.wholes import whole_messages
 
 __all__ = ["LiveTree"]
 
@@ -144,6 +145,10 @@ class LiveTree(anywidget.AnyWidget):
             (self.remote or self.questions).greet()
         elif kind in ("shown", "restored"):
             self._told(content)
+        elif kind == "whole":
+            # Answered where it arrives: while the run goes on, what is there can be had.
+            for message in whole_messages(self.reasoning, content):
+                self.send(message)
         elif kind == "approval":
             (self.remote or self.questions).answer(content)
         elif kind == "stop" and self._is_of_run(content):

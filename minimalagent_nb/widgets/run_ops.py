@@ -3,16 +3,20 @@
 Pure: no thread, no clock, no page. An op is the JSON of an event with every value of
 a size that a page can hold; ``tool_call_output`` has a ``shown`` form in place of its
 data, and ``{type: "markdown", step, at, nodes}`` is a text that was rendered (step 0
-is the run's answer). Imports the JSON of events and this room's pure parts.
+is the run's answer). A ``tool_call_ended`` may have ``table``, what is known of the table
+that the call returned, and ``nodes``, a result in Markdown. Imports the JSON of events, the
+tables of tools, and this room's pure parts.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.events import Event
+from minimalagent_nb.tools.tables import table_facts
 from minimalagent_nb.widgets.bounds import bounded, bounded_text
 from minimalagent_nb.widgets.displays import Shown, display_form, printed, printed_piece
 from minimalagent_nb.widgets.figures import clean
@@ -34,6 +38,9 @@ _PART = 100
 
 _VALUE = 64_000
 _TEXT = 64_000
+_RENDERED = 32_000
+"""Characters of a result that is rendered as Markdown."""
+
 _BOUNDED_VALUES = {"inputs", "result"}
 _TAGS = {"type", "call_id"}
 _DELTAS = ("thinking_delta", "text_delta")
@@ -58,6 +65,8 @@ def merged(events: Iterable[Event]) -> Iterator[Op]:
     for event in events:
         whole = event_to_dict(event)
         run, op = _innermost(whole)
+        if op["type"] == "tool_call_ended" and (facts := _table_facts(event)) is not None:
+            op["table"] = facts
         key = _merge_key(op)
         if key is not None and run in newest and newest[run][1] == key:
             before, _, parts = newest[run]
@@ -83,6 +92,13 @@ def _innermost(op: Op) -> tuple[tuple[Any, ...], Op]:
         run.append((op["step"], op["call_id"]))
         op = op["event"]
     return tuple(run), op
+
+
+def _table_facts(event: Any) -> dict[str, Any] | None:
+    """Of the table that a call returned, in the process where it did."""
+    while event.type == "sub_agent":
+        event = event.event
+    return table_facts(event.value)
 
 
 def _merge_key(op: Op) -> tuple[Any, ...] | None:
@@ -182,6 +198,8 @@ class _Call:
             for event in self._run.take(op["event"]):
                 yield {**op, "event": event}
         elif op["type"] != "tool_call_output":
+            if op["type"] == "tool_call_ended" and self._run is None:
+                op = _with_markdown(op)
             self._newest.pop(op["type"], None)  # it takes its place behind the others
             self._newest[op["type"]] = op
             yield op
@@ -310,6 +328,20 @@ def _bounded_op(op: Op) -> Op:
         elif key == "fraction":
             op[key] = value if value is not None and 0 <= value <= 1 else None
     return op
+
+
+_MARKDOWN = re.compile(
+    r"^#{1,6} \S|^(```|~~~)|^\|.+\|\s*\n\|[\s:|-]+\|\s*$|\*\*\S[^*\n]*\*\*|\[[^\]\n]+\]\(https?://",
+    re.MULTILINE,
+)
+
+
+def _with_markdown(op: Op) -> Op:
+    """A result that may be Markdown also rendered, for a reader who wants to see it so."""
+    text = op.get("result")
+    if not isinstance(text, str) or len(text) > _RENDERED or not _MARKDOWN.search(text):
+        return op
+    return {**op, "nodes": markdown_nodes(clean(text))}
 
 
 def _markdown_op(step: int, at: float, text: str) -> Op:

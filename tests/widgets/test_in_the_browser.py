@@ -166,7 +166,8 @@ def test_keys(tree_page: TreePage) -> None:
             page.keyboard.press(key)
         return focused()
 
-    assert press("Tab") == "Expand all"
+    assert press("Tab") == "Search"
+    assert press("Tab", "Tab") == "Expand all"
     assert press("Tab", "Tab") == "Copy the run"
     assert press("Tab") == "Step 1"
     assert press("ArrowDown").startswith("The question is")
@@ -234,6 +235,7 @@ def offending_elements(page: Any) -> list[str]:
         """() => [...document.body.querySelectorAll("*")].flatMap((el) => {
             const bad = ["SCRIPT", "IFRAME", "IMG", "STYLE", "OBJECT", "EMBED", "FORM", "LINK",
                 "META", "BASE", "SVG", "MATH", "VIDEO", "AUDIO", "INPUT"];
+            if (el.matches("input.ma-field")) return [];
             const isImage = el.tagName === "IMG" &&
                 /^data:image\\/(png|jpeg);base64,[A-Za-z0-9+\\/]+=*$/.test(el.getAttribute("src"));
             const found = bad.includes(el.tagName.toUpperCase()) && !isImage ? [el.tagName] : [];
@@ -255,7 +257,7 @@ def test_payloads_do_nothing_in_the_live_tree(tree_page: TreePage, make: Any) ->
         tree_page.receive(*source.add(events[-3:]))
         tree_page.page.evaluate(
             """() => {
-                document.querySelector("button").click();
+                document.querySelector("[aria-label='Expand all']").click();
                 for (const row of document.querySelectorAll("[aria-expanded=false] > .ma-row")) {
                     row.click();
                 }

@@ -7,6 +7,7 @@ import {
 import { element, setAttribute, setText } from "./elements.js";
 import { Item, OPEN_RUNS } from "./item.js";
 import { FEW_VALUES, ValueItem } from "./values.js";
+import { WholeLine } from "./whole.js";
 import { OutputItem } from "./output.js";
 import { Question } from "./question.js";
 import { TimeBar } from "./waterfall.js";
@@ -173,12 +174,14 @@ export class ToolItem extends Item {
     }
     if (isFilled(tool.inputs) && !this.inputs) {
       const name = editedInputs ? "Inputs, as the model wrote them" : "Inputs";
-      this.inputs = this.addValue("inputs", "inputs", name, tool.inputs);
+      const value = this.view.memory.wholes.get(`${this.key}/inputs`) ?? tool.inputs;
+      this.inputs = this.addValue("inputs", "inputs", name, value);
+      if (tool.inputsCut) this.inputs.root.after(new WholeLine(this.view, this.inputs).root);
     }
   }
 
   fillOutcome() {
-    const { status, result, error, truncated, cut } = this.tool;
+    const { status, result, error, truncated, cut, table, nodes } = this.tool;
     if (this.hasOutcome || status === "running") return;
     this.hasOutcome = true;
     if (error !== null && error !== undefined) {
@@ -186,19 +189,31 @@ export class ToolItem extends Item {
       const item = this.addValue("outcome", "error", isDenied ? "Told the model" : "Error", error);
       item.root.classList.toggle("ma-failure", !isDenied);
     } else if (status === "success") {
-      const item = this.addValue("outcome", "result", "Result", result);
-      const notes = [truncated ? "shortened for the model" : "", cut ? "cut for display" : ""];
-      if (truncated || cut) setText(item.note, notes.filter(Boolean).join(", "));
+      const value = this.view.memory.wholes.get(`${this.key}/result`) ?? result;
+      const item = this.addValue("outcome", "result", "Result", value, { facts: table, nodes });
+      const notes = [item.note.textContent, truncated ? "shortened for the model" : ""];
+      if (truncated) setText(item.note, notes.filter(Boolean).join(", "));
+      if (cut) item.root.after(new WholeLine(this.view, item).root);
     }
   }
 
+  /** @param {string} field */
+  spot(field) {
+    return field === "approval" ? this.approval : this.name;
+  }
+
+  /** @param {string} field */
+  showSpot(field) {
+    if (field === "approval") this.setOpen(true); // closed, it is on one line
+  }
+
   /** @param {string} place @param {string} part of its key @param {string} name
-   *  @param {unknown} value */
-  addValue(place, part, name, value) {
+   *  @param {unknown} value @param {import("./values.js").Extras} [extras] */
+  addValue(place, part, name, value, extras) {
     const key = `${this.key}/${part}`;
     // What a sub-agent was asked and answered is in its own branch, too.
     const few = this.tool.run ? -1 : FEW_VALUES;
-    const item = new ValueItem(this.view, key, this.level + 1, name, value, few);
+    const item = new ValueItem(this.view, key, this.level + 1, name, value, few, extras);
     item.root.classList.add("ma-part");
     this.places[place].append(item.root);
     return item;

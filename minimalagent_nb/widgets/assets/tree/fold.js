@@ -13,8 +13,11 @@
  *   error: string | null, duration: number | null, started: number,
  *   ended: number | null, truncated: boolean, cut: boolean, inputsCut: boolean,
  *   leftBehind: boolean, approval: Approval | null, output: Part[],
- *   progress: {text: string, fraction: number | null} | null, run: Run | null}} Tool
- *   `run` is what a sub-agent did for the call
+ *   progress: {text: string, fraction: number | null} | null, run: Run | null,
+ *   table: TableFacts | null, nodes: Markup[] | null}} Tool
+ *   `run` is what a sub-agent did for the call, `nodes` a result in Markdown
+ * @typedef {{rows: number, columns: number, types: Record<string, string>}} TableFacts of the
+ *   whole table that a call returned
  * @typedef {{number: number, started: number, thinking: string, text: string,
  *   nodes: Markup[] | null, calls: number | null, usage: Usage, duration: number | null,
  *   retries: {reason: string, attempt: number, delay: number}[], tools: Tool[]}} Turn
@@ -76,7 +79,7 @@ const RULES = {
         id: op.call_id, name: op.name, inputs: op.inputs, status: "running", result: null,
         error: null, duration: null, started: op.at, ended: null, truncated: false, cut: false,
         inputsCut: Boolean(op.cut), leftBehind: false, approval: null, output: [], progress: null,
-        run: null,
+        run: null, table: null, nodes: null,
       }],
     })),
   approval_requested: (run, op) =>
@@ -104,6 +107,7 @@ const RULES = {
       // What is not known to the log has no end: a duration is all that there is.
       ended: op.duration === null ? null : op.at, truncated: op.truncated, cut: Boolean(op.cut),
       leftBehind: Boolean(op.left_behind),
+      table: op.table ?? null, nodes: op.nodes ?? null,
     })),
   notice: (run, op) => ({
     ...run, notices: [...run.notices, { kind: op.kind, text: op.text }],

@@ -97,6 +97,20 @@ export class Item {
   /** Build the body's contents, once. */
   fill() {}
 
+  /**
+   * The element that shows a field, where it is built.
+   * @param {string} _field @returns {Element | null}
+   */
+  spot(_field) {
+    return this.label;
+  }
+
+  /** Build what shows a field. @param {string} _field @param {number} _at where in its text */
+  showSpot(_field, _at) {}
+
+  /** Build the item of this key in the body, where there is one. @param {string} _key */
+  reach(_key) {}
+
   /** The ways in which it can be shown, as entries of a menu. @returns {import("./menu.js").Entry[]} */
   modes() {
     return [];
@@ -122,6 +136,10 @@ export class TextItem extends Item {
   }
 
   showBody() {}
+
+  showSpot() {
+    this.setOpen(true);
+  }
 }
 
 /**

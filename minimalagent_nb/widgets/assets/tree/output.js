@@ -32,6 +32,15 @@ export class OutputItem extends Item {
     this.makeOpenable();
   }
 
+  /** @param {string} field the number of a part */
+  spot(field) {
+    return this.blocks[Number(field)] ?? null;
+  }
+
+  showSpot() {
+    this.setOpen(true);
+  }
+
   fill() {
     this.parts.forEach((part, index) => {
       if (!this.blocks[index]) {

@@ -156,6 +156,28 @@ function inRun(run, path, key, parts, wholes) {
   return turn ? inTurn(run, turn, path, `${key}turn/${at}`, rest, wholes) : null;
 }
 
+/**
+ * The calls that lead to a value of a call: pairs of step number and call id, from the run to
+ * the sub-agents in it.
+ * @param {Run} run @param {string} key @returns {[number, string][]}
+ */
+export function callsTo(run, key) {
+  /** @type {[number, string][]} */
+  const calls = [];
+  /** @type {Run | null | undefined} */
+  let at = run;
+  for (const [, turn, tool] of key.matchAll(/(?:^|\/run\/)turn\/(\d+)\/tool\/(\d+)/g)) {
+    /** @type {Turn | undefined} */
+    const here = at?.turns[Number(turn)];
+    /** @type {Tool | undefined} */
+    const call = here?.tools[Number(tool)];
+    if (!here || !call) break;
+    calls.push([here.number, call.id]);
+    at = call.run;
+  }
+  return calls;
+}
+
 const NAME = /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/;
 
 /**

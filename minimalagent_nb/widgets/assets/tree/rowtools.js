@@ -51,14 +51,14 @@ export class RowTools {
   follow(event) {
     const item = this.view.itemOf(event);
     const isBusy = isMenuOpen(this.more) ||
-      (event.type === "pointerover" && document.activeElement === this.more);
+      (event.type === "pointerover" && this.more.matches(":focus-visible"));
     if (!item || isBusy || event.target === this.more) return;
     this.put(item);
   }
 
   /** No row is pointed at any more: back to the one with the focus. */
   rest() {
-    if (isMenuOpen(this.more) || document.activeElement === this.more) return;
+    if (isMenuOpen(this.more) || this.more.matches(":focus-visible")) return;
     const focused = document.activeElement?.closest("[role=treeitem]");
     const item = focused && this.view.items.get(focused);
     if (item) this.put(item);

@@ -2,7 +2,7 @@
 /** The quiet buttons in the head of a run. */
 
 import { copyEntries } from "./copying.js";
-import { button, element, setHidden } from "./elements.js";
+import { button, element, setAttribute, setHidden } from "./elements.js";
 import { closeMenu, toggleMenu } from "./menu.js";
 import { menuButton } from "./rowtools.js";
 
@@ -30,7 +30,12 @@ export class Toolbar {
     this.expand = iconButton("Expand all", "expand", () => view.setAll(true));
     this.collapse = iconButton("Collapse all", "collapse", () => view.setAll(false));
     this.more = menuButton("Copy the run", "more", () => this.open());
-    this.root.append(view.stop, this.expand, this.collapse, this.more);
+    this.search = iconButton("Search", "search", () => view.searching.open());
+    this.filter = menuButton("Filter", "filter", () => {
+      toggleMenu(view.root, this.filter, "Filter", view.filtering.entries());
+    });
+    this.buttons = [this.search, this.filter, this.expand, this.collapse, this.more];
+    this.root.append(view.stop, ...this.buttons);
   }
 
   open() {
@@ -39,8 +44,9 @@ export class Toolbar {
   }
 
   draw() {
-    const isEmpty = !this.view.state.turns.length;
-    for (const el of [this.expand, this.collapse, this.more]) setHidden(el, isEmpty);
+    const { state, filtering } = this.view;
+    for (const el of this.buttons) setHidden(el, !state.turns.length);
+    setAttribute(this.filter, "data-on", String(filtering.isOn));
   }
 
   destroy() {

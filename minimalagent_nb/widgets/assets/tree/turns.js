@@ -3,7 +3,7 @@
 
 import { EMPTY_RUN } from "./fold.js";
 import {
-  durationText, elapsedText, outcomeText, RUN_WORDS, tokenDetail, tokenText, wordFor,
+  durationText, elapsedText, outcomeText, retryText, RUN_WORDS, tokenDetail, tokenText, wordFor,
 } from "./words.js";
 import { element, RenderedText, setAttribute, setText } from "./elements.js";
 import { AnswerTools } from "./answertools.js";
@@ -92,9 +92,9 @@ class TurnItem extends Item {
   fill() {
     const { turn, view } = this;
     const level = this.level + 1;
-    for (const { reason, attempt } of turn.retries.slice(this.retries.length)) {
-      const item = new Item(view, `${this.key}/retry/${attempt}`, level, "retry");
-      setText(item.label, `Attempt ${attempt}, because the one before broke off: ${reason}`);
+    for (const retry of turn.retries.slice(this.retries.length)) {
+      const item = new Item(view, `${this.key}/retry/${retry.attempt}`, level, "retry");
+      setText(item.label, retryText(retry));
       this.place(item, this.retries.at(-1)?.root ?? null);
       this.retries.push(item);
     }
@@ -202,6 +202,14 @@ export class RunParts {
     if (index === 0 && this.level === 1) item.root.tabIndex = 0;
   }
 
+  /** The element that shows a field of the run. @param {string} field @returns {Element | null} */
+  spot(field) {
+    if (field === "answer") return this.answer.root;
+    if (field === "error") return this.error;
+    const [name, number] = field.split(" ");
+    return name === "notice" ? this.notices.children[Number(number)] ?? null : null;
+  }
+
   /** The branch of a sub-agent's run. @param {string} key @param {number} level */
   newBranch(key, level) {
     return new AgentItem(this.view, key, level, this.depth + 1);
@@ -268,6 +276,16 @@ export class AgentItem extends Item {
     const ended = status === "running" || duration === null ? null : started + duration;
     const isOver = status !== "running" || this.isOver || !this.view.isRunning;
     this.bar.update(started, ended, isOver, duration);
+  }
+
+  /** @param {string} field */
+  spot(field) {
+    if (field === "query") return this.query;
+    return field === "label" ? this.label : this.parts?.spot(field) ?? null;
+  }
+
+  showSpot() {
+    this.setOpen(true); // closed, its question is on one line
   }
 
   clear() {

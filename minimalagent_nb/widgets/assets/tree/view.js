@@ -7,7 +7,12 @@ import {
 } from "./words.js";
 import { button, element, setAttribute, setHidden, setText } from "./elements.js";
 import { Announcer } from "./copying.js";
+import { NO_FILTER } from "./filter.js";
+import { Filtering } from "./filtering.js";
+import { Searching } from "./searching.js";
+import { parsed } from "./places.js";
 import { RowTools } from "./rowtools.js";
+import { cellsOf, tableOf } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 import { RunParts } from "./turns.js";
 import { Aloud } from "./aloud.js";
@@ -27,12 +32,18 @@ import { axisOf } from "./waterfall.js";
  * looks as it was left.
  * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null,
  *   stopping: {run: string, note: string} | null, asked: Set<string>,
- *   refused: Map<string, string>, modes: Map<string, string>, wholes: Map<string, any>}} Memory
+ *   refused: Map<string, string>, modes: Map<string, string>, wholes: Map<string, any>,
+ *   search: {isOpen: boolean, query: string, now: import("./search.js").Found | null},
+ *   sorts: Map<string, {column: number, by: 1 | -1}>,
+ *   filter: import("./filter.js").Filter}} Memory
  *   `asked` are calls, as run and call on two lines; `modes` are how a place is shown, and
  *   `wholes` the values that were fetched
  *
- * How a view reaches whoever runs what it shows.
- * @typedef {{stop: (run: string) => void, decide: (answer: any) => void}} Talk
+ * How a view reaches whoever runs what it shows, or keeps it. Without `whole` nobody can give
+ * what was cut: the value `name`, "inputs" or "result", of the call at which the pairs of step
+ * number and call id lead. It rejects with what a reader is told.
+ * @typedef {{stop: (run: string) => void, decide: (answer: any) => void,
+ *   whole?: (run: string, calls: [number, string][], name: string) => Promise<any>}} Talk
  */
 
 /** @returns {Memory} */
@@ -40,6 +51,8 @@ export function newMemory() {
   return {
     open: new Map(), whole: new Set(), all: null, stopping: null, asked: new Set(),
     refused: new Map(), modes: new Map(), wholes: new Map(),
+    search: { isOpen: false, query: "", now: null }, filter: NO_FILTER,
+    sorts: new Map(),
   };
 }
 
@@ -59,8 +72,15 @@ export class TreeView {
     this.byKey = new Map();
     /** @type {Set<ToolItem>} */
     this.waiting = new Set();
-    /** Whoever offers a search of the tree puts here how it is opened. @type {(() => void) | null} */
-    this.openSearch = null;
+    /** How the search is opened by its key. */
+    this.openSearch = () => this.searching.open();
+    /** How places are shown, for the search. @type {import("./search.js").Eyes} */
+    this.eyes = {
+      mode: (key, value) => memory.modes.get(key) ?? (tableOf(value) ? "table" : ""),
+      whole: (key) => memory.wholes.get(key),
+      cells: cellsOf,
+      inner: parsed,
+    };
     this.pace = new Pace(() => this.refresh());
     this.keys = new TreeKeys(this);
     this.heard = performance.now();
@@ -77,6 +97,8 @@ export class TreeView {
     this.announcer = new Announcer(root);
     this.tree = element("div", "ma-tree");
     this.toolbar = new Toolbar(this);
+    this.filtering = new Filtering(this);
+    this.searching = new Searching(this);
     this.rowTools = new RowTools(this, this.tree);
     this.parts = new RunParts(this, this.tree, "", 1, 0);
     this.follower = new Follower(this);
@@ -125,6 +147,7 @@ export class TreeView {
     clearInterval(this.timer);
     this.follower.destroy();
     this.announcer.clear();
+    this.searching.destroy();
     this.toolbar.destroy();
     this.root.replaceChildren();
   }
@@ -142,7 +165,9 @@ export class TreeView {
     this.tree.addEventListener("focusin", (event) => this.onFocus(event));
     this.root.classList.add("ma-run");
     const { end, latest } = this.follower;
-    this.root.replaceChildren(head, meta, ...this.parts.roots, end, latest, this.aloud.root,
+    const tools = element("div", "ma-tools");
+    tools.append(this.searching.root, this.filtering.bar);
+    this.root.replaceChildren(head, meta, tools, ...this.parts.roots, end, latest, this.aloud.root,
       this.announcer.live);
   }
 
@@ -155,7 +180,9 @@ export class TreeView {
     this.pace.next();
     this.toolbar.draw();
     this.parts.draw(state);
+    this.filtering.draw();
     for (const item of this.waiting) item.drawQuestion();
+    this.searching.drawn();
     this.keepTime();
     this.aloud.update(state);
     this.follower.after();
@@ -211,11 +238,25 @@ export class TreeView {
   }
 
   /** A body was opened, and may have been built just now. */
-  noteOpened() {}
+  noteOpened() {
+    if (this.filtering.isOn || this.searching.isOpen) this.refresh();
+  }
+
+  /** Other calls are shown now. */
+  filterChanged() {
+    this.toolbar.draw();
+    this.searching.changed();
+  }
+
+  /** The element that shows a field of the run itself. @param {string} field */
+  spot(field) {
+    return field === "query" ? this.query : this.parts.spot(field);
+  }
 
   /** How something is shown, remembered. @param {string} key @param {string} mode */
   setMode(key, mode) {
     this.memory.modes.set(key, mode);
+    this.searching.changed();
   }
 
   /** @param {boolean} open */

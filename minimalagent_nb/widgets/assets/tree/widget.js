@@ -11,6 +11,7 @@
 import { EMPTY_RUN, receive } from "./fold.js";
 import { putStatic, restoreView, savesStaticForms } from "./notebook.js";
 import { mountTree, newMemory } from "./view.js";
+import { Wholes } from "./wholes.js";
 
 /**
  * @typedef {import("./fold.js").Feed} Feed
@@ -50,6 +51,8 @@ export default function widget() {
     for (const view of views) view.refresh();
   }
 
+  const wholes = new Wholes((message) => model.send(message));
+
   /** @type {Talk} */
   const talk = {
     stop(run) {
@@ -65,6 +68,7 @@ export default function widget() {
     decide(answer) {
       model.send({ type: "approval", ...answer });
     },
+    whole: (_run, calls, name) => wholes.ask(calls, name),
   };
 
   /** @param {any} message */
@@ -83,6 +87,7 @@ export default function widget() {
       for (const view of views) view.refresh();
       return;
     }
+    if (message?.type === "whole") return wholes.take(message);
     if (message?.type === "static") {
       putStatic(model, message.output, Boolean(message.instead));
       return;

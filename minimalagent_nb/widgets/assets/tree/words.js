@@ -83,6 +83,11 @@ export function approvalText(approval) {
   return (word + by + reason).replace(/\s+/g, " ").trim();
 }
 
+/** Why a turn was tried again. @param {{reason: string, attempt: number}} retry */
+export function retryText({ reason, attempt }) {
+  return `Attempt ${attempt}, because the one before broke off: ${reason}`;
+}
+
 /** Status of a call in words; one that runs may be waiting. @param {Tool} tool */
 export function toolWord(tool) {
   const isWaiting = tool.status === "running" && tool.approval?.decision === "pending";

@@ -1,0 +1,55 @@
+// @ts-check
+/** A value that was cut for display, and the way to the whole of it. */
+
+import { button, element, setHidden, setText } from "./elements.js";
+import { callsTo } from "./places.js";
+
+/**
+ * @typedef {import("./values.js").ValueItem} ValueItem
+ * @typedef {import("./view.js").TreeView} TreeView
+ */
+
+const SILENCE = 1500; // ms after which a reader is told why it takes so long
+
+/** Says that a value is cut; where somebody can give the whole, it is shown on demand. */
+export class WholeLine {
+  /** @param {TreeView} view @param {ValueItem} item */
+  constructor(view, item) {
+    this.view = view;
+    this.item = item;
+    this.root = element("div", "ma-whole");
+    this.words = element("span", "ma-whole-words", "Cut for display.");
+    this.words.setAttribute("aria-live", "polite");
+    this.show = button("Show whole", () => this.fetch());
+    this.root.append(this.words, this.show);
+    if (view.memory.wholes.has(item.key)) this.root.hidden = true;
+    if (!view.talk?.whole) this.show.remove();
+  }
+
+  async fetch() {
+    const { view, item } = this;
+    const ask = view.talk?.whole;
+    if (!ask || this.show.getAttribute("aria-disabled") === "true") return;
+    this.show.setAttribute("aria-disabled", "true");
+    setText(this.words, "Asking for the whole…");
+    const timer = setTimeout(() => setText(this.words,
+      "The kernel is busy, or gone. The whole appears as soon as it answers."), SILENCE);
+    const name = item.key.slice(item.key.lastIndexOf("/") + 1);
+    try {
+      const value = await ask(view.state.id, callsTo(view.state, item.key), name);
+      view.memory.wholes.set(item.key, value);
+      item.set(value);
+      view.choose(item, true);
+      view.searching.changed();
+      const isFocused = document.activeElement === this.show;
+      setHidden(this.root, true);
+      view.announcer.say("The whole value is shown.");
+      if (isFocused) item.root.focus({ preventScroll: true });
+    } catch (error) {
+      setText(this.words, error instanceof Error ? error.message : "The whole cannot be shown.");
+    } finally {
+      clearTimeout(timer);
+      this.show.removeAttribute("aria-disabled");
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// @ts-check
+/** Values that a kernel is asked for, which come in parts. Pure but for what sends. */
+
+/**
+ * @typedef {{parts: string[], left: number, done: (value: any) => void,
+ *   fail: (error: Error) => void}} Waiting
+ */
+
+export class Wholes {
+  /** @param {(message: any) => void} send */
+  constructor(send) {
+    this.send = send;
+    /** @type {Map<string, Waiting>} */
+    this.waiting = new Map();
+  }
+
+  /** @param {[number, string][]} calls @param {string} name @returns {Promise<any>} */
+  ask(calls, name) {
+    // Several pages may show the run, and all of them hear the answer.
+    const id = Math.random().toString(36).slice(2);
+    return new Promise((done, fail) => {
+      this.waiting.set(id, { parts: [], left: -1, done, fail });
+      try {
+        this.send({ type: "whole", id, calls, name });
+      } catch {
+        this.waiting.delete(id);
+        fail(new Error("The kernel that ran this is gone."));
+      }
+    });
+  }
+
+  /** @param {any} message a part, or why there is none */
+  take({ id, part, parts, text, error }) {
+    const one = this.waiting.get(id);
+    if (!one) return; // asked for by another page of the same run
+    if (error !== undefined) {
+      this.waiting.delete(id);
+      return one.fail(new Error(String(error)));
+    }
+    if (one.left < 0) one.left = parts;
+    if (one.parts[part] === undefined) one.left -= 1;
+    one.parts[part] = String(text);
+    if (one.left > 0) return;
+    this.waiting.delete(id);
+    try {
+      one.done(JSON.parse(one.parts.join("")));
+    } catch {
+      one.fail(new Error("What the kernel sent cannot be read."));
+    }
+  }
+}
