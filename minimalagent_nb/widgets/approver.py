@@ -169,6 +169,7 @@ def _read_line(prompt: str, cancel: CancelToken) -> str:
             if not line:
                 raise EOFError
             return line
+    print(flush=True)  # noqa: T201 - what comes next is no answer to it
     return ""
 
 

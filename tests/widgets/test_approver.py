@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -189,11 +190,23 @@ SCRIPT = textwrap.dedent(
         "Delete a file."
         return "gone"
     model = ScriptedModel([call("delete", path="a"), "Done."])
-    agent = Agent(tools=[delete], show_reasoning=False, model=model)
+    options = {}
+    if "outside" in sys.argv:
+        options = {"memory": "sqlite:///" + sys.argv[-1], "real_time_reasoning": True}
+    agent = Agent(tools=[delete], show_reasoning=False, model=model, **options)
+    def answer():
+        for event in agent.watch("s", poll=0.05):
+            run = getattr(event, "run_id", "") or run
+            if event.type == "approval_requested":
+                number = agent.get_reasoning("s").interaction_id
+                known = {"run": run, "call": event.call_id, "decision": "approved"}
+                agent.memory.answer_call("s", number, **known)
     if "stop" in sys.argv:
         threading.Timer(0.5, agent.stop).start()
+    if "outside" in sys.argv:
+        threading.Thread(target=answer).start()
     try:
-        result = agent.run("?")
+        result = agent.run("?", "s")
         print("STATUS", result.reasoning.steps[0].tools[0].status)
     except Exception as error:
         print("STATUS", type(error).__name__)
@@ -231,6 +244,12 @@ def test_at_a_terminal():
     assert "STATUS RunStoppedError" in in_a_terminal("", "stop")
 
 
+def test_a_prompt_at_a_terminal_ends_when_somebody_outside_answers(tmp_path: Path):
+    screen = in_a_terminal("", "outside", str(tmp_path / "s.sqlite3"))
+    assert "[a]lways in this run: \r\n" in screen
+    assert "STATUS success" in screen
+
+
 def in_a_kernel(
     client: Any, code: str, typed: str | None, *, allow: bool = True
 ) -> tuple[str, list[str]]:
@@ -260,7 +279,7 @@ def in_a_kernel(
     return "".join(printed), asked
 
 
-def test_in_a_kernel():
+def test_in_a_kernel(tmp_path: Path):
     """Whose front end takes input, and whose does not; from async code as well."""
     manager, client = start_new_kernel(kernel_name="python3")
     try:
@@ -278,6 +297,12 @@ def test_in_a_kernel():
         stopped = script.replace("sys.argv = []", "sys.argv = ['stop']")
         printed, asked = in_a_kernel(client, stopped, None)
         assert "STATUS RunStoppedError" in printed
+        assert len(asked) == 1
+        # Both are asked, and it is somebody outside who answers.
+        database = str(tmp_path / "s.sqlite3")
+        outside = script.replace("sys.argv = []", f"sys.argv = ['outside', {database!r}]")
+        printed, asked = in_a_kernel(client, outside, None)
+        assert "STATUS success" in printed
         assert len(asked) == 1
     finally:
         client.stop_channels()
