@@ -166,17 +166,26 @@ class Desk:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or "null")
 
-    def write(self, name: str, *cells: str) -> str:
+    def write(self, name: str, *cells: str, kernel: str = "python3") -> str:
         """Put a notebook with these code cells into the folder; its name."""
         notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": {"name": kernel, "display_name": kernel}},
         )
         nbformat.write(notebook, self.folder / name)
         return name
 
-    def new(self, name: str, *cells: str) -> Lab:
+    def new(self, name: str, *cells: str, kernel: str = "python3") -> Lab:
         """Open a new notebook with these code cells."""
-        return self.open(self.write(name, *cells))
+        return self.open(self.write(name, *cells, kernel=kernel))
+
+    def add_kernel(self, name: str, **environment: str) -> None:
+        """Have the server know one more kernel: Python, with these variables."""
+        folder = self.folder / ".jupyter-home" / "data" / "kernels" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "display_name": name, "language": "python", "env": environment}
+        (folder / "kernel.json").write_text(json.dumps(spec))
 
     def saved(self, name: str) -> Any:
         """The notebook as it is on the disk."""

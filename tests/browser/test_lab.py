@@ -79,29 +79,6 @@ def test_the_interrupt_button_stops_the_run(lab: Desk) -> None:
     assert lab.troubles == []
 
 
-BLOCKING = """
-from minimalagent_nb import Agent
-Agent(model=model, tools=[mean_measurement, heaviest_penguins]).run("Which species?")
-"""
-
-
-@pytest.mark.parametrize("ask", [ASK, BLOCKING], ids=["awaited", "blocking"])
-def test_the_stop_of_the_tree_stops_its_run(lab: Desk, ask: str) -> None:
-    more = ["model = ScriptedModel(['Nothing is lost.'])", "%%agent\nIs it kept?"]
-    notebook = lab.new("tree-stop.ipynb", SLOW.replace("SECONDS", "600"), ask, *more)
-    notebook.run_all()
-    page = lab.page
-    page.wait_for_selector(".ma-run .ma-name:has-text('heaviest_penguins')", timeout=30_000)
-    page.locator(".ma-stop").click()
-    # An interrupt says something else: here the page's message was heard.
-    page.wait_for_selector("text=RunStoppedError: The run was stopped", timeout=10_000)
-    assert "Stopped" in notebook.cell("Which species").inner_text()
-    notebook.cell("Nothing is lost").click()
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-below') }")
-    notebook.cell("Is it kept?").get_by_text("Nothing is lost.").first.wait_for(timeout=10_000)
-    assert lab.troubles == []
-
-
 @pytest.mark.parametrize("options", ["", "--quiet"])
 def test_untrusted_text_does_nothing(lab: Desk, options: str) -> None:
     code = f"""
