@@ -50,7 +50,8 @@ class Table:
             parts.append(f"<table>{heading}<tbody>{body}</tbody></table>")
         if self.note:
             parts.append(f'<div style="opacity:.65">{html.escape(self.note)}</div>')
-        return f"<div>{''.join(parts)}</div>"
+        # The class keeps MathJax from reading a title as a formula.
+        return f'<div class="mathjax_ignore">{"".join(parts)}</div>'
 
 
 def _clean(text: str) -> str:

@@ -153,6 +153,10 @@ class Desk:
         self.troubles.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
+    def new_page(self) -> Any:
+        """A page of the same browser, for something else."""
+        return self._browser.new_page()
+
     def end_kernels(self) -> None:
         """Close the page, and end all kernels of the server."""
         if self.page is not None:
