@@ -88,7 +88,7 @@ class Mending:
 
         words = markdown_html(markdown_nodes(self.explanation))
         style = "margin:.6em 0 0;padding:.5em 0;line-height:1.45;overflow:auto"
-        return f'<div>{words}</div><pre style="{style}">{rows}</pre>'
+        return f'<div class="mathjax_ignore">{words}</div><pre style="{style}">{rows}</pre>'
 
 
 def _row(line: str) -> str:
