@@ -7,17 +7,23 @@ resolved them, and what would need a file, a request or a refresh is left alone.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import sys
+import urllib.parse
 import weakref
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["known_secrets", "remember_client"]
+__all__ = ["SecretFinder", "finder_of", "known_secrets", "remember_client", "without_secrets"]
 
 SHORTEST = 8
 """Characters that a value has at least to count as a secret."""
+
+_HALVES_FROM = 24
+"""Length from which half a secret counts: where a text was cut, or printed in two pieces."""
 
 _NAMES = re.compile(
     r"SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL"
@@ -114,3 +120,66 @@ def _resolved_credentials() -> list[Any]:
     for client in list(_clients):
         found.append(getattr(getattr(client, "_request_signer", None), "_credentials", None))
     return [credentials for credentials in found if hasattr(credentials, "__dict__")]
+
+
+def without_secrets(value: Any) -> Any:
+    """A text, or any value with its texts, with ``[redacted: NAME]`` for each secret of now."""
+    found = tuple((secret, name) for name, secret in known_secrets())
+    return _without(value, finder_of(found).text)
+
+
+def _without(value: Any, clean: Callable[[str], str]) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _without(item, clean) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without(item, clean) for item in value]
+    return clean(str(value))
+
+
+class SecretFinder:
+    """Finds the secrets, pairs of value and name, by one regular expression of all their forms."""
+
+    def __init__(self, secrets: tuple[tuple[str, str], ...]) -> None:
+        self._names: dict[str, str] = {}
+        for secret, name in secrets:
+            for form in _forms(secret):
+                self._names.setdefault(form, f"[redacted: {name}]")
+        for secret, name in secrets:
+            half = len(secret) // 2
+            for piece in (secret[:half], secret[half:]) if len(secret) >= _HALVES_FROM else ():
+                self._names.setdefault(piece, f"[redacted: {name}]")
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+        raw = {form.encode("utf-8", "surrogatepass"): mark for form, mark in self._names.items()}
+        self._raw_names = {form: mark.encode() for form, mark in raw.items()}
+        raw_pattern = b"|".join(
+            re.escape(form.encode("utf-8", "surrogatepass")) for form in longest_first
+        )
+        self._raw_pattern = re.compile(raw_pattern or b"(?!)")
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        return self._pattern.sub(lambda match: self._names[match[0]], text)
+
+    def data(self, data: bytes) -> bytes:
+        """The bytes without secrets."""
+        return self._raw_pattern.sub(lambda match: self._raw_names[match[0]], data)
+
+
+finder_of = lru_cache(maxsize=8)(SecretFinder)
+"""Finders by their secrets: those of one moment are mostly those of the last."""
+
+
+def _forms(secret: str) -> list[str]:
+    """The secret as it stands in texts: plain, in JSON, in Python's own notation, in a URL."""
+    quoted = urllib.parse.quote(secret, safe="", errors="replace")
+    return [
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        quoted,
+        quoted.replace("%20", "+"),
+    ]

@@ -9,7 +9,7 @@ Names are those of OpenTelemetry's semantic conventions for generative AI (``gen
 0.66b2): ``invoke_agent`` with ``chat`` and ``execute_tool`` below it, and the histograms
 ``gen_ai.client.operation.duration`` and ``gen_ai.client.token.usage``. What a tool traces itself
 is below the span of its call, and so are runs that a tool begins, sub-agents among them. Imports
-events and messages; opentelemetry when a run begins.
+events, messages and secrets; opentelemetry when a run begins.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from minimalagent_nb._version import __version__
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.events import Event, StepEnded, Usage
+from minimalagent_nb.secrets import without_secrets
 from minimalagent_nb.tracing_content import as_json, fitting, message_parts, parts_of, text_part
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class OpenTelemetry:
 
     Args:
         content: whether prompts, answers, arguments and results go into the spans. They
-            may hold what nobody else should read, so this is off until it is switched on.
+            may hold what nobody else should read, so this is off until it is switched on;
+            secrets that this process knows are taken out, see `secrets.known_secrets`.
         tracer_provider: where spans go, None for the one that the process has set.
         meter_provider: where metrics go, likewise.
         provider: the ``gen_ai.provider.name`` of the model's service; by default
@@ -347,7 +349,8 @@ class RunSpans:
         from opentelemetry.trace import StatusCode
 
         span.set_attribute("error.type", kind)
-        span.set_status(StatusCode.ERROR, error if self._hook.content else None)
+        told = without_secrets(error) if error and self._hook.content else None
+        span.set_status(StatusCode.ERROR, told)
 
 
 _around: contextvars.ContextVar[RunSpans | None] = contextvars.ContextVar(

@@ -1,7 +1,8 @@
 """Messages, arguments and results as the attributes of spans: the conventions' own JSON.
 
 Roles and parts are those of the message schemas of OpenTelemetry's conventions for generative
-AI: ``{"role": ..., "parts": [{"type": "text", "content": ...}, ...]}``. Imports messages only.
+AI: ``{"role": ..., "parts": [{"type": "text", "content": ...}, ...]}``. Secrets that this process
+knows are in none of them. Imports messages and secrets.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minimalagent_nb.messages import Message
+from minimalagent_nb.secrets import without_secrets
 
 __all__ = ["as_json", "fitting", "message_parts", "parts_of", "text_part"]
 
@@ -38,7 +40,7 @@ def parts_of(message: Message) -> list[dict[str, Any]]:
 
 def as_json(value: Any) -> str:
     """The value as JSON; one that is too long as a text of its beginning."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(without_secrets(value), ensure_ascii=False)
     return text if len(text) <= _LONGEST else json.dumps(_cut(text), ensure_ascii=False)
 
 
@@ -78,6 +80,8 @@ def _small(value: Any) -> Any:
 
 
 def _cut(text: str) -> str:
+    # Before it is cut: part of a secret is not found.
+    text = without_secrets(text)
     if len(text) <= _PART:
         return text
     return f"{text[:_PART]}… ({len(text) - _PART:,} more characters)"

@@ -114,6 +114,28 @@ def test_content_stays_out_until_it_is_switched_on(traced: Traced) -> None:
     assert SECRET not in "".join(span.to_json() for span in traced.spans)
 
 
+def test_no_secret_of_the_environment_is_in_the_content(
+    traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = 'xoxb-1234567890-"secret"'
+    monkeypatch.setenv("SERVICE_API_KEY", key)
+
+    @tool
+    def tell(word: str) -> str:
+        """Tell."""
+        if word == "fail":
+            raise ValueError(key)
+        # So long that it is cut within the secret.
+        return key if word == key else "x" * 7_990 + key
+
+    replies = [call("tell", word=key), call("tell", word="long"), call("tell", word="fail"), key]
+    agent_of(replies, [tell], on_event=traced.hook(content=True)).run(f"The key is {key}.")
+    told = "".join(span.to_json() for span in traced.spans)
+
+    assert "xoxb" not in told
+    assert "[redacted: SERVICE_API_KEY]" in told
+
+
 def test_content_by_the_conventions_names(traced: Traced) -> None:
     agent = agent_of([call("add", a=1, b=2), "Three."], [add], on_event=traced.hook(content=True))
     agent.run("Add.")

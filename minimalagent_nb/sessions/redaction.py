@@ -10,18 +10,15 @@ reader of the run see the original.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import threading
-import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Union
 
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.events import Event
-from minimalagent_nb.secrets import known_secrets
+from minimalagent_nb.secrets import finder_of, known_secrets
 
 __all__ = ["REDACTED", "UNCHECKED", "Redactor", "Rule"]
 
@@ -33,8 +30,6 @@ REDACTED = "[redacted]"
 UNCHECKED = "[redacted: could not be checked]"
 """What stands for a text that a rule failed on, or for a value that is nested too deeply."""
 
-_HALVES_FROM = 24
-"""Length from which half a secret counts: where a text was cut, or printed in two pieces."""
 _WIRE_WORDS = frozenset(
     ("role", "toolUseId", "status", "format", "type", "signature", "redactedContent", "mediaType")
 )
@@ -85,7 +80,7 @@ class Redactor:
         self._secrets = secrets
         self._seen: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._finder = _Finder(())
+        self._finder = finder_of(())
         self._warned = False
 
     def value(self, value: Any) -> Any:
@@ -137,7 +132,7 @@ class Redactor:
         """Know the secrets of this moment and of those before: a tool may set one, or renew it."""
         with self._lock:
             self._seen.update((secret, name) for name, secret in self._secrets())
-            self._finder = _finder_of(tuple(self._seen.items()))
+            self._finder = finder_of(tuple(self._seen.items()))
 
     def _guarded(self, redact: Callable[[Any], Any], value: Any) -> Any:
         try:
@@ -229,65 +224,6 @@ class Redactor:
         is_call = "toolUseId" in value
 
         return _mapped_pairs(value, self._finder.text, part)
-
-
-class _Finder:
-    """Finds the secrets by one regular expression of all their forms."""
-
-    def __init__(self, secrets: tuple[tuple[str, str], ...]) -> None:
-        self._names: dict[str, str] = {}
-        for secret, name in secrets:
-            for form in _forms(secret):
-                self._names.setdefault(form, f"[redacted: {name}]")
-        for secret, name in secrets:
-            half = len(secret) // 2
-            for piece in (secret[:half], secret[half:]) if len(secret) >= _HALVES_FROM else ():
-                self._names.setdefault(piece, f"[redacted: {name}]")
-        longest_first = sorted(self._names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
-        raw = {form.encode("utf-8", "surrogatepass"): mark for form, mark in self._names.items()}
-        self._raw_names = {form: mark.encode() for form, mark in raw.items()}
-        raw_pattern = b"|".join(
-            re.escape(form.encode("utf-8", "surrogatepass")) for form in longest_first
-        )
-        self._raw_pattern = re.compile(raw_pattern or b"(?!)")
-
-    def text(self, text: str) -> str:
-        """The text without secrets."""
-        return self._pattern.sub(lambda match: self._names[match[0]], text)
-
-    def data(self, data: bytes) -> bytes:
-        """The bytes without secrets."""
-        return self._raw_pattern.sub(lambda match: self._raw_names[match[0]], data)
-
-
-_finder_of = lru_cache(maxsize=8)(_Finder)
-"""Finders by their secrets: those of one moment are mostly those of the last."""
-_EVENTS = tuple(
-    cls
-    for cls in Event.__args__  # type: ignore[attr-defined]
-)
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _longest_first(forms: Iterable[Any]) -> list[Any]:
-    return sorted(forms, key=len, reverse=True)
-
-
-def _forms(secret: str) -> list[str]:
-    """The secret as it stands in texts: plain, in JSON, in Python's own notation, in a URL."""
-    quoted = urllib.parse.quote(secret, safe="", errors="replace")
-    return [
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        quoted,
-        quoted.replace("%20", "+"),
-    ]
 
 
 def _as_function(rule: Any) -> Callable[[str], Any]:
