@@ -114,7 +114,7 @@ class RunChannel(Channel):
         self.answerers = 0
         self._session_id = session_id
         self._ops = RunOps()
-        self._announced = float("-inf")
+        self._announced, self._is_mute = float("-inf"), False
 
     async def _work(self) -> None:
         watch = await self._source.read(
@@ -140,8 +140,10 @@ class RunChannel(Channel):
             try:
                 log.announce_watcher(self._session_id, self.interaction_id)
             except SessionError as error:
-                # A table that may only be read: what is asked takes a little longer then.
-                _logger.warning("A run's kernel is not told that it is watched: %s", error)
+                # A table that may only be read: said once, and tried again all the same.
+                level = logging.DEBUG if self._is_mute else logging.WARNING
+                _logger.log(level, "A run's kernel is not told that it is watched: %s", error)
+                self._is_mute = True
         return pieces
 
     def _piece(self, event: Event) -> str:

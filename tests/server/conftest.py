@@ -68,3 +68,19 @@ def http_get(jp_fetch: Callable[..., Any]) -> Callable[..., Any]:
         return response.code, response.body or b""
 
     return get
+
+
+@pytest.fixture
+def hub(jp_serverapp: Any) -> Any:
+    """What is followed on the server."""
+    (app,) = jp_serverapp.extension_manager.extension_apps["minimalagent_nb.server"]
+    return app.hub
+
+
+@pytest.fixture
+def address(
+    jp_serverapp: Any, http_server: Any, http_server_port: Any, jp_base_url: str
+) -> tuple[str, str]:
+    """The server's URL and its token."""
+    url = f"http://127.0.0.1:{http_server_port[-1]}{jp_base_url.rstrip('/')}"
+    return url, jp_serverapp.identity_provider.token

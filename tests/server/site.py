@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from minimalagent_nb.events import Event
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
@@ -79,3 +81,13 @@ def keep(log: SessionLog, session_id: str, events: Iterable[Event], *, real_time
     recorder.finish()
     assert recorder.interaction_id is not None
     return recorder.interaction_id
+
+
+async def become(condition: Callable[[], Any]) -> None:
+    """Wait for it; a test that fails takes twenty seconds."""
+
+    async def look() -> None:
+        while not condition():
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(look(), 20)

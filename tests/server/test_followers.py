@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,35 +14,9 @@ from minimalagent_nb.server import stream
 from minimalagent_nb.sessions import DynamoDBStore, SessionLog
 from tests.benchmarks.server.followers import Follower, request_head
 from tests.benchmarks.server.writers import count, events, write
-from tests.server.site import jupyter_server, log_of
+from tests.server.site import become, jupyter_server, log_of
 from tests.servers.dynamodb_faults import FaultyDynamoDB, Refusal
 from tests.sessions.conftest import client_for
-
-
-@pytest.fixture
-def hub(jp_serverapp: Any) -> Any:
-    """What is followed on the server."""
-    (app,) = jp_serverapp.extension_manager.extension_apps["minimalagent_nb.server"]
-    return app.hub
-
-
-@pytest.fixture
-def address(
-    jp_serverapp: Any, http_server: Any, http_server_port: Any, jp_base_url: str
-) -> tuple[str, str]:
-    """The server's URL and its token."""
-    url = f"http://127.0.0.1:{http_server_port[-1]}{jp_base_url.rstrip('/')}"
-    return url, jp_serverapp.identity_provider.token
-
-
-async def become(condition: Callable[[], Any]) -> None:
-    """Wait for it; a test that fails takes twenty seconds."""
-
-    async def look() -> None:
-        while not condition():
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(look(), 20)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,8 @@ from minimalagent_nb.server import requests
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
 from minimalagent_nb.sessions.requests import requests_key
-from tests.server.site import keep, log_of
+from tests.benchmarks.server.followers import Follower
+from tests.server.site import become, keep, log_of
 from tests.server.test_routes import HOSTILE_IDS
 from tests.sessions.asked_runs import AskedRun
 from tests.widgets.payloads import PAYLOADS
@@ -286,6 +287,28 @@ class TestAnAuthorizerThatLetsReadOnly:
         assert ran == []
         assert questions.count(("execute", "minimalagent")) == 2
         assert (await jp_fetch(*API, "s")).code == 200
+
+    async def test_a_follower_who_may_only_read_is_not_announced(self, run, address, hub):
+        await until(run, "approval_requested")
+        place = requests_key("s", run.interaction_id)
+        follower = Follower("s")
+        task = asyncio.ensure_future(follower.follow(*address))
+        await become(lambda: follower.events)
+        channel = hub.channels["s", run.interaction_id]
+        looks = channel.looks
+        await become(lambda: channel.looks >= looks + 2)
+        assert (channel.followers, channel.answerers) == (2, 0)
+        assert list(run.other._store.query(place)) == []
+        task.cancel()
+
+
+async def test_a_follower_who_may_answer_is_announced_to_the_kernel(run, address, hub):
+    await until(run, "approval_requested")
+    place = requests_key("s", run.interaction_id)
+    task = asyncio.ensure_future(Follower("s").follow(*address))
+    await become(lambda: list(run.other._store.query(place)))
+    task.cancel()
+    await become(lambda: not hub.channels)
 
 
 class TestABrokenStore:

@@ -8,6 +8,9 @@ of the store for each run, and the server's resident memory: before, after each 
 when all have left. Followers and kernels run on the same machine.
 
     python -m tests.benchmarks.server --rounds 5 --followers 200
+
+With ``--page`` a Chromium has the page open on the first run of a further round, and the
+seconds are counted until each call is on the screen.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +140,22 @@ async def follow(url: str, database: Path, name: str, load: Load) -> Round:
     return result
 
 
+def shown(url: str, database: Path, load: Load) -> list[float]:
+    """Seconds from when a call's beginning was stored to when the page showed it."""
+    from tests.benchmarks.server.shown import page_on, times_shown
+
+    with page_on(url, "shown-0") as page, ThreadPoolExecutor(1) as pool:
+        # In a thread of its own: Playwright has an event loop in this one.
+        following = pool.submit(lambda: asyncio.run(follow(url, database, "shown", load)))
+        times = times_shown(page)
+        following.result()
+    with contextlib.closing(SQLiteStore(database)) as store:
+        (head,) = store.query("reasoning#shown-0")
+        stored = _stored_at(store, "shown-0", head.sk)
+    # The third event of each step: see `writers.events`.
+    return [at - begun for at, begun in zip(times, stored[3::4], strict=True)]
+
+
 def _judge(
     result: Round, followers: list[Follower], database: Path, figures: Any, load: Load
 ) -> None:
@@ -177,8 +197,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     for name in ("runs", "followers", "steps"):
         parser.add_argument(f"--{name}", type=int, default=getattr(load, name))
+    parser.add_argument("--page", action="store_true", help="measure a page in Chromium, too")
     given = vars(parser.parse_args())
-    rounds = given.pop("rounds")
+    rounds, with_page = given.pop("rounds"), given.pop("page")
     load = Load(**given)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -189,6 +210,7 @@ def main() -> None:
             asyncio.run(follow(url, database, "warm", Load(2, 5, 5, 0.05)))
             before = meter(url)["rss"]
             done = [asyncio.run(follow(url, database, f"r{at}", load)) for at in range(rounds)]
+            delays = shown(url, database, load) if with_page else []
     print(f"{load.runs} runs at once, {load.followers} followers of the first, 1 of each other")
     print(f"Memory before: {_megabytes(before)}\n")
     print(
@@ -203,6 +225,10 @@ def main() -> None:
         cells += [one.polls[0], f"{min(others)}-{max(others)}"]
         cells += [f"{one.polls[0] / one.seconds[0]:.1f}"]
         print("| " + " | ".join(map(str, cells)) + " |")
+    if delays:
+        cuts = statistics.quantiles(delays, n=100)
+        print(f"\nStored to shown in Chromium: p50 {cuts[49]:.2f} s, p95 {cuts[94]:.2f} s", end="")
+        print(f", {max(delays):.2f} s at the most, of {len(delays)} calls")
 
 
 if __name__ == "__main__":
