@@ -105,8 +105,16 @@ export class Card {
   take(message) {
     this.feed = receive(this.feed, message).feed;
     this.reach?.note(this.feed.state);
-    this.tree?.update(this.feed.state);
+    if (this.tree) this.tree.update(this.feed.state);
+    else if (this.isOpen) this.mount();
     this.draw();
+  }
+
+  /** Not before something is known: a run without an end is followed to its end. */
+  mount() {
+    this.tree = mountTree(this.place, {
+      state: this.feed.state, memory: this.memory, talk: this.reach?.talk ?? null,
+    });
   }
 
   draw() {
@@ -132,11 +140,9 @@ export class Card {
       this.stopFollowing();
       return;
     }
-    this.reach?.note(this.feed.state);
     this.seek(find);
-    this.tree ??= mountTree(this.place, {
-      state: this.feed.state, memory: this.memory, talk: this.reach?.talk ?? null,
-    });
+    if (this.feed.rev && !this.tree) this.mount();
+    if (!this.feed.rev) this.place.replaceChildren(element("p", "mh-quiet", "Loading…"));
     if (this.feed.rev === 0 || (this.isLive && !this.isFed)) this.load();
   }
 
@@ -172,6 +178,7 @@ export class Card {
       const text = String(/** @type {Error} */ (error).message);
       this.note.replaceChildren(element("span", "", text), pushButton("Try again", () => this.load()));
       setHidden(this.note, false);
+      if (!this.tree) this.place.replaceChildren();
     }
     this.body.removeAttribute("aria-busy");
   }
