@@ -252,11 +252,19 @@ def test_states_without_anything_to_list(
     history.page.evaluate("window.close_view()")
     store.read_error = SessionReadError("The table is gone: bring it back.")
     history.show(log, "s")
-    history.wait(".mh-side .mh-note", "The table is gone")
+    history.wait(".mh-session-pane .mh-note", "The table is gone: bring it back.")
+    assert history.text(".mh-side .mh-note").startswith("The list cannot be read.")
     store.read_error = None
     keep(log, "s", asked(1), real_time=False)
     history.page.get_by_role("button", name="Try again").first.click()
     history.wait(".mh-session", "question 1")
+    history.wait(".mh-card .ma-answer", "The mean")
+    history.page.evaluate("window.close_view()")
+    store.read_error = SessionReadError("The table is gone: bring it back.")
+    history.show(log)
+    history.wait(".mh-blank", "The sessions cannot be read")
+    assert "bring it back" in history.text(".mh-blank")
+    store.read_error = None
 
 
 def test_keys_do_not_reach_the_notebook(history: HistoryPage, log: SessionLog) -> None:

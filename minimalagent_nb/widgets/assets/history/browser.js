@@ -110,6 +110,11 @@ export class HistoryBrowser {
 
   onSessions() {
     const now = this.sessions.sessionOf(this.session)?.last_used ?? null;
+    if (!this.sessions.note.hidden) {
+      if (!this.session && !this.results) this.showInvitation();
+      return;
+    }
+    this.pane?.retry();
     if (!this.session && !this.results) this.showInvitation();
     // Runs that are stored at their end only are told by nobody.
     else if (this.lastUsed !== undefined && now !== this.lastUsed) this.pane?.refresh();

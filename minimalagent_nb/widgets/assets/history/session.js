@@ -48,6 +48,7 @@ export class SessionPane {
     this.looked = 0;
     this.root = element("section", "mh-session-pane");
     this.title = element("h3", "mh-heading", title || this.id);
+    this.code = element("code", "", this.id);
     this.live = element("span", "mh-live");
     this.note = element("div", "mh-note");
     this.place = element("div", "mh-place");
@@ -77,11 +78,12 @@ export class SessionPane {
   build() {
     this.live.setAttribute("role", "status");
     const meta = element("p", "mh-meta");
-    meta.append(element("code", "", this.id), this.live, ...this.exportParts());
+    meta.append(this.code, this.live, ...this.exportParts());
     this.note.setAttribute("role", "status");
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.foot.append(pushButton("Show older", () => this.read(false)), this.progress);
     this.root.append(this.title, meta, this.note, this.place, this.list, this.foot);
+    this.setTitle(this.title.textContent ?? "");
     setHidden(this.note, true);
     setHidden(this.foot, true);
     this.setLive(false, "");
@@ -143,8 +145,8 @@ export class SessionPane {
   /** @param {boolean} isOpen @param {string} trouble */
   setLive(isOpen, trouble) {
     this.live.setAttribute("data-state", isOpen ? "open" : "closed");
-    setText(this.live, isOpen ? "Following" : trouble || "Connecting");
-    this.live.title = isOpen ? "A run that begins in this session is shown at once." : "";
+    setText(this.live, isOpen ? "Following" : trouble ? "Not following" : "Connecting");
+    this.live.title = isOpen ? "A run that begins in this session is shown at once." : trouble;
   }
 
   /** @param {any} message of a run that goes on */
@@ -250,12 +252,17 @@ export class SessionPane {
       this.showBlank("Nothing is stored of this session yet", "A run that begins is shown here.");
       return;
     }
-    this.note.replaceChildren(element("span", "", error.message), pushButton("Try again", () => {
-      this.hasFailed = false;
-      this.read(this.isFirst || this.next === null);
-    }));
+    this.note.replaceChildren(
+      element("span", "", error.message), pushButton("Try again", () => this.retry()));
     setHidden(this.note, false);
     this.drawFoot();
+  }
+
+  /** Read once more what could not be read. */
+  retry() {
+    if (!this.hasFailed) return;
+    this.hasFailed = false;
+    this.read(this.isFirst || this.next === null);
   }
 
   drawFoot() {
@@ -291,6 +298,7 @@ export class SessionPane {
   /** @param {string} title */
   setTitle(title) {
     setText(this.title, title || this.id);
+    setHidden(this.code, this.title.textContent === this.id);
   }
 
   /** @param {KeyboardEvent} event */

@@ -28,6 +28,7 @@ export class SessionsPane {
     this.hasMore = false;
     this.isLoaded = false;
     this.isOff = false;
+    this.trouble = "";
     this.current = "";
     this.asked = 0;
     this.root = element("nav", "mh-side");
@@ -87,10 +88,14 @@ export class SessionsPane {
   /** @param {string} message */
   fail(message) {
     this.isLoaded = true;
+    this.trouble = message;
+    // Why, the main pane says.
+    this.note.title = message;
     this.note.replaceChildren(
-      element("span", "", message), pushButton("Try again", () => this.refresh()));
+      element("span", "", "The list cannot be read."), pushButton("Try again", () => this.refresh()));
     setHidden(this.note, false);
     this.draw();
+    this.on.loaded();
   }
 
   showMore() {
@@ -192,7 +197,7 @@ export class SessionsPane {
     if (!this.isLoaded) return blank("Loading…");
     if (this.isOff) return blank("The memory is switched off", this.source.offline);
     if (!this.note.hidden) {
-      return blank("The sessions cannot be read", this.note.firstChild?.textContent ?? "", [
+      return blank("The sessions cannot be read", this.trouble, [
         { label: "Try again", act: () => this.refresh() },
       ]);
     }
