@@ -105,6 +105,8 @@ def test_search_through_all_sessions(history: HistoryPage, log: SessionLog) -> N
     history.page.keyboard.press("Enter")
     history.wait(".mh-card .ma-answer", "of 2")
     assert history.text(".mh-meta code") == "s2"
+    # The tree's own search goes on with it.
+    assert history.page.locator(".mh-card .ma-search input").input_value() == "mean of"
     history.page.keyboard.press("Escape")
     assert history.wait(".mh-hit[aria-current]", "question 2").evaluate(
         "(el) => el === document.activeElement"

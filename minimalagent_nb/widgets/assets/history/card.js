@@ -148,9 +148,8 @@ export class Card {
 
   /** Have the tree's own search open with what the reader looks for. @param {string} find */
   seek(find) {
-    const memory = /** @type {any} */ (this.memory);
-    if (!find || !memory.search) return;
-    memory.search = { ...memory.search, isOpen: true, query: find };
+    if (!find) return;
+    this.memory.search = { isOpen: true, query: find, now: null };
     this.tree?.destroy();
     this.tree = null;
   }
