@@ -50,6 +50,7 @@ class HistoryWorker:
         log: where sessions are read from, None where the memory is switched off.
         post: sends a message, and bytes beside it, to all pages.
         writers: the forms in which a session can be had as a file, by their names.
+        monotonic: seconds that only grow.
     """
 
     def __init__(
@@ -57,14 +58,17 @@ class HistoryWorker:
         log: SessionLog | None,
         post: Callable[[dict[str, Any], list[bytes]], None],
         writers: Mapping[str, Writer],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._log, self._post, self._writers = log, post, writers
         self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._streams: dict[str, _Stream] = {}
-        self._heard = time.monotonic()
+        self._heard = self._monotonic()
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Take in what a page sends."""
@@ -95,7 +99,7 @@ class HistoryWorker:
                         self._thread = None
                         return
             if message is not None:
-                self._heard = time.monotonic()
+                self._heard = self._monotonic()
                 self._handle(message)
             self._advance()
 
@@ -103,7 +107,7 @@ class HistoryWorker:
         """Seconds until something that goes on wants its next step."""
         if not self._streams:
             return IDLE_SECONDS
-        return max(0.0, min(one.due for one in self._streams.values()) - time.monotonic())
+        return max(0.0, min(one.due for one in self._streams.values()) - self._monotonic())
 
     def _handle(self, message: Mapping[str, Any]) -> None:
         name, kind = message.get("id"), message.get("type")
@@ -177,10 +181,10 @@ class HistoryWorker:
 
     def _advance(self) -> None:
         """One step of all that is due."""
-        if time.monotonic() - self._heard > SILENCE_SECONDS:
+        if self._monotonic() - self._heard > SILENCE_SECONDS:
             self._streams.clear()
         for name, stream in list(self._streams.items()):
-            if time.monotonic() < stream.due or self._is_closed:
+            if self._monotonic() < stream.due or self._is_closed:
                 continue
             try:
                 for event, data in stream.step():
@@ -188,7 +192,7 @@ class HistoryWorker:
             except Exception as error:  # noqa: BLE001 - as in `_handle`
                 self._streams.pop(name, None)
                 self._fail(name, error)
-            stream.due = time.monotonic() + stream.pause
+            stream.due = self._monotonic() + stream.pause
             if stream.is_over:
                 self._streams.pop(name, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,27 @@ def test_a_store_that_fails_is_told_and_asked_again(tmp_path: Path) -> None:
     assert desk.answer("sessions")["sessions"] == []
     desk.worker.close()
     log.close()
+
+
+def test_a_page_that_is_gone_is_followed_for_no_longer(log: SessionLog) -> None:
+    now = [0.0]
+    sent: queue.Queue[Any] = queue.Queue()
+    worker = HistoryWorker(log, lambda *one: sent.put(one), {}, monotonic=lambda: now[0])
+    worker.take({"type": "ask", "id": "f", "method": "follow", "args": {"session": "s"}})
+    worker.take({"type": "ask", "id": "a", "method": "sessions"})
+    sent.get(timeout=PATIENCE)
+    assert worker._streams
+    now[0] = 1_000.0
+    worker.take({"type": "here", "id": "page"})
+    worker.take({"type": "ask", "id": "a", "method": "sessions"})
+    sent.get(timeout=PATIENCE)
+    assert worker._streams, "it gave a sign of life"
+    now[0] = 2_000.0
+    deadline = time.monotonic() + PATIENCE
+    while worker._streams:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    worker.close()
 
 
 def test_the_thread_ends_with_the_widget(log: SessionLog) -> None:
