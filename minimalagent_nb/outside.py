@@ -160,9 +160,22 @@ def ask_everywhere(request: ApprovalRequest, cancel: CancelToken, approver: Appr
     forget = cancel.on_cancel(answered.cancel)
     try:
         with open_question(request, answered.cancel) as question:
-            return question.settle(approver(request, answered))
+            return question.settle(_decision(approver, request, answered, question))
     finally:
         forget()
+
+
+def _decision(
+    approver: Approver, request: ApprovalRequest, cancel: CancelToken, question: OpenQuestion
+) -> Approval:
+    try:
+        return approver(request, cancel)
+    except Exception:
+        # One whose wait ends by an error: who answered outside was told that it holds.
+        failed = Approval("denied", by="policy")
+        if question.settle(failed) is failed:
+            raise
+        return failed
 
 
 def wait_outside(

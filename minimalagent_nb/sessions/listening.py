@@ -12,6 +12,7 @@ query of nearly nothing: half a read unit.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -144,6 +145,8 @@ class Listener:
         except SessionError:
             # Whoever asked sees that no answer comes; what the writer cannot store is told.
             return
+        except Exception as error:  # noqa: BLE001 - a store of the user's own may raise anything
+            _warn_of(error)
 
     def close(self) -> None:
         """The run is over: answer what was asked too late, where anything was ever asked."""
@@ -155,6 +158,8 @@ class Listener:
             self._store.delete(self._key, 0)
         except SessionError:
             return
+        except Exception as error:  # noqa: BLE001 - see look
+            _warn_of(error)
 
     @property
     def _key(self) -> str:
@@ -190,6 +195,11 @@ class Listener:
             return judge(Request.from_item(item))
         except ValueError as error:
             return _refused(f"This could not be understood: {error}.")
+        except Exception as error:  # noqa: BLE001 - who waits for a stop is told by code of anybody's
+            return _refused(
+                f"This failed in the run's kernel ({type(error).__name__}): what became of it is "
+                "seen in the run."
+            )
 
     def _verdict(self, request: Request) -> Reply | None:
         """Do what is asked; None where that is to be tried again at the next look."""
@@ -275,6 +285,16 @@ def _unmarked(text: str) -> str:
             "write another one in its place."
         )
     return text
+
+
+def _warn_of(error: Exception) -> None:
+    """What is asked from outside must not cost the run its memory."""
+    warnings.warn(
+        f"What is asked of this run from outside could not be read or answered "
+        f"({type(error).__name__}: {error}). The run goes on, and is stored.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 def _refused(text: str) -> Reply:

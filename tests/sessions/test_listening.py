@@ -10,7 +10,7 @@ import pytest
 
 from minimalagent_nb import tool
 from minimalagent_nb.approval import Approval, ApprovalRequest
-from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.cancel import CancelToken, under_way
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, RunStarted, SubAgentEvent
 from minimalagent_nb.models import call
@@ -140,6 +140,49 @@ def test_a_store_that_fails_costs_the_run_nothing_and_the_request_is_done_once(
     assert stops == [1]
     reply = desk.store.get(replies_key("s", number), request.id)
     assert reply.attributes["state"] == "taken"
+
+
+def test_an_answer_holds_though_the_wait_that_it_ends_fails() -> None:
+    question = ApprovalRequest("r", "s", 1, "c", "t", "", {})
+    outside = Approval("approved", by="user elsewhere")
+
+    def interrupted(_: ApprovalRequest, cancel: CancelToken) -> Approval:
+        assert find_question("r", "c").answer(outside)  # type: ignore[union-attr]
+        raise OSError("the wait was ended")
+
+    def broken(_: ApprovalRequest, cancel: CancelToken) -> Approval:
+        raise OSError("no terminal")
+
+    assert ask_everywhere(question, CancelToken(), interrupted) is outside
+    with pytest.raises(OSError, match="no terminal"):
+        ask_everywhere(question, CancelToken(), broken)
+
+
+def test_a_stop_of_which_somebody_cannot_be_told_is_answered(desk: Desk, clock: Any) -> None:
+    cancel = CancelToken()
+
+    def gone() -> None:
+        raise RuntimeError("the event loop is closed")
+
+    cancel.on_cancel(gone)
+    request = Request(desk.interaction.run, "stop", clock.now + 60)
+    desk.store.put(request.to_item("s", desk.interaction.id))
+    with under_way("r", cancel):
+        desk.ear.look()
+    assert cancel.cancelled
+    reply = desk.store.get(replies_key("s", desk.interaction.id), request.id)
+    assert "RuntimeError" in reply.attributes["text"]
+
+
+def test_a_store_that_raises_anything_costs_the_run_nothing(desk: Desk) -> None:
+    desk.watch()
+    desk.ear.look()
+    desk.store.read_error = TypeError("query() got an unexpected argument")
+    with pytest.warns(RuntimeWarning, match="TypeError: query.*The run goes on"):
+        desk.ear.look()
+    with pytest.warns(RuntimeWarning, match="TypeError: query.*The run goes on"):
+        desk.ear.close()
+    desk.store.read_error = None
 
 
 def test_a_run_with_an_embedded_store_goes_on_while_no_request_can_be_read(clock: Any) -> None:
