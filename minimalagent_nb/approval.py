@@ -81,14 +81,18 @@ def approval_from(content: Mapping[str, Any], by: str = "user") -> Approval:
     if decision == "denied":
         return Approval("denied", reason=_CONTROLS.sub("", reason).strip(), by=by)
     if decision != "edited":
-        raise ValueError("It must be allowed, denied or edited.")
+        raise ValueError("The decision must be approved, denied or edited.")
     inputs = content.get("inputs")
     if not isinstance(inputs, dict):
         raise ValueError('The arguments must be an object, such as {"name": "value"}.')
     try:
-        size = len(json.dumps(inputs))
+        size = len(json.dumps(inputs, allow_nan=False))
     except RecursionError:
         raise ValueError("The arguments are nested too deeply.") from None
+    except (TypeError, ValueError):
+        raise ValueError(
+            "The arguments must be values of JSON, whose numbers are finite: correct them."
+        ) from None
     if size > MAX_INPUTS:
         raise ValueError(f"The arguments are longer than {MAX_INPUTS:,} characters.")
     return Approval("edited", inputs=inputs, by=by)

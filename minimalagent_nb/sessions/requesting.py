@@ -138,7 +138,8 @@ class Requester:
             reason: why not, told to the model, of ``denied``.
 
         Raises:
-            ConfigurationError: it is no answer, or holds a secret that this process knows.
+            ConfigurationError: it is no answer, or holds what may not be stored, as far as
+                this process knows that.
             SessionIdError, RunOverError, SessionReadError, SessionWriteError: as for
                 `request_stop`.
         """
@@ -151,10 +152,12 @@ class Requester:
             approval_from(content)
         except ValueError as error:
             raise ConfigurationError(f"{error}") from None
-        if self._redactor.secrets_out_of(content) != content:
+        told = {name: content[name] for name in ("inputs", "reason") if name in content}
+        if self._redactor.value(told) != told:
             raise ConfigurationError(
-                "The answer holds a secret, which must not be stored: give it in the notebook's "
-                "own tree, or leave the arguments as they are."
+                "The answer holds a secret, or what the setting redact keeps out of the memory: it "
+                "must not be stored. Give it in the notebook's own tree, or leave the arguments as "
+                "they are."
             )
         if byte_size(dumps(content)) > MAX_BYTES:
             raise ConfigurationError(

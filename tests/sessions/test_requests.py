@@ -304,10 +304,12 @@ class TestWhatCannotBeSent:
     @pytest.mark.parametrize(
         ("answer", "why"),
         [
-            ({"decision": "maybe"}, "allowed, denied or edited"),
+            ({"decision": "maybe"}, "approved, denied or edited"),
             ({"decision": "edited"}, "object"),
             ({"decision": "edited", "inputs": [1]}, "object"),
             ({"decision": "edited", "inputs": {"a": "ü" * 150_001}}, "longer than"),
+            ({"decision": "edited", "inputs": {"a": float("inf")}}, "values of JSON"),
+            ({"decision": "edited", "inputs": {"a": b"1"}}, "values of JSON"),
             ({"decision": "denied", "reason": "x" * 2001}, "reason"),
             ({"decision": "denied", "reason": None}, "reason"),
         ],
@@ -324,6 +326,18 @@ class TestWhatCannotBeSent:
         ):
             with pytest.raises(ConfigurationError, match="secret"):
                 other.answer_call("s", 1, run="r", call="c", **answer)
+
+    def test_what_the_users_rules_keep_out_of_the_memory(self, store: Any) -> None:
+        log = SessionLog(store, redact=[r"\d{4}-\d{4}"])
+        for answer in (
+            {"decision": "edited", "inputs": {"card": "1234-5678"}},
+            {"decision": "denied", "reason": "Not with 1234-5678."},
+        ):
+            with pytest.raises(ConfigurationError, match="the setting redact"):
+                log.answer_call("s", 1, run="r", call="c", **answer)
+        # The ids of a run and a call are no text of anybody's.
+        with pytest.raises(RunOverError):
+            log.answer_call("s", 1, run="1234-5678", call="1234-5678", decision="denied")
 
 
 def test_what_was_redacted_and_is_left_as_it_is_stays_the_original(
