@@ -34,6 +34,20 @@ def test_axe_finds_nothing_serious(themed: TreePage, state: str) -> None:
     assert themed.offences == []
 
 
+def test_nor_in_the_search_and_the_menus(themed: TreePage) -> None:
+    show(themed, "finished", everything=True)
+    page = themed.page
+    page.locator("[role=treeitem][tabindex='0']").focus()
+    page.keyboard.press("/")
+    page.keyboard.type("penguins")
+    assert serious_findings(page, ".ma-run") == []
+    page.get_by_role("button", name="Copy the run").click()
+    page.get_by_role("menu").wait_for()
+    assert serious_findings(page, "body") == []
+    page.keyboard.press("Escape")
+    assert themed.offences == []
+
+
 def test_axe_finds_what_is_wrong(tree_page: TreePage) -> None:
     show(tree_page, "finished")
     tree_page.page.evaluate(

@@ -4,7 +4,7 @@
  * and no frame takes long.
  */
 
-const SLICE = 250; // items a frame
+const SLICE = 150; // items a frame
 
 /** @typedef {{grow: () => void}} Grower builds what is missing, as long as it may */
 
