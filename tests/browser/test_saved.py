@@ -111,6 +111,18 @@ def test_a_notebook_that_is_opened_without_its_kernel_shows_the_static_form(desk
     assert desk.troubles == []
 
 
+def test_a_kernel_that_is_restarted_in_mid_run_leaves_no_tree_that_seems_to_run(desk: Desk) -> None:
+    name = f"restarted-{desk.app[:3]}.ipynb"
+    notebook = desk.new(name, gated(name), ASK)
+    notebook.run_all()
+    desk.page.locator(".ma-name", has_text="heaviest_penguins").wait_for(timeout=30_000)
+    notebook.restart_kernel()
+    desk.page.get_by_text("Cut off: the kernel was restarted").wait_for(timeout=30_000)
+    notebook.save()
+    only_static(desk, name)
+    assert desk.troubles == []
+
+
 def test_a_page_that_is_loaded_again_in_mid_run_shows_the_tree_to_its_end(desk: Desk) -> None:
     name = f"reloaded-{desk.app[:3]}.ipynb"
     notebook = desk.new(name, gated(name), ASK)

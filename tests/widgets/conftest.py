@@ -126,7 +126,7 @@ class TreePage:
                 widget.initialize({model: {
                     get: (name) => ({snap: message, ...traits})[name],
                     send: (content) => window.sent.push(structuredClone(content)),
-                    on: (_, listener) => heard.add(listener),
+                    on: (name, listener) => name === "msg:custom" && heard.add(listener),
                     off: (_, listener) => heard.delete(listener),
                     widget_manager: {kernel: {interrupt: async () => { window.interrupts += 1; }}},
                 }});

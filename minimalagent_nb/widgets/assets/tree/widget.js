@@ -53,6 +53,11 @@ export default function widget() {
 
   const wholes = new Wholes((message) => model.send(message));
 
+  /** The kernel is another one now: nothing more comes, and there is nothing to be stopped. */
+  function sayEnd() {
+    if (feed.state.status === "running") noteStop(feed.state.id, "Cut off: the kernel was restarted");
+  }
+
   /** @type {Talk} */
   const talk = {
     stop(run) {
@@ -104,13 +109,17 @@ export default function widget() {
     initialize(context) {
       model = context.model;
       model.on("msg:custom", take);
+      model.on("comm_live_update", sayEnd);
       take(model.get("snap"));
       // That this is heard tells the kernel that it can ask here.
       model.send({ type: "here" });
       restoreView(model).then((isRestored) => {
         if (isRestored) model.send({ type: "restored" });
       });
-      return () => model.off("msg:custom", take);
+      return () => {
+        model.off("msg:custom", take);
+        model.off("comm_live_update", sayEnd);
+      };
     },
     /** @param {{el: HTMLElement}} context */
     render({ el }) {
