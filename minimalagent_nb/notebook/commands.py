@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from minimalagent_nb.notebook.handle import AgentRun
     from minimalagent_nb.reasoning import Reasoning
     from minimalagent_nb.sessions import SessionLog
+    from minimalagent_nb.tools import Tool
 
 __all__ = ["COMMANDS", "Commands", "find_command"]
 
@@ -190,32 +191,27 @@ class Commands:
             words = ()
         if words:
             return self._tool(words[0])
+        tools = list(self._bench.tools())
         rows = [
             [tool.name, _signature(tool.input_schema), tool.description.splitlines()[0]]
-            for tool in self._bench.tools()
+            for tool in tools
         ]
         note = "One with its schema and source: %agent tools NAME"
         if not rows:
             note = "No tools yet: put @tool above a function and run its cell."
-        return Table("Tools of this notebook", ["name", "arguments", "description"], rows, note)
+        elif self._bench.notebook_tools and not self._chosen("approver"):
+            note += (
+                "\nrun_code asks each time, unless %config AgentMagics.approver says who decides."
+            )
+        columns = ["name", "arguments", "description"]
+        return Table("Tools of this notebook", columns, rows, note, more=list(map(_whole, tools)))
 
     def _withhold(self, value: Any) -> Any:
         return Withheld(self._settings().redact).value(value)
 
     def _tool(self, name: str) -> None:
         (tool,) = self._bench.tools((name,))
-        schema = json.dumps(tool.input_schema, indent=2, ensure_ascii=False)
-        options = [
-            text
-            for text, is_set in (
-                ("asks before it runs", tool.approve),
-                ("runs on the main thread", tool.main_thread),
-                (f"gives up after {tool.timeout} s", tool.timeout),
-            )
-            if is_set
-        ]
-        head = f"{tool.name}: {tool.description}" + "".join(f"\n({text})" for text in options)
-        print(f"{head}\n\n{schema}\n\n{source_of(tool.function)}")  # noqa: T201 - asked for
+        print(f"{tool.name}: {tool.description}\n{_whole(tool)}")  # noqa: T201 - asked for
 
     def _tools_from(self, words: list[str]) -> Table:
         from minimalagent_nb.notebook.borrow import borrow
@@ -356,6 +352,21 @@ def _run_line(run: AgentRun) -> str:
     question = " ".join(run.question.split())
     steps = run.reasoning.total_steps if run.reasoning is not None else 0
     return f"{question[:60]} (session {run.session_id}, step {max(steps, 1)})"
+
+
+def _whole(tool: Tool) -> str:
+    """All that there is to know of a tool: its options, its schema, its source."""
+    options = [
+        text
+        for text, is_set in (
+            ("asks before it runs", tool.approve),
+            ("runs on the main thread", tool.main_thread),
+            (f"gives up after {tool.timeout} s", tool.timeout),
+        )
+        if is_set
+    ]
+    schema = json.dumps(tool.input_schema, indent=2, ensure_ascii=False)
+    return "".join(f"({text})\n" for text in options) + f"\n{schema}\n\n{source_of(tool.function)}"
 
 
 def _signature(schema: Mapping[str, Any]) -> str:

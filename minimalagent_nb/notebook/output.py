@@ -9,6 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Table"]
 
 _CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;white-space:nowrap"
+_PRE = "margin:4px 0 8px;white-space:pre-wrap;text-align:left"
 _LAST = _CELL.replace("nowrap", "pre-wrap")
 
 
@@ -18,12 +19,14 @@ class Table:
 
     Attributes:
         note: a line below the rows, or instead of them where there are none.
+        more: for each row a text that a page shows when it is opened.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    more: Sequence[str] = ()
 
     def __repr__(self) -> str:
         lines = [self.title] if self.title else []
@@ -45,11 +48,14 @@ class Table:
                 f'<th style="{_CELL};font-weight:normal;opacity:.65">{html.escape(name)}</th>'
                 for name in self.columns
             )
-            body = "".join(map(_row, self.rows))
+            more = [*self.more, *[""] * (len(self.rows) - len(self.more))]
+            body = "".join(map(_row, self.rows, more))
             heading = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
             parts.append(f"<table>{heading}<tbody>{body}</tbody></table>")
         if self.note:
-            parts.append(f'<div style="opacity:.65">{html.escape(self.note)}</div>')
+            parts.append(
+                f'<div style="opacity:.65;white-space:pre-line">{html.escape(self.note)}</div>'
+            )
         # The class keeps MathJax from reading a title as a formula.
         return f'<div class="mathjax_ignore">{"".join(parts)}</div>'
 
@@ -61,11 +67,17 @@ def _clean(text: str) -> str:
     return clean(text)
 
 
-def _row(cells: Sequence[str]) -> str:
+def _row(cells: Sequence[str], more: str) -> str:
     """Names, dates and counts stay on one line; the last cell may be a sentence."""
+    opened = (
+        f'<details><summary style="opacity:.65;cursor:pointer">Schema and source</summary>'
+        f'<pre style="{_PRE}">{html.escape(more)}</pre></details>'
+    )
     styles = [_CELL] * (len(cells) - 1) + [_LAST]
     shown = [
         f'<td style="{style}">{html.escape(text)}</td>'
         for style, text in zip(styles, cells, strict=True)
     ]
+    if more:
+        shown[-1] = f'<td style="{_LAST}">{html.escape(cells[-1])}{opened}</td>'
     return f"<tr>{''.join(shown)}</tr>"

@@ -98,3 +98,16 @@ def test_one_tool_with_its_schema_and_source(shell: Any, capsys: Any) -> None:
     run(shell, "%agent tools double")
     assert "%%tool double(x: int)" in capsys.readouterr().out
     run(shell, "%agent tools hlaf", fails="Did you mean 'half'?")
+
+
+def test_the_list_of_tools_opens_to_schema_and_source(shell: Any) -> None:
+    prepare(shell, "[]")
+    shell.run_cell("@tool\ndef half(n: int):\n    '<b>Half</b>.'\n    return n < 2 or n / 2\n")
+    commands = shell.magics_manager.registry["AgentMagics"].commands
+    table = commands.run("tools", [])
+    page = table._repr_html_()
+    assert page.count("<details>") == len(table.rows) == 2
+    assert "return n &lt; 2 or n / 2" in page
+    assert "&quot;required&quot;" in page
+    assert "<b>" not in page
+    assert "half  n          <b>Half</b>." in repr(table)

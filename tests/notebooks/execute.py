@@ -39,6 +39,7 @@ def execute(path: Path, folder: Path) -> Any:
         notebook,
         timeout=120,
         store_widget_state=False,
+        coalesce_streams=True,  # what a command prints comes in pieces of any size
         resources={"metadata": {"path": str(path.parent)}},
     )
     with surroundings(path, folder) as environment:
