@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.site import TOKEN, jupyter_server, keep, log_of
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
-from tests.widgets.sample_run import finished_run
+from tests.widgets.sample_run import failed_run, finished_run
 from tests.widgets.test_in_the_browser import offending_elements
 
 WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
@@ -117,3 +117,34 @@ def test_payloads_stay_text(page, database):
     )
     # The page's own fields.
     assert [one for one in offending_elements(page) if one != "INPUT"] == []
+
+
+def test_search_filters_comparison_and_export_by_the_servers_routes(page, database):
+    log = log_of(database)
+    keep(log, "find-me", finished_run("A walrus weighs more."), real_time=False)
+    keep(log, "find-me", failed_run(), real_time=False)
+    page.evaluate("location.hash = 'find-me'")
+    page.locator(".mh-card .ma-status", has_text="Failed").wait_for()
+    page.locator(".mh-search").fill("walrus  WEIGHS")
+    page.locator(".mh-hit mark", has_text="walrus weighs").wait_for()
+    page.locator(".mh-hit").click()
+    page.locator(".mh-card .ma-answer", has_text="walrus").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".mh-hit").wait_for()
+    page.get_by_label("Where to search").select_option("one")
+    page.locator(".mh-search").fill("")
+    page.get_by_label("Status").select_option("failed")
+    page.locator(".mh-card[data-status=completed]").wait_for(state="detached")
+    assert page.locator(".mh-card").count() == 1
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.locator(".mh-pick").nth(1).check()
+    page.locator(".mh-pick").nth(0).check()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator(".mh-figures tr[data-mark=changed] th", has_text="Status").wait_for()
+    assert page.locator(".mh-pair[data-mark=same]").count() == 1
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Notebook").click()
+    assert download.value.suggested_filename == "find-me.ipynb"
+    log.close()
