@@ -48,6 +48,26 @@ def test_nor_in_the_search_and_the_menus(themed: TreePage) -> None:
     assert themed.offences == []
 
 
+def test_axe_finds_nothing_serious_in_search_filters_menus_and_tables(themed: TreePage) -> None:
+    page = themed.page
+    show(themed, "finished", everything=True)
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("textbox", name="Search this run").fill("penguin")
+    page.locator(".ma-count", has_text="1 of ").wait_for()
+    assert page.locator(".ma-table").count() > 0
+    assert serious_findings(page, ".ma-run") == []
+    for name in ("Copy the run", "Copy and view the answer", "Filter"):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert serious_findings(page, ".ma-run") == [], name
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.get_by_role("menuitemcheckbox", name="Errors only").click()
+    page.get_by_role("textbox", name="Search this run").fill("walrus")
+    page.locator(".ma-count", has_text="No matches").wait_for()
+    assert serious_findings(page, ".ma-run") == []
+    assert themed.offences == []
+
+
 def test_axe_finds_what_is_wrong(tree_page: TreePage) -> None:
     show(tree_page, "finished")
     tree_page.page.evaluate(

@@ -153,6 +153,9 @@ def test_errors_only_and_one_tool(tree_page: TreePage) -> None:
     page.get_by_role("menuitemcheckbox", name="Errors only").click()
     assert visible.all_text_contents() == ["drop_table", "export"]
     assert page.locator(".ma-filter-words").inner_text() == "Only errors · 1 step hidden"
+    stop = page.locator("[role=treeitem][tabindex='0']")
+    assert stop.count() == 1
+    assert stop.is_visible(), "Tab leads into the tree still"
     assert page.locator(".ma-answer").last.is_visible()
     page.get_by_role("button", name="Filter", exact=True).click()
     page.get_by_role("menuitemradio", name="power").click()

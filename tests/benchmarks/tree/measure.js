@@ -43,7 +43,7 @@
       return { times: times[30] / times[0], slowest: times[59] / times[0] };
     },
     /** @returns first paint, all built, longest task, in ms from when the message is there */
-    async open(message) {
+    async open(message, talk = null) {
       await painted();
       await quiet();
       const begun = performance.now();
@@ -51,7 +51,7 @@
       document.body.replaceChildren(root);
       const nothing = { rev: 0, state: window.tree.EMPTY_RUN };
       const { state } = window.tree.receive(nothing, message).feed;
-      window.tree.mountTree(root, { state });
+      window.tree.mountTree(root, { state, talk });
       const first = await painted() - begun;
       const atFirst = items();
       let seen = -1;
@@ -76,6 +76,32 @@
       await painted();
       const all = performance.now() - begun;
       return { opened, all, task: await longest(begun) };
+    },
+    /** Search the whole run for a text: until it is counted and shown, and the longest task. */
+    async search(query) {
+      await quiet();
+      document.querySelector("[aria-label=Search]").click();
+      const field = document.querySelector(".ma-field");
+      const begun = performance.now();
+      field.value = query;
+      field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+      const count = () => document.querySelector(".ma-count").textContent;
+      while (!/^[\d,]+ of [\d,]+$/.test(count())) await painted();
+      const found = performance.now() - begun;
+      return { found, task: await longest(begun) };
+    },
+    /** Have the only call's result, a table of 1 MB, fetched whole and shown. */
+    async whole(message) {
+      const row = (id) => ({ id, text: "x".repeat(80) });
+      const value = JSON.stringify({ rows: Array.from({ length: 9_000 }, (_, id) => row(id)) });
+      await this.open(message, { whole: async () => JSON.parse(value) });
+      document.querySelector(".ma-tool > .ma-row").click();
+      await quiet();
+      const begun = performance.now();
+      document.querySelector(".ma-whole button").click();
+      while (!document.querySelector(".ma-table")) await painted();
+      const shown = performance.now() - begun;
+      return { shown, task: await longest(begun) };
     },
     /** From now on: at which time which number could be seen. */
     watch() {

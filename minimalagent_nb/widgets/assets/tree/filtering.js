@@ -113,12 +113,25 @@ export class Filtering {
     ];
   }
 
+  /** The item that Tab leads to must not be one that is hidden. */
+  keepReachable() {
+    const { parts, tree } = this.view;
+    const stop = /** @type {HTMLElement | null} */ (
+      tree.querySelector("[role=treeitem][tabindex='0']"));
+    if (stop && !stop.closest("[hidden]")) return;
+    const first = parts.turns.find(({ root }) => !root.hidden);
+    if (!first) return;
+    if (stop) stop.tabIndex = -1;
+    first.root.tabIndex = 0;
+  }
+
   draw() {
     const { view, filter, isOn } = this;
     setHidden(this.bar, !isOn);
     if (!isOn && !this.wasOn) return;
     this.wasOn = isOn;
     applyFilter(view.parts, view.state, filter);
+    this.keepReachable();
     if (!isOn) return;
     const { turns } = view.state;
     const hidden = hiddenSteps(view.state, filter);

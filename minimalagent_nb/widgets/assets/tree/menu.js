@@ -43,9 +43,7 @@ class Menu {
       this.el.showPopover();
     }
     this.put();
-    this.items.find((item) => item.getAttribute("aria-checked") === "true" &&
-      item.getAttribute("role") === "menuitemradio")?.focus();
-    if (!this.el.contains(document.activeElement)) this.items[0]?.focus();
+    this.items[0]?.focus();
   }
 
   /** @param {Entry} entry */

@@ -9,6 +9,7 @@ import { scrollersOf } from "./scroll.js";
  * @typedef {import("./view.js").TreeView} TreeView
  */
 
+const PACED = new Set(["turn", "tool"]);
 const EDGE = 48; // pixels that are left around what is scrolled to
 
 /** The item of a key, where it is in the page. @param {TreeView} view @param {string} key */
@@ -27,7 +28,6 @@ export function spotOf(view, { key, field }) {
  * @param {TreeView} view @param {Found} found @returns {Item | null} the item that shows it
  */
 export function openWay(view, { key, field, at }) {
-  view.pace.finish();
   if (key === "") return null;
   const parts = key.split("/");
   /** @type {Item | null} */
@@ -35,6 +35,11 @@ export function openWay(view, { key, field, at }) {
   for (let count = 1; count <= parts.length; count += 1) {
     const here = parts.slice(0, count).join("/");
     let next = itemAt(view, here);
+    // A long run is built in slices: as many of them as it takes.
+    while (!next && PACED.has(parts[count - 2]) && view.pace.behind.size) {
+      view.pace.next();
+      next = itemAt(view, here);
+    }
     if (!next && item) {
       item.reach(here);
       next = itemAt(view, here);
