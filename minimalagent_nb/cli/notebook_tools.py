@@ -6,7 +6,6 @@ Imports IPython, late, and the notebook's own reading of notebooks.
 from __future__ import annotations
 
 import dis
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,14 +15,11 @@ from typing import Any
 
 from minimalagent_nb.cli.output import print_line
 from minimalagent_nb.errors import ConfigurationError
-from minimalagent_nb.notebook.borrow import tool_cells
+from minimalagent_nb.notebook.borrow import as_shown, tool_cells
 from minimalagent_nb.notebook.kernel import tools_in
 from minimalagent_nb.tools.toolbox import tool_of
 
 __all__ = ["namespace_of"]
-
-# All but tab and line feed: what is shown is what runs, with nothing that hides or moves.
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 @contextmanager
@@ -52,9 +48,7 @@ def _show(paths: Sequence[str], sources: Sequence[str]) -> None:
     cells = "1 cell runs" if len(sources) == 1 else f"{len(sources)} cells run"
     print_line(f"From {', '.join(paths)}, {cells} here:", sys.stderr)
     for source in sources:
-        shown = _HIDDEN.sub(lambda match: repr(match[0])[1:-1], source)
-        lines = "\n".join(f"    {line}".rstrip() for line in shown.split("\n"))
-        print_line(f"\n{lines}", sys.stderr)
+        print_line(f"\n{as_shown(source)}", sys.stderr)
     print_line("", sys.stderr)
 
 

@@ -7,12 +7,16 @@ runs. Imports nbformat, late.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
 
-__all__ = ["borrow", "tool_cells"]
+__all__ = ["as_shown", "borrow", "tool_cells"]
+
+# All but tab and line feed: what is shown is what runs, with nothing that hides or moves.
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 _LARGEST = 50_000_000
 """Bytes of a notebook that is read: most of a larger one are outputs."""
@@ -36,12 +40,26 @@ def tool_cells(path: str) -> list[str]:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise ConfigurationError(f"{file} cannot be read: {why}. Check the path.") from error
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+    except (
+        ValueError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        nbformat.ValidationError,
+    ) as error:
         raise ConfigurationError(f"{file} is no notebook: {str(error)[:200]}") from error
     sources = [cell.source for cell in notebook.cells if _is_code(cell)]
     if not any(_defines_tool(source) for source in sources):
         raise ConfigurationError(f"{file} has no cell that defines a tool with @tool or %%tool.")
     return [part for part in map(_part, sources) if part]
+
+
+def as_shown(source: str) -> str:
+    """A cell for who decides whether it may run: indented, what would hide or move escaped."""
+    # As Python reads lines: behind a carriage return a comment is at its end.
+    lines = re.split(r"\r\n?|\n", source)
+    shown = (_HIDDEN.sub(lambda match: repr(match[0])[1:-1], line) for line in lines)
+    return "\n".join(f"    {line}".rstrip() for line in shown)
 
 
 def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
@@ -54,7 +72,7 @@ def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
     cells = "1 cell" if len(sources) == 1 else f"{len(sources)} cells"
     print(f"From {path}, {cells} would run here:")  # noqa: T201 - shown before it runs
     for source in sources:
-        print("\n" + "\n".join(f"    {line}" for line in source.splitlines()))  # noqa: T201
+        print(f"\n{as_shown(source)}")  # noqa: T201
     if not yes and not _agreed():
         print("Nothing was run.")  # noqa: T201
         return []
@@ -106,8 +124,8 @@ def _statements(source: str) -> list[ast.stmt]:
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
         return ast.parse("\n".join(lines)).body
-    except (SyntaxError, ValueError):
-        return []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # the last two: nested more deeply than Python reads
 
 
 def _is_tool(statement: ast.stmt) -> bool:

@@ -53,6 +53,17 @@ def test_the_tools_of_another_notebook_and_nothing_else(
     ]
 
 
+def test_nothing_of_a_cell_hides_from_who_is_asked(shell: Any, tmp_path: Path, capsys: Any) -> None:
+    hidden = "import os\n# \x1b[8m\u202e\x9b1A\x08\x07\ros.getcwd()"
+    cells = [hidden + "\n@tool\ndef f():\n    'F.'", "-" * 100_000 + "1"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "sly.ipynb")
+    run(shell, "%agent tools --from sly.ipynb", fails="Add --yes")
+    shown = capsys.readouterr().out
+    assert "    # \\x1b[8m\\u202e\\x9b1A\\x08\\x07\n    os.getcwd()\n" in shown
+    assert not set(shown) & set("\x1b\u202e\x9b\r\x08\x07")
+
+
 @pytest.mark.parametrize(("answer", "ran"), [("y\n", True), ("n\n", False), ("\n", False)])
 def test_it_asks_first(
     shell: Any, other: Path, answer: str, ran: bool, monkeypatch: pytest.MonkeyPatch
