@@ -24,7 +24,8 @@ def run_stop(options: argparse.Namespace, log: SessionLog) -> int:
     if options.at is not None:
         interaction_id = chosen(log, session_id, options.at).interaction_id
     else:
-        interaction_id = log.next_run(session_id).look()
+        # Where the only one that is open is that of a dead kernel, the request says so.
+        interaction_id = log.running(session_id) or log.next_run(session_id).look()
     if interaction_id is None:
         raise RunOverError(
             f"No run of session {session_id} goes on in {log.description}. Only runs that are "

@@ -19,6 +19,9 @@ from minimalagent_nb.sessions.repair import closing_events
 
 __all__ = ["NextRun", "RunWatch", "open_run", "watch_log"]
 
+_LEFT_OPEN = 5
+"""Interactions that are open, of which one that goes on is looked for: the dead are closed when
+the session is used the next time."""
 LOOK_SECONDS = 3.0
 """How often a log in which nothing comes is checked for a sign of life."""
 
@@ -139,15 +142,17 @@ class NextRun:
 
 
 def open_run(store: ItemStore, session_id: str, liveness: Liveness) -> int | None:
-    """The newest interaction of a session that goes on, None where its kernel seems dead.
+    """The newest interaction of a session that goes on; None for none.
+
+    One whose kernel seems dead may be newer: several kernels can be at work on a session.
 
     Raises:
         SessionReadError: the store could not be read.
     """
-    opened = next(store.query(open_key(session_id), newest_first=True, limit=1, names=()), None)
-    if opened is None or not opened.sk or liveness.seems_dead(store, session_id, opened.sk):
-        return None
-    return opened.sk
+    for opened in store.query(open_key(session_id), newest_first=True, limit=_LEFT_OPEN, names=()):
+        if opened.sk and not liveness.seems_dead(store, session_id, opened.sk):
+            return opened.sk
+    return None
 
 
 def _fed(store: ItemStore, session_id: str, reader: LogReader, item: Item) -> list[Event]:

@@ -17,6 +17,7 @@ from minimalagent_nb.sessions.search import (
     history_page,
 )
 from tests.sessions.conftest import NOW, FaultyStore, events_of, record, wait_for
+from tests.sessions.test_crashes import die_after
 
 ALL = Filters()
 
@@ -222,6 +223,26 @@ def test_filters_of_a_page():
     made = filters_of({"tool": " plot ", "status": "failed,stopped", "since": "1.5", "until": ""})
     assert made == Filters("plot", ("failed", "stopped"), 1.5, None)
     assert filters_of({}) == ALL
+
+
+def test_a_run_under_way_is_found_behind_that_of_a_kernel_that_died(store, clock):
+    log = SessionLog(store, clock=clock)
+    recorder = log.begin("s", real_time=True)
+    recorder.add(events_of("q", "a")[0])
+    wait_for(lambda: log.running("s") is not None)
+    clock.now += 1
+    dead = die_after(store, clock, [])
+    assert dead.id > recorder.interaction_id
+    clock.now += 3 * 3600
+    for event in events_of("q", "a")[1:4]:
+        recorder.add(event)
+    wait_for(lambda: log.running("s") == recorder.interaction_id)
+    for event in events_of("q", "a")[4:]:
+        recorder.add(event)
+    recorder.finish()
+    assert recorder.wait(30)
+    assert log.running("s") is None
+    log.close()
 
 
 def test_which_session_has_a_run_under_way(log):
