@@ -151,7 +151,11 @@ def _add_files(commands: Any) -> None:
     export.add_argument(
         "-o", "--output", metavar="FILE", help="where it goes; - is standard output"
     )
-    export.add_argument("--force", action="store_true", help="write over a file that is there")
+    export.add_argument(
+        "--force",
+        action="store_true",
+        help="write over SID.html, SID.md or SID.ipynb; one that -o names always is",
+    )
 
     import_ = _with_memory(
         commands,

@@ -182,7 +182,13 @@ def _prompt(options: argparse.Namespace) -> str:
     """The prompt of the call, or all of standard input."""
     prompt: str = options.prompt
     if prompt == "-":
-        prompt = sys.stdin.read(_LARGEST + 1)
+        try:
+            prompt = sys.stdin.read(_LARGEST + 1)
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(
+                f"What standard input holds is no text in {error.encoding}: convert it first, or "
+                "set PYTHONIOENCODING to its encoding."
+            ) from error
         if len(prompt) > _LARGEST:
             raise ConfigurationError(f"The prompt is longer than {_LARGEST:,} characters.")
     if not prompt.strip():

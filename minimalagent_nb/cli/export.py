@@ -69,9 +69,10 @@ class _Screen:
 
 
 def _write_page(options: argparse.Namespace, log: SessionLog, form: str, target: str | None) -> int:
-    if target is not None and options.output is None and Path(target).exists():
+    in_the_way = target is not None and options.output is None and Path(target).exists()
+    if in_the_way and not options.force:
         raise ConfigurationError(
-            f"{target} is there already. Name the file with -o, which writes over it."
+            f"{target} is there already. --force writes over it, and so does -o {target}."
         )
     runs = list(log.history(options.session))
     if not runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,17 @@ def test_quiet_and_from_standard_input_in_a_session() -> None:
     finished("ask", "And you?", "-q", "-s", "talk")
     assert [run.query for run in log().history("talk")] == ["How are\nyou?\n", "And you?"]
     assert len(log().load("talk")) == 4, "the second one goes on with the conversation"
+
+
+def test_what_is_no_text_is_said_in_a_line() -> None:
+    script({"text": "Fine."})
+    command = started(
+        "ask", "-", "-q", stdin=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "utf-8"}
+    )
+    out, err = command.communicate(b"caf\xe9", PATIENCE)
+    assert (command.returncode, out) == (1, b"")
+    assert b"is no text in utf-8: convert it first" in err
+    assert b"Traceback" not in err
 
 
 def test_as_json() -> None:

@@ -45,8 +45,11 @@ def test_a_form_for_readers_goes_to_a_file_of_the_sessions_name(form, place, cap
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = file.read_bytes()
     assert main(["export", "penguins", f"--{form}"]) == 1
-    assert "is there already. Name the file with -o" in capsys.readouterr().err
+    assert "is there already. --force writes over it" in capsys.readouterr().err
     assert file.read_bytes() == before
+    file.write_text("of somebody else's")
+    assert main(["export", "penguins", f"--{form}", "--force"]) == 0
+    assert file.read_text("utf-8").startswith(FORMS[form])
     assert main(["export", "penguins", f"--{form}", "-o", str(file)]) == 0
 
 
