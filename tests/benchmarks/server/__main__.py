@@ -148,6 +148,7 @@ def shown(url: str, database: Path, load: Load) -> list[float]:
         # In a thread of its own: Playwright has an event loop in this one.
         following = pool.submit(lambda: asyncio.run(follow(url, database, "shown", load)))
         times = times_shown(page)
+        page.close()  # the round ends when all have left
         following.result()
     with contextlib.closing(SQLiteStore(database)) as store:
         (head,) = store.query("reasoning#shown-0")

@@ -34,5 +34,6 @@ def page_on(url: str, session_id: str) -> Iterator[Any]:
 
 def times_shown(page: Any) -> list[float]:
     """For each call when it was on the page, in seconds since the epoch."""
-    page.locator(".mh-card .ma-status", has_text="Completed").first.wait_for()
+    done = page.locator(".mh-card .ma-status", has_text="Completed").first
+    done.wait_for(timeout=120_000)
     return [float(at) for at in page.evaluate("window.shown")]
