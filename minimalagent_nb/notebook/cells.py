@@ -120,7 +120,11 @@ def last_failure(shell: Any) -> Failure:
         ConfigurationError: there was none.
     """
     error = getattr(sys, "last_value", None)
-    if error is None or isinstance(error, AgentError):
+    if isinstance(error, AgentError):
+        # An error of the agent itself came after it, such as an option that there is not.
+        magics = shell.magics_manager.registry.get("AgentMagics")
+        error = magics.last_error if magics is not None else None
+    if error is None:
         raise ConfigurationError("No cell of this kernel has failed yet.")
     # The frames of IPython around the cell say nothing about the error.
     frames = error.__traceback__

@@ -189,6 +189,10 @@ class Commands:
             made = notebook_tools(self._shell, self._withhold) if words[0][0] == "+" else []
             self._bench.notebook_tools = made
             words = ()
+        if words and words[0][0] in "+-":
+            raise ConfigurationError(
+                f"{words[0]} is none of --from FILE, +notebook and -notebook: see %agent help."
+            )
         if words:
             return self._tool(words[0])
         tools = list(self._bench.tools())
@@ -345,7 +349,7 @@ def _policy_line(policy: str) -> str:
         "always": "always: no call is asked about",
         "never": "never: calls that ask are denied",
     }
-    return words.get(policy, f"decided by {policy}")
+    return words.get(policy, f"decided by your function {policy}")
 
 
 def _run_line(run: AgentRun) -> str:

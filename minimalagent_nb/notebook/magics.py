@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -110,6 +111,8 @@ class AgentMagics(Magics):
         # by kind and name of magic: unloading takes the ones out and puts the other back.
         self.mender: Any = None
         self.end_completion: Any = None
+        # The newest error that was not the agent's own.
+        self.last_error: BaseException | None = None
         self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
         self.commands = Commands(
@@ -173,6 +176,9 @@ class AgentMagics(Magics):
 
     def _read(self, line: str, cell: str | None) -> _Question | None:
         """What is asked; None for a command, a page of help or a preview, which is answered."""
+        error = getattr(sys, "last_value", None)
+        if not isinstance(error, AgentError):
+            self.last_error = error
         if cell is None:
             first, _, rest = line.strip().partition(" ")
             if first == "ask":

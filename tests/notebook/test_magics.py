@@ -161,6 +161,7 @@ def test_an_agent_of_ones_own(shell: Any) -> None:
         ("%%agent -t sub\nhi", "No tool is named 'sub'"),
         ("%%agent -s a.b\nhi", "session"),
         ("%agent show 7", "no number 7"),
+        ("%agent tools +notbook", "+notebook"),
         ("%agent model nope:x", "Unknown kind of model"),
     ],
 )

@@ -200,12 +200,18 @@ def test_the_last_error_with_its_cell(shell: Any) -> None:
     assert "interactiveshell.py" not in text
 
 
-def test_an_error_of_the_agent_itself_is_not_the_notebooks(shell: Any) -> None:
+def test_an_error_of_the_agent_itself_is_not_the_notebooks(
+    shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepare(shell, "['ok']")
-    cell(shell, "1 / 0")
+    monkeypatch.delattr("sys.last_value", raising=False)
     cell(shell, "%%agent --nonsense\nGo.")
     with pytest.raises(ConfigurationError, match="No cell of this kernel has failed"):
         last_failure(shell)
+    cell(shell, "1 / 0")
+    cell(shell, "%%agent --nonsense\nGo.")
+    cell(shell, "%agent tools nothing")
+    assert last_failure(shell).traceback.endswith("ZeroDivisionError: division by zero")
 
 
 def test_the_parts_share_the_budget(shell: Any) -> None:
