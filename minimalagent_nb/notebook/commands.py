@@ -50,9 +50,10 @@ class Command:
         """Whether these words may follow the command's name."""
         if words and words[0] in self.options:
             return True
-        words = [word for word in words if word != "--live" or word not in self.flags]
-        if self.flags and any(word.startswith("-") for word in words):
+        if self.argument == "[N]" and any(word.startswith("-") for word in words):
+            # A command with a mistake in it, which is said, and no prompt.
             return words[0].startswith("-") or words[0].isdecimal()
+        words = [word for word in words if word not in self.flags]
         allowed = {"": (0,), "FILE": (1,)}.get(self.argument, (0, 1))
         fits = len(words) in allowed
         return fits and (self.argument != "[N]" or all(word.isdecimal() for word in words))
