@@ -67,6 +67,11 @@ def chosen(log: SessionLog, session_id: str, at: int) -> Any:
         found = log.interaction(session_id, at)
         if found is not None:
             return found
+    if at < 0:
+        # No more is read than that takes: a session may have thousands.
+        newest = list(log.history(session_id, newest_first=True, limit=-at))
+        if len(newest) == -at:
+            return newest[-1]
     runs = list(log.history(session_id))
     if not runs:
         raise no_session(session_id, log)

@@ -15,6 +15,8 @@ import pytest
 from minimalagent_nb import Agent, tool
 from minimalagent_nb.cli import _parser, main
 from minimalagent_nb.cli.sessions_page import replayed
+from minimalagent_nb.cli.stores import chosen
+from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.events import RunEnded
 from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
@@ -30,6 +32,31 @@ def elsewhere(tmp_path, monkeypatch, aws_environment):
     monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", f"sqlite:///{tmp_path / 's.sqlite3'}")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TZ", "UTC")
+
+
+class LongSession:
+    """A session of many runs that counts those that are read."""
+
+    description = "a store"
+
+    def __init__(self):
+        self.read = 0
+
+    def history(self, _session_id, *, newest_first=False, limit=None):
+        numbers = range(1, 1001)
+        for number in (numbers[::-1] if newest_first else numbers)[:limit]:
+            self.read += 1
+            yield Reasoning(interaction_id=number)
+
+
+def test_no_more_is_read_than_a_run_from_the_end_takes():
+    long = LongSession()
+    assert chosen(long, "s", -1).interaction_id == 1000
+    assert chosen(long, "s", -3).interaction_id == 998
+    assert long.read == 4
+    assert chosen(long, "s", -1000).interaction_id == 1
+    with pytest.raises(ConfigurationError, match="has 1000 interactions, and no number -1001"):
+        chosen(long, "s", -1001)
 
 
 @pytest.fixture
