@@ -18,6 +18,7 @@ from minimalagent_nb._version import __version__
 from minimalagent_nb.cli.output import print_json
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.secrets import without_secrets
 
 __all__ = ["Finding", "examine", "print_findings", "run_doctor"]
 
@@ -122,15 +123,19 @@ def _settings(settings: Settings) -> Finding:
     if not chosen:
         return Finding("settings", "ok", "all at their defaults")
     shown = [
-        f"{name} = {_on_a_line(getattr(settings, name))} ({place})"
+        f"{name} = {_shown(name, getattr(settings, name))} ({place})"
         for name, place in chosen.items()
     ]
     return Finding("settings", "ok", "; ".join(shown))
 
 
-def _on_a_line(value: Any) -> str:
-    """A value that may be a long prompt; the page is one that people post."""
-    text = " ".join(str(value).split())
+def _shown(name: str, value: Any) -> str:
+    """A value on a line. It may be a long prompt, and the page is one that people post."""
+    from minimalagent_nb.widgets.figures import count
+
+    # What nobody should read may stand in the rules themselves.
+    text = count(len(value), "rule") if name == "redact" else without_secrets(str(value))
+    text = " ".join(text.split())
     return text if len(text) <= 60 else text[:60] + " …"
 
 

@@ -53,6 +53,17 @@ def test_the_doctor_says_what_to_do_without_a_model(
     assert "→ aws configure" in printed
 
 
+def test_the_doctor_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_API_KEY", "xoxb-1234567890-secret")
+    monkeypatch.setenv("MINIMALAGENT_NB_SYSTEM_PROMPT", "The key is xoxb-1234567890-secret.")
+    monkeypatch.setenv("MINIMALAGENT_NB_REDACT", "Project Mercury\nProject Venus")
+    told = finding("settings").text
+    assert "xoxb" not in told
+    assert "Mercury" not in told
+    assert "The key is [redacted: SERVICE_API_KEY]." in told
+    assert "redact = 2 rules" in told
+
+
 def test_the_doctor_names_wrong_settings_and_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMALAGENT_NB_MAX_STEPS", "many")
     found = finding("settings")
