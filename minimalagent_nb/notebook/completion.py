@@ -31,9 +31,10 @@ _BREAKS = re.compile(r"[\s,=]")
 
 def begin_completion(shell: Any, completion: Completion) -> Callable[[], None]:
     """Have the shell complete our lines from now on; what is returned takes it back."""
-    matchers = getattr(getattr(shell, "Completer", None), "custom_matchers", None)
-    if matchers is not None:
-        matcher = completion.matcher()
+    from IPython.core import completer
+
+    if hasattr(completer, "context_matcher"):
+        matchers, matcher = shell.Completer.custom_matchers, completion.matcher()
         matchers.append(matcher)
         return lambda: matchers.remove(matcher)
     # Before IPython 8.6. There is no way to take a completer back: its table is the shell's own.

@@ -113,7 +113,10 @@ def test_a_page_asks_for_completions(kernel: Kernel, cell: str, offered: list[st
     request = kernel.client.complete(cell + "\nthe prompt", len(cell))
     reply = kernel.reply(request)
     begun = cell[: reply["cursor_start"]]
-    assert sorted(reply["matches"]) == offered
+    if kernel.value("list(__import__('IPython').version_info[:2])") >= [8, 6]:
+        assert sorted(reply["matches"]) == offered
+    else:  # which offers Python's names as well
+        assert set(offered) <= set(reply["matches"])
     assert (begun[-1], reply["cursor_end"]) in ((" ", len(cell)), (",", len(cell)))
 
 
