@@ -260,7 +260,8 @@ def restored(given: Any, original: Any, shown: Any) -> Any:
     """
     if isinstance(given, dict):
         olds = original if isinstance(original, dict) and isinstance(shown, dict) else {}
-        names = dict(zip(shown, olds, strict=False)) if olds else {}
+        # Of another number are those that could not be checked: one mark stands for them all.
+        names = dict(zip(shown, olds, strict=True)) if olds and len(shown) == len(olds) else {}
         return {
             names.get(key) or _unmarked(key): restored(
                 value, olds.get(names.get(key)), shown[key] if key in names else None

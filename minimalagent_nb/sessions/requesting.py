@@ -148,22 +148,7 @@ class Requester:
             content["inputs"] = dict(inputs) if isinstance(inputs, Mapping) else inputs
         if decision == "denied":
             content["reason"] = reason
-        try:
-            approval_from(content)
-        except ValueError as error:
-            raise ConfigurationError(f"{error}") from None
-        told = {name: content[name] for name in ("inputs", "reason") if name in content}
-        if self._redactor.value(told) != told:
-            raise ConfigurationError(
-                "The answer holds a secret, or what the setting redact keeps out of the memory: it "
-                "must not be stored. Give it in the notebook's own tree, or leave the arguments as "
-                "they are."
-            )
-        if byte_size(dumps(content)) > MAX_BYTES:
-            raise ConfigurationError(
-                f"The arguments are longer than {MAX_BYTES:,} bytes, which is more than can be "
-                "sent from outside: give them in the notebook's own tree."
-            )
+        self._check(content)
         return self._ask(session_id, interaction_id, "approval", content)
 
     def announce_watcher(self, session_id: str, interaction_id: int) -> bool:
@@ -185,6 +170,29 @@ class Requester:
             return False
         self._store.put(watching_item(session_id, interaction_id, beat.run, self._clock()))
         return True
+
+    def _check(self, content: Mapping[str, Any]) -> None:
+        """Whether an answer can be sent.
+
+        Raises:
+            ConfigurationError: see `answer_call`.
+        """
+        try:
+            approval_from(content)
+        except ValueError as error:
+            raise ConfigurationError(f"{error}") from None
+        told = {name: content[name] for name in ("inputs", "reason") if name in content}
+        if self._redactor.value(told) != told:
+            raise ConfigurationError(
+                "The answer holds a secret, or what the setting redact keeps out of the memory: it "
+                "must not be stored. Give it in the notebook's own tree, or leave the arguments as "
+                "they are."
+            )
+        if byte_size(dumps(content)) > MAX_BYTES:
+            raise ConfigurationError(
+                f"The arguments are longer than {MAX_BYTES:,} bytes, which is more than can be "
+                "sent from outside: give them in the notebook's own tree."
+            )
 
     def _ask(
         self, session_id: str, interaction_id: int, kind: RequestKind, content: dict[str, Any]

@@ -18,7 +18,7 @@ from minimalagent_nb.outside import OutsideApprover, ask_everywhere, find_questi
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
 from minimalagent_nb.sessions.listening import MOST, Listener, restored
-from minimalagent_nb.sessions.redaction import Redactor
+from minimalagent_nb.sessions.redaction import UNCHECKED, Redactor
 from minimalagent_nb.sessions.requests import Request, replies_key, watching_item
 from minimalagent_nb.widgets import PromptApprover, UserApprover, ask_user
 from minimalagent_nb.widgets.user_approver import wait_for_watcher
@@ -224,6 +224,13 @@ def test_arguments_are_restored_where_they_were_left(given: Any, expected: Any) 
 def test_a_mark_that_stands_for_nothing_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="redacted"):
         restored(given, {"a": "secret"}, {"a": "[redacted: KEY]"})
+
+
+def test_a_mark_for_all_arguments_does_not_stand_for_the_first() -> None:
+    shown = {"redacted": UNCHECKED}
+    with pytest.raises(ValueError, match="redacted"):
+        restored(shown, {"path": "a", "force": True}, shown)
+    assert restored(shown, {"path": [["deep"]]}, shown) == {"path": [["deep"]]}
 
 
 class TestWhereNobodySits:
