@@ -20,13 +20,13 @@ export class WholeLine {
     this.root = element("div", "ma-whole");
     this.words = element("span", "ma-whole-words", "Cut for display.");
     this.words.setAttribute("aria-live", "polite");
-    this.show = button("Show whole", () => this.fetch());
+    this.show = button("Show whole", () => this.demand());
     this.root.append(this.words, this.show);
     if (view.memory.wholes.has(item.key)) this.root.hidden = true;
     if (!view.talk?.whole) this.show.remove();
   }
 
-  async fetch() {
+  async demand() {
     const { view, item } = this;
     const ask = view.talk?.whole;
     if (!ask || this.show.getAttribute("aria-disabled") === "true") return;
