@@ -66,7 +66,7 @@ def session_page(
     left_out = 0
     # Where there is no place for all, the newest have it.
     for number, run in reversed(list(enumerate(interactions, 1))):
-        data = _json(run)
+        data = "" if left_out else _json(run)
         if left_out or len(data) > data_bytes:
             data, left_out = "", left_out + 1
         data_bytes -= len(data)

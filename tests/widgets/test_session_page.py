@@ -230,3 +230,19 @@ def test_axe_finds_nothing_serious(opened: Callable, scheme: str, width: int) ->
     open_all(page)
     assert serious_findings(page, "body") == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_has_no_place_is_not_made() -> None:
+    class Told:
+        times = 0
+
+        def __str__(self) -> str:
+            Told.times += 1
+            return "told"
+
+    runs = folded(*[sample_run.finished_run() for _ in range(3)])
+    runs[0].steps[0].tools[0].result = Told()
+    assert session_page("s", runs, data_bytes=10).left_out == 3
+    assert Told.times == 0
+    assert session_page("s", runs).left_out == 0
+    assert Told.times > 0
