@@ -123,8 +123,8 @@ export class SessionsPane {
   }
 
   draw() {
-    const held = this.list.contains(document.activeElement)
-      ? document.activeElement?.getAttribute("data-session") : null;
+    const { activeElement } = document;
+    const held = this.list.contains(activeElement) ? activeElement : null;
     const rows = this.sessions.map((session) => this.row(session));
     if (!rows.length) rows.push(this.nothing());
     if (this.hasMore) {
@@ -134,7 +134,10 @@ export class SessionsPane {
     }
     this.list.replaceChildren(...rows);
     this.mark();
-    if (held) this.links().find((link) => link.getAttribute("data-session") === held)?.focus();
+    if (!held) return;
+    const id = held.getAttribute("data-session");
+    const again = this.links().find((link) => link.getAttribute("data-session") === id);
+    again?.focus({ preventScroll: true }); // the list stays where the reader scrolled it
   }
 
   nothing() {
