@@ -92,18 +92,25 @@ export class Card {
     return this.feed.rev > 0 && this.feed.state.status === "running";
   }
 
+  /** Whether the run is, by what is stored. */
+  get isOver() {
+    return this.summary !== null && this.summary.status !== "running";
+  }
+
   /** @param {Summary} summary */
   tell(summary) {
-    const wasRunning = this.summary?.status === "running";
+    const wasRunning = this.summary?.status === "running" || this.isLive;
     this.summary = summary;
     this.draw();
     // A run that is over without having been followed to its end: it is fetched again.
-    if (this.isOpen && wasRunning && summary.status !== "running" && !this.isLive) this.load();
+    if (this.isOpen && wasRunning && this.isOver) this.load();
   }
 
   /** @param {any} message */
   take(message) {
-    this.feed = receive(this.feed, message).feed;
+    // Who tells the run from its beginning counts anew, after a connection that broke off too.
+    const isNew = message.base === 0 && message.rev > 0;
+    this.feed = receive(isNew ? { rev: 0, state: EMPTY_RUN } : this.feed, message).feed;
     this.reach?.note(this.feed.state);
     if (this.tree) this.tree.update(this.feed.state);
     else if (this.isOpen) this.mount();
@@ -143,7 +150,7 @@ export class Card {
     this.seek(find);
     if (this.feed.rev && !this.tree) this.mount();
     if (!this.feed.rev) this.place.replaceChildren(element("p", "mh-quiet", "Loading…"));
-    if (this.feed.rev === 0 || (this.isLive && !this.isFed)) this.load();
+    if (this.feed.rev === 0 || (this.isLive && (!this.isFed || this.isOver))) this.load();
   }
 
   /** Have the tree's own search open with what the reader looks for. @param {string} find */
@@ -171,7 +178,8 @@ export class Card {
     this.body.setAttribute("aria-busy", "true");
     try {
       const tree = await source.interaction(id, this.id);
-      if (!this.isLive) this.take({ ...tree, rev: this.feed.rev + 1 });
+      // All of it: what a stream would add to it is not taken any more.
+      if (!this.isLive || this.isOver) this.take({ ...tree, rev: Number.MAX_SAFE_INTEGER });
       setHidden(this.note, true);
     } catch (error) {
       const text = String(/** @type {Error} */ (error).message);

@@ -60,19 +60,24 @@ export class SessionPane {
     }, { rootMargin: "300px" });
     this.build();
     // Before the history is read: a run that ends in between is in one of the two.
-    this.unfollow = source.follow(id, null, {
+    this.unfollow = this.follow();
+    if (page) this.show(page, true);
+    else this.read(true);
+  }
+
+  /** Be told of what goes on, from its beginning; what is given ends it. */
+  follow() {
+    return this.source.follow(this.id, null, {
       message: (message) => this.take(message),
       end: () => {
         this.refresh();
-        on.changed();
+        this.on.changed();
       },
       state: (isOpen, trouble) => {
         this.setLive(isOpen, trouble);
         if (isOpen && !this.isFirst) this.refresh();
       },
     });
-    if (page) this.show(page, true);
-    else this.read(true);
   }
 
   build() {
@@ -139,6 +144,8 @@ export class SessionPane {
     for (const card of this.cards.values()) card.destroy();
     this.cards.clear();
     this.showBeginning();
+    this.unfollow();
+    this.unfollow = this.follow();
     this.read(true);
   }
 
@@ -154,9 +161,12 @@ export class SessionPane {
     const id = Number(message.interaction_id);
     // Older than where the list begins, or perhaps not wanted: it is known when it is read.
     if (this.from !== null || (hasFilters(this.filters) && !this.cards.has(id))) return;
+    // Of a run whose beginning went by here: opened, it is followed by its card.
+    if (!this.cards.get(id)?.isFed && message.base !== 0) return;
     const card = this.card(id);
     card.take(message);
     if (card.isFed) return;
+    card.stopFollowing(); // told twice, the parts of a run would not fit one another
     // What goes on is opened once; closed by the reader, it stays closed.
     card.isFed = true;
     card.setOpen(true);
