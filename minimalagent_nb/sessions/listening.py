@@ -87,7 +87,8 @@ class Listener:
         self.runs: frozenset[str] = frozenset()
         self.looks = 0
         self._run_id = ""
-        self._pending: frozenset[str] = frozenset()
+        # With the calls around it: sub-agents' calls may have the same ids.
+        self._pending: frozenset[tuple[str, ...]] = frozenset()
         self._replies: dict[int, Reply] = {}
         self._seen: dict[int, float] = {}
         self._token: tuple[str, str] | None = None
@@ -111,15 +112,16 @@ class Listener:
 
         The sets are replaced, never changed, as the writer's thread reads them.
         """
+        place: tuple[str, ...] = ()
         while isinstance(event, SubAgentEvent):
-            event = event.event
+            place, event = (*place, event.call_id), event.event
         if isinstance(event, RunStarted):
             self._run_id = self._run_id or event.run_id
             self.runs |= {event.run_id}
         elif isinstance(event, ApprovalRequested):
-            self._pending |= {event.call_id}
+            self._pending |= {(*place, event.call_id)}
         elif isinstance(event, (ApprovalGiven, ToolCallEnded)):
-            self._pending -= {event.call_id}
+            self._pending -= {(*place, event.call_id)}
 
     def due(self) -> float:
         """When the next look is, by the monotonic clock."""
@@ -237,7 +239,7 @@ class Listener:
 
     def _unheard(self, request_id: int, call: str) -> Reply | None:
         """Of a call that does not wait here: not yet, not any more, or for somebody else."""
-        if call not in self._pending:
+        if all(call != waiting[-1] for waiting in self._pending):
             return _refused("This call does not wait for an answer any more.")
         first = self._seen.setdefault(request_id, self._monotonic())
         if self._monotonic() - first < ACQUAINTANCE:

@@ -103,6 +103,16 @@ def test_a_call_that_waits_makes_it_quick_and_its_answer_slow_again(desk: Desk) 
     assert 15 <= desk.looks(10) <= 21
 
 
+def test_a_call_still_waits_when_one_of_its_id_is_over_in_another_sub_agent(desk: Desk) -> None:
+    desk.ear.note(SubAgentEvent(at=NOW, step=1, call_id="one", event=ASKED))
+    desk.ear.note(SubAgentEvent(at=NOW, step=1, call_id="two", event=ASKED))
+    desk.ear.note(SubAgentEvent(at=NOW, step=1, call_id="two", event=GIVEN))
+    desk.looks(100)
+    assert 15 <= desk.looks(10) <= 21
+    desk.ear.note(SubAgentEvent(at=NOW, step=1, call_id="one", event=GIVEN))
+    assert desk.looks(50) <= 11
+
+
 def test_no_look_takes_more_than_its_share(desk: Desk, clock: Any) -> None:
     for number in range(1, 3 * MOST):
         request = Request("another", "stop", clock.now + 60, id=number)
