@@ -193,6 +193,18 @@ def test_two_interactions_side_by_side(history: HistoryPage, log: SessionLog) ->
     assert history.texts(".mh-figures th code") == ["s", "other"]
 
 
+def test_a_long_comparison_says_what_it_leaves_out(history: HistoryPage, log: SessionLog) -> None:
+    for word in ("one", "two"):
+        answer = "\n".join(f"line {number} {word}" for number in range(1_500))
+        keep(log, "s", asked(1, answer), real_time=False)
+    history.show(log, "s")
+    history.wait(".mh-card .ma-answer")
+    for pick in history.page.locator(".mh-pick").all():
+        pick.check()
+    history.page.get_by_role("button", name="Compare", exact=True).click()
+    history.wait(".mh-part[open] .mh-skipped", "1,000 more lines not shown")
+
+
 def test_a_run_of_another_process_grows_in_the_list(
     history: HistoryPage, log: SessionLog, tmp_path: Path
 ) -> None:

@@ -92,6 +92,13 @@ test("calls of one name stand beside one another, those that did the same first"
   assert.equal(callPairs(run([call("look", { a: 1 }, "x")]), failed)[0].resultsDiffer, true);
 });
 
+test("calls that differ at their end alone are not the same", () => {
+  const long = "x".repeat(70_000);
+  const [pair] = callPairs(
+    run([call("read", { path: "a" }, `${long}1`)]), run([call("read", { path: "a" }, `${long}2`)]));
+  assert.deepEqual([pair.mark, pair.resultsDiffer, pair.inputsDiffer], ["changed", true, false]);
+});
+
 test("figures and by how much they differ", () => {
   const usage = { ...EMPTY_RUN.usage, input_tokens: 1500 };
   const facts = factsOf(

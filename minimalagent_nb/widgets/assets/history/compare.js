@@ -2,10 +2,10 @@
 /** The pane of two interactions side by side: their figures, texts and calls, with differences. */
 
 import { EMPTY_RUN, receive } from "../tree/fold.js";
-import { callText, countText, toolWord } from "../tree/words.js";
+import { callText, countText, NUMBERS, toolWord } from "../tree/words.js";
 import { element, keepKeys } from "../tree/elements.js";
 import { textDiff } from "./diff.js";
-import { callPairs, factsOf, comparedText, outcomeOf, thoughtOf } from "./pairs.js";
+import { callPairs, factsOf, comparedText, MOST_CALLS, outcomeOf, thoughtOf } from "./pairs.js";
 import { blank, oneLine, pushButton, setWhen } from "./parts.js";
 
 /**
@@ -108,7 +108,9 @@ export class ComparePane {
     const pairs = callPairs(one, other);
     const changed = pairs.filter((pair) => pair.mark !== "same").length;
     const words = !pairs.length ? "none" : changed ? `${countText(changed, "difference")}` : "the same";
-    const part = foldable("Tool calls", words, changed > 0 || pairs.length > 0);
+    const isCut = [one, other].some(({ calls }) => calls > MOST_CALLS);
+    const most = isCut ? `, of the first ${NUMBERS.format(MOST_CALLS)} of each` : "";
+    const part = foldable("Tool calls", words + most, changed > 0 || pairs.length > 0);
     const list = element("ol", "mh-pairs");
     list.append(...pairs.map((pair) => pairRow(pair)));
     part.append(list);
@@ -149,7 +151,8 @@ function textPart(title, before, after, open = true) {
 
 /** A text of which there is nothing to compare. @param {string} text */
 function sameText(text) {
-  const made = element("div", "mh-diff mh-same-text", text.slice(0, SHOWN_OF_ONE) || "–");
+  const shown = text.length > SHOWN_OF_ONE ? `${text.slice(0, SHOWN_OF_ONE)}…` : text;
+  const made = element("div", "mh-diff mh-same-text", shown || "–");
   // So that it can be scrolled by keys.
   made.tabIndex = 0;
   keepKeys(made);
@@ -159,7 +162,8 @@ function sameText(text) {
 /** @param {string} before @param {string} after */
 function diffBlock(before, after) {
   const made = element("div", "mh-diff");
-  const lines = textDiff(before, after).slice(0, MOST_LINES);
+  const all = textDiff(before, after);
+  const lines = all.slice(0, MOST_LINES);
   const near = lines.map((_, at) =>
     lines.slice(Math.max(at - UNCHANGED, 0), at + UNCHANGED + 1).some(({ mark }) => mark !== "same"));
   let skipped = 0;
@@ -182,6 +186,8 @@ function diffBlock(before, after) {
     made.append(line);
   });
   tellSkipped();
+  const left = all.length - lines.length;
+  if (left) made.append(element("div", "mh-skipped", `${countText(left, "more line")} not shown`));
   return made;
 }
 
@@ -222,6 +228,8 @@ function pairBody({ one, other, inputsDiffer, resultsDiffer }) {
     const isAlone = !one || !other;
     const isPlain = !differs || isAlone;
     body.append(element("p", "mh-quiet", differs || isAlone ? title : `${title}: the same`));
+    // What both begin with may be all that is compared.
+    if (!isPlain && before === after) body.append(element("p", "mh-quiet", "They differ further on."));
     body.append(isPlain ? sameText(one ? before : after) : diffBlock(before, after));
   };
   const inputs = [one, other].map((call) => (call ? comparedText(call.inputs) : ""));

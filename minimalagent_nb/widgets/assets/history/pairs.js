@@ -12,7 +12,7 @@ import { aligned } from "./diff.js";
  *   inputsDiffer: boolean, resultsDiffer: boolean}} CallPair
  */
 
-const MOST_CALLS = 1_000;
+export const MOST_CALLS = 1_000; // of each run
 const MOST_JSON = 60_000; // characters
 
 /**
@@ -113,19 +113,33 @@ export function callPairs(one, other) {
 /** @param {import("./diff.js").Pair<Tool>} pair @returns {CallPair} */
 function pairOf({ mark, one, other }) {
   if (!one || !other) return { mark, one, other, inputsDiffer: false, resultsDiffer: false };
-  const inputsDiffer = comparedText(one.inputs) !== comparedText(other.inputs);
-  const resultsDiffer = outcomeOf(one) !== outcomeOf(other);
+  const inputsDiffer = wholeText(one.inputs) !== wholeText(other.inputs);
+  const resultsDiffer = wholeOutcome(one) !== wholeOutcome(other);
   const isSame = !inputsDiffer && !resultsDiffer;
   return { mark: isSame ? "same" : "changed", one, other, inputsDiffer, resultsDiffer };
 }
 
+/** @param {unknown} value */
+function wholeText(value) {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+}
+
+/** @param {Tool} call */
+function wholeOutcome(call) {
+  return call.status === "success" ? wholeText(call.result) : `${call.status}: ${call.error ?? ""}`;
+}
+
+/** As much of a text as is compared line by line. @param {string} text */
+function beginningOf(text) {
+  return text.length > MOST_JSON ? `${text.slice(0, MOST_JSON)}…` : text;
+}
+
 /** What came out of a call, as a text. @param {Tool} call */
 export function outcomeOf(call) {
-  return call.status === "success" ? comparedText(call.result) : `${call.status}: ${call.error ?? ""}`;
+  return beginningOf(wholeOutcome(call));
 }
 
 /** A value as text on lines that can be compared. @param {unknown} value */
 export function comparedText(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
-  return text.length > MOST_JSON ? `${text.slice(0, MOST_JSON)}…` : text;
+  return beginningOf(wholeText(value));
 }
