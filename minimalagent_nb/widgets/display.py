@@ -129,6 +129,8 @@ class RunDisplay:
         """A page that was loaded again passes display updates over: there the tree stays."""
         if self.tree.snapshots <= 1:
             self.tree.close()
+        else:
+            _keep(self)
 
     def _pause(self) -> None:
         """In mid-run, from the feed's thread: a notebook may be saved at any time."""
@@ -191,7 +193,8 @@ _kept_lock = threading.Lock()
 def _keep(shown: RunDisplay) -> None:
     """Let its tree stay, and the oldest go when there are too many."""
     with _kept_lock:
-        _kept.append(shown)
+        if shown not in _kept:
+            _kept.append(shown)
         too_many = _kept.popleft() if len(_kept) > MAX_TREES else None
     if too_many is not None:
         too_many.release()

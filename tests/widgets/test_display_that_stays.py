@@ -136,6 +136,23 @@ def test_only_the_newest_trees_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     display._kept.clear()
 
 
+def test_trees_of_pages_that_were_loaded_again_go_in_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(display, "MAX_TREES", 2)
+    display._kept.clear()
+    runs = [Recorded() for _ in range(4)]
+    for run in runs:
+        run.start()
+        run.say(type="shown", saves=False)
+        run.tree.get_state()  # as for a page that is loaded again
+        run.finish()
+    assert [run.tree.comm is not None for run in runs] == [False, False, True, True]
+    for run in runs:
+        run.tree.close()
+    display._kept.clear()
+
+
 def test_in_a_kernel_the_cell_has_both_outputs() -> None:
     notebook = execute(
         "from tests.widgets import sample_run\n"
