@@ -9,6 +9,8 @@ const { aligned, textDiff, wordDiff } = await import(at("diff.js"));
 const { callPairs, factsOf } = await import(at("pairs.js"));
 const { periodOf, whenText } = await import(at("times.js"));
 const { EMPTY_RUN } = await import(at("../tree/fold.js"));
+const { CommSource } = await import(at("comm.js"));
+const { putCell } = await import(at("cells.js"));
 
 /** The same numbers in each run of the tests. */
 function random(seed) {
@@ -97,6 +99,47 @@ test("calls that differ at their end alone are not the same", () => {
   const [pair] = callPairs(
     run([call("read", { path: "a" }, `${long}1`)]), run([call("read", { path: "a" }, `${long}2`)]));
   assert.deepEqual([pair.mark, pair.resultsDiffer, pair.inputsDiffer], ["changed", true, false]);
+});
+
+test("a kernel that was restarted answers nothing, and the reader is told", async () => {
+  globalThis.window = globalThis;
+  const heard = new Map();
+  const sent = [];
+  const model = {
+    comm_live: true, get: () => [], send: (message) => sent.push(message.type),
+    on: (name, listener) => heard.set(name, listener), off: (name) => heard.delete(name),
+  };
+  const waits = [];
+  const source = new CommSource(model, (isWaiting) => waits.push(isWaiting));
+  const states = [];
+  const on = { message() {}, end() {}, state: (isOpen, why) => states.push([isOpen, why]) };
+  const asked = source.sessions({ limit: 1, search: "" });
+  const close = source.follow("s", null, on);
+  model.comm_live = false;
+  heard.get("comm_live_update")();
+  await assert.rejects(asked, /kernel was restarted: run the cell again/);
+  await assert.rejects(source.sessions({ limit: 1, search: "" }), /restarted/);
+  assert.deepEqual([states.length, states[1][0]], [2, false]);
+  assert.equal(waits.at(-1), false);
+  const again = source.follow("s", null, on);
+  await Promise.resolve();
+  assert.equal(states.at(-1)[0], false);
+  close();
+  again();
+  source.close();
+  assert.deepEqual([sent, [...heard]], [["ask", "ask"], []]);
+});
+
+test("what could not be copied is not said to be", async () => {
+  const near = { closest: () => null };
+  const page = (clipboard) => Object.defineProperty(
+    globalThis, "navigator", { value: { clipboard }, configurable: true });
+  page({ writeText: async () => {} });
+  assert.match(await putCell({}, "x", near), /^Copied as a cell/);
+  page({ writeText: async () => { throw new Error("refused"); } });
+  assert.match(await putCell({}, "x", near), /can neither/);
+  page(undefined);
+  assert.match(await putCell({}, "x", near), /can neither/);
 });
 
 test("figures and by how much they differ", () => {

@@ -73,9 +73,9 @@ export class Card {
   addActions() {
     const { askAgain } = this.session.source;
     if (!askAgain) return;
-    this.actions.append(pushButton("Ask again", () => {
+    this.actions.append(pushButton("Ask again", async () => {
       const { source, id } = this.session;
-      setText(this.said, source.askAgain?.(id, this.wholeQuery, this.root) ?? "");
+      setText(this.said, await source.askAgain?.(id, this.wholeQuery, this.root) ?? "");
     }), this.said);
   }
 

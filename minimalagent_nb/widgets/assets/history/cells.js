@@ -8,9 +8,10 @@
  * JupyterLab's manager of widgets has the notebook's document (`context`), whose shared model
  * is what every view of the notebook shows.
  * @param {any} model of anywidget @param {string} source the new cell's text
- * @param {Element} near an element in the output @returns {string} what was done, for the reader
+ * @param {Element} near an element in the output
+ * @returns {Promise<string>} what was done, for the reader
  */
-export function putCell(model, source, near) {
+export async function putCell(model, source, near) {
   const notebook = model.widget_manager?.context?.model?.sharedModel;
   const cell = near.closest(".jp-Cell");
   if (typeof notebook?.insertCell === "function") {
@@ -23,11 +24,12 @@ export function putCell(model, source, near) {
       ? "A cell with this question stands at the end of the notebook."
       : "A cell with this question stands below.";
   }
-  if (typeof navigator.clipboard?.writeText !== "function") {
-    return "This page cannot put a cell into the notebook.";
+  try {
+    await navigator.clipboard.writeText(source);
+    return "Copied as a cell: paste it into the notebook.";
+  } catch {
+    return "This page can neither put a cell into the notebook nor copy it.";
   }
-  navigator.clipboard.writeText(source).catch(() => undefined);
-  return "Copied as a cell: paste it into the notebook.";
 }
 
 /**

@@ -12,6 +12,7 @@ import { download, SourceError } from "./source.js";
 
 const STILL_HERE = 60_000; // milliseconds between two signs of life
 const RESUME = 3_000; // before what failed is followed again
+const LOST = "The kernel was restarted: run the cell again to see the history.";
 
 /** @type {Record<string, string>} */
 const MIME_TYPES = {
@@ -42,8 +43,11 @@ export class CommSource {
       this.take(message, buffers);
     };
     model.on("msg:custom", this.listen);
+    this.isLost = false;
+    this.notice = () => this.setLost(model.comm_live === false);
+    model.on("comm_live_update", this.notice);
     this.timer = window.setInterval(() => {
-      if (this.streams.size) model.send({ type: "here", id: this.name });
+      if (this.streams.size && !this.isLost) model.send({ type: "here", id: this.name });
     }, STILL_HERE);
   }
 
@@ -62,6 +66,17 @@ export class CommSource {
     }
   }
 
+  /** Whether the kernel is another one now, which knows of no question. @param {boolean} isLost */
+  setLost(isLost) {
+    this.isLost = isLost;
+    if (!isLost) return;
+    const waiting = [...this.waiting.values()];
+    this.waiting.clear();
+    this.tellWaiting();
+    for (const { fail } of waiting) fail(new SourceError(LOST));
+    for (const stream of [...this.streams.values()]) stream.fail(LOST);
+  }
+
   newId() {
     this.count += 1;
     return `${this.name}.${this.count}`;
@@ -70,6 +85,7 @@ export class CommSource {
   /** @param {string} method @param {object} args @returns {Promise<any>} */
   ask(method, args) {
     const id = this.newId();
+    if (this.isLost) return Promise.reject(new SourceError(LOST));
     return new Promise((done, fail) => {
       this.waiting.set(id, { done, fail });
       this.model.send({ type: "ask", id, method, args });
@@ -87,9 +103,10 @@ export class CommSource {
   stream(method, args, stream) {
     const id = this.newId();
     this.streams.set(id, stream);
-    this.model.send({ type: "ask", id, method, args });
+    if (this.isLost) queueMicrotask(() => this.streams.get(id)?.fail(LOST));
+    else this.model.send({ type: "ask", id, method, args });
     return () => {
-      if (this.streams.delete(id)) this.model.send({ type: "cancel", id });
+      if (this.streams.delete(id) && !this.isLost) this.model.send({ type: "cancel", id });
     };
   }
 
@@ -133,6 +150,7 @@ export class CommSource {
       fail: (message) => {
         on.state(false, message);
         end();
+        if (this.isLost) return;
         timer = window.setTimeout(() => {
           end = begin();
           on.state(true, "");
@@ -163,8 +181,9 @@ export class CommSource {
 
   close() {
     clearInterval(this.timer);
-    for (const id of this.streams.keys()) this.model.send({ type: "cancel", id });
+    for (const id of this.isLost ? [] : this.streams.keys()) this.model.send({ type: "cancel", id });
     this.streams.clear();
     this.model.off("msg:custom", this.listen);
+    this.model.off("comm_live_update", this.notice);
   }
 }

@@ -88,11 +88,14 @@ export class SessionsPane {
   /** @param {string} message */
   fail(message) {
     this.isLoaded = true;
+    // Said once: its button may have the focus.
+    if (this.note.hidden) {
+      this.note.replaceChildren(
+        element("span", "", "The list cannot be read."), pushButton("Try again", () => this.refresh()));
+    }
     this.trouble = message;
     // Why, the main pane says.
     this.note.title = message;
-    this.note.replaceChildren(
-      element("span", "", "The list cannot be read."), pushButton("Try again", () => this.refresh()));
     setHidden(this.note, false);
     this.draw();
     this.on.loaded();

@@ -37,8 +37,8 @@
  *   one run, or the one that goes on and those that come after it
  * @property {string[]} forms in which a session can be had as a file
  * @property {(session: string, form: string) => Promise<void>} save has the page download it
- * @property {((session: string, query: string, near: Element) => string) | null} askAgain puts a
- *   cell with the question into the notebook, and says so; null where there is none
+ * @property {((session: string, query: string, near: Element) => Promise<string>) | null}
+ *   askAgain puts a cell with the question into the notebook, and says so; null where there is none
  * @property {((session: string, id: number, memory: Memory, refresh: () => void) => Reach) | null}
  *   reach whoever runs what goes on, so that it can be stopped and its questions answered
  * @property {string} offline what to do where the memory is switched off
