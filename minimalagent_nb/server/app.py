@@ -16,6 +16,7 @@ from minimalagent_nb.server.handlers import (
     InteractionHandler,
     SessionHandler,
     SessionListHandler,
+    WholeHandler,
 )
 from minimalagent_nb.server.page import ASSETS, AssetHandler, PageHandler
 from minimalagent_nb.server.requests import ApprovalHandler, StopHandler
@@ -67,6 +68,7 @@ def routes(source: SessionSource, hub: Hub) -> list[tuple[Any, ...]]:
         (session, SessionHandler, of_store),
         (rf"{session}/history", HistoryHandler, of_store),
         (rf"{session}/interactions/([^/]+)", InteractionHandler, of_store),
+        (rf"{session}/interactions/([^/]+)/whole", WholeHandler, of_store),
         (rf"{session}/interactions/([^/]+)/stop", StopHandler, of_runs),
         (rf"{session}/interactions/([^/]+)/approval", ApprovalHandler, of_runs),
         (rf"{session}/events", EventsHandler, of_runs),

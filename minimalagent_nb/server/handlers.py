@@ -7,12 +7,14 @@ room's other files.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
+from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from minimalagent_nb.errors import AgentError, ConfigurationError, SessionError, SessionIdError
@@ -21,6 +23,7 @@ from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.sessions.search import Filters, filters_of
 from minimalagent_nb.widgets import history_data
+from minimalagent_nb.widgets.wholes import VALUES, whole_json
 
 __all__ = [
     "HistoryHandler",
@@ -28,6 +31,7 @@ __all__ = [
     "SessionHandler",
     "SessionListHandler",
     "StoreHandler",
+    "WholeHandler",
     "number_in",
     "one_session",
 ]
@@ -39,6 +43,11 @@ LARGEST_PAGE = 100
 LONGEST_SEARCH = 500
 DEFAULT_PAGE = 20
 LARGEST_ID = 10**18
+LONGEST_WAY = 20_000
+"""Characters of the way to a call."""
+_PIECE = 262_144
+"""Bytes that are written at once of a large answer."""
+_GONE = "It is not in the store: it may have expired or been deleted."
 
 
 class StoreHandler(APIHandler):
@@ -68,7 +77,7 @@ class StoreHandler(APIHandler):
             self.refuse_for(error)
         else:
             if body is None:
-                self.refuse(404, "It is not in the store: it may have expired or been deleted.")
+                self.refuse(404, _GONE)
             else:
                 self.finish({"version": FORMAT_VERSION, **body})
 
@@ -92,6 +101,13 @@ class StoreHandler(APIHandler):
         number = default if given is None else number_in(given, largest)
         if number is None:
             self.refuse(400, f"{name} must be a whole number from 1 to {largest}.")
+        return number
+
+    def interaction(self, given: str) -> int | None:
+        """The id of an interaction; None if refused."""
+        number = number_in(given, LARGEST_ID)
+        if number is None:
+            self.refuse(400, f"An interaction's id is a whole number from 1 to {LARGEST_ID}.")
         return number
 
     def filters(self) -> Filters | None:
@@ -207,10 +223,10 @@ class InteractionHandler(StoreHandler):
     async def get(self, session_id: str, interaction: str) -> None:
         """Give one interaction."""
         form = self.get_query_argument("form", "reasoning")
-        number = number_in(interaction, LARGEST_ID)
+        number = self.interaction(interaction)
         if number is None:
-            self.refuse(400, f"An interaction's id is a whole number from 1 to {LARGEST_ID}.")
-        elif form not in ("reasoning", "tree"):
+            return
+        if form not in ("reasoning", "tree"):
             self.refuse(400, "form must be reasoning or tree.")
         else:
             await self.answer(lambda log: _interaction(followed_log(log), session_id, number, form))
@@ -221,3 +237,75 @@ def _interaction(log: SessionLog, session_id: str, number: int, form: str) -> di
         return history_data.interaction_tree(log, session_id, number)
     run = log.interaction(session_id, number)
     return None if run is None else {"interaction_id": number, form: run.to_dict()}
+
+
+class WholeHandler(StoreHandler):
+    """``GET minimalagent/api/sessions/{id}/interactions/{id}/whole?calls=JSON&name=result``.
+
+    A value that the tree has cut for display. `calls` is the way to its call: a list of pairs
+    of step number and call id, the last one that of the call, those before it of the calls
+    that had a sub-agent run. `name` is ``inputs`` or ``result``.
+
+    Answers ``{"version", "cut", "value"}``: the value, of about `wholes.MAX_WHOLE` characters
+    at most, and whether even this is cut. 404 where the interaction has no such call.
+    """
+
+    @authenticated
+    @authorized
+    async def get(self, session_id: str, interaction: str) -> None:
+        """Give the value."""
+        number = self.interaction(interaction)
+        if number is None:
+            return
+        calls = _way(self.get_query_argument("calls", ""))
+        name = self.get_query_argument("name", "")
+        if calls is None:
+            self.refuse(400, "calls must be a JSON list of pairs: a step's number, a call's id.")
+        elif name not in VALUES:
+            self.refuse(400, f"name must be {' or '.join(VALUES)}.")
+        else:
+            await self._send(session_id, number, calls, name)
+
+    async def _send(self, session_id: str, number: int, calls: list[Any], name: str) -> None:
+        try:
+            # The JSON is made in the thread, too: of megabytes it would hold up the event loop.
+            body = await self.source.read(
+                lambda log: _whole(followed_log(log), session_id, number, calls, name)
+            )
+        except LookupError as error:
+            self.refuse(404, str(error))
+            return
+        except AgentError as error:
+            self.refuse_for(error)
+            return
+        self.set_header("Content-Type", "application/json")
+        try:
+            for at in range(0, len(body), _PIECE):
+                self.write(body[at : at + _PIECE])
+                await self.flush()
+        except StreamClosedError:
+            return  # whoever asked has gone
+        await self.finish()
+
+
+def _way(text: str) -> list[Any] | None:
+    """The pairs that a text tells; None for what is no list of pairs."""
+    if len(text) > LONGEST_WAY:
+        return None
+    try:
+        calls = json.loads(text)
+    except (RecursionError, ValueError):
+        return None
+    pairs = calls if isinstance(calls, list) else []
+    are_pairs = all(
+        isinstance(pair, list) and [type(part) for part in pair] == [int, str] for pair in pairs
+    )
+    return pairs if pairs and are_pairs else None
+
+
+def _whole(log: SessionLog, session_id: str, number: int, calls: list[Any], name: str) -> bytes:
+    run = log.interaction(session_id, number)
+    if run is None:
+        raise LookupError(_GONE)
+    text, cut = whole_json(run, calls, name)
+    return f'{{"version":{FORMAT_VERSION},"cut":{json.dumps(cut)},"value":{text}}}'.encode()

@@ -18,7 +18,7 @@ from tornado.web import authenticated
 
 from minimalagent_nb.errors import AgentError, ConfigurationError, RunOverError
 from minimalagent_nb.server.following import Hub, followed_log
-from minimalagent_nb.server.handlers import FORMAT_VERSION, LARGEST_ID, StoreHandler, number_in
+from minimalagent_nb.server.handlers import FORMAT_VERSION, StoreHandler
 from minimalagent_nb.server.source import SessionSource
 from minimalagent_nb.sessions import Reply, SentRequest, SessionLog
 
@@ -64,9 +64,8 @@ class _RequestHandler(StoreHandler):
 
         Raises nothing: a failure is an answer too.
         """
-        number = number_in(interaction, LARGEST_ID)
+        number = self.interaction(interaction)
         if number is None:
-            self.refuse(400, f"An interaction's id is a whole number from 1 to {LARGEST_ID}.")
             return
         body = self.body()
         if body is None:

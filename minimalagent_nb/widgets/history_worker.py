@@ -1,8 +1,9 @@
 """What a page asks of the history browser, answered on one thread beside the kernel's own.
 
 A page asks with ``{"type": "ask", "id", "method", "args"}`` and gets ``answer`` or ``failed``
-of that id. A search or a run that is followed goes on after its answer, by ``event``, until
-it is over or the page sends ``cancel``. Imports errors, sessions and this room's pure parts.
+of that id; a value that was cut comes whole by ``whole``, in parts. A search or a run that is
+followed goes on after its answer, by ``event``, until it is over or the page sends ``cancel``.
+Imports errors, sessions and this room's pure parts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.sessions.search import SessionSearch, filters_of
 from minimalagent_nb.widgets import history_data
 from minimalagent_nb.widgets.history_following import Following
+from minimalagent_nb.widgets.wholes import whole_messages
 
 __all__ = ["HistoryWorker", "Writer"]
 
@@ -144,6 +146,8 @@ class HistoryWorker:
             number = _number(given, "interaction", 0, 10**18)
             tree = history_data.interaction_tree(log, _text(given, "session"), number)
             self._send("answer", name, tree)
+        elif method == "whole":
+            self._whole(log, name, given)
         elif method == "export":
             self._export(log, name, given)
         elif method in ("search", "follow"):
@@ -152,6 +156,14 @@ class HistoryWorker:
                 self._streams.pop(next(iter(self._streams)))
         else:
             raise ConfigurationError(f"The history knows no {method[:40]!r}.")
+
+    def _whole(self, log: SessionLog, name: str, given: Mapping[str, Any]) -> None:
+        """A value of a call, in parts; of a run that goes on, as far as it is stored."""
+        number = _number(given, "interaction", 0, 10**18)
+        run = log.interaction(_text(given, "session"), number)
+        for message in whole_messages(run, {**given, "id": name}):
+            if not self._is_closed:
+                self._post(message, [])
 
     def _export(self, log: SessionLog, name: str, given: Mapping[str, Any]) -> None:
         writer = self._writers.get(_text(given, "form"))

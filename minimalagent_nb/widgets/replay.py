@@ -16,7 +16,7 @@ from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
 from minimalagent_nb.widgets.figures import answer_usage
 from minimalagent_nb.widgets.run_ops import RunOps
 
-__all__ = ["replayed", "tree_message"]
+__all__ = ["replayed", "shown_id", "tree_message"]
 
 Op = dict[str, Any]
 
@@ -31,6 +31,16 @@ def tree_message(run: Reasoning) -> dict[str, Any]:
 def replayed(run: Reasoning) -> Iterator[Event]:
     """Events that fold to this reasoning: no deltas, and no messages."""
     yield from filter(None, map(event_from_dict, _run(run)))
+
+
+def shown_id(tool: ToolData, step: int, place: int) -> str:
+    """The id by which a page knows a call: one of its own for each, as minimalagent stored none.
+
+    Args:
+        step: the number of the call's step.
+        place: how many calls of that step come before it.
+    """
+    return tool.call_id or f"{step}.{place}"
 
 
 def _run(run: Reasoning) -> Iterator[Op]:
@@ -100,8 +110,7 @@ def _step(step: ReasoningStep) -> Iterator[Op]:
         "duration": step.duration,
     }
     for place, tool in enumerate(step.tools):
-        # An id of its own for each call: minimalagent stored none.
-        yield from _call(tool, number, tool.call_id or f"{number}.{place}", at)
+        yield from _call(tool, number, shown_id(tool, number, place), at)
 
 
 def _call(tool: ToolData, step: int, call_id: str, at: float) -> Iterator[Op]:

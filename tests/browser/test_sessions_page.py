@@ -12,6 +12,7 @@ from tests.server.site import TOKEN, jupyter_server, keep, log_of
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.sample_run import failed_run, finished_run
 from tests.widgets.test_in_the_browser import offending_elements
+from tests.widgets.test_wholes import BIG, told
 
 WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
 
@@ -147,4 +148,26 @@ def test_search_filters_comparison_and_export_by_the_servers_routes(page, databa
     with page.expect_download() as download:
         page.get_by_role("button", name="Notebook").click()
     assert download.value.suggested_filename == "find-me.ipynb"
+    log.close()
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_value_that_was_cut_is_shown_whole_on_demand(page, database, is_over):
+    log = log_of(database)
+    session_id = f"large-{is_over}"
+    recorder = log.begin(session_id, real_time=True)
+    for event in told(BIG) if is_over else told(BIG)[:-1]:
+        recorder.add(event)
+    if is_over:
+        recorder.finish()
+    page.evaluate("(id) => { location.hash = id }", session_id)
+    page.locator(".mh-card .ma-tool > .ma-row").click()
+    page.locator(".ma-whole-words", has_text="Cut for display.").wait_for()
+    page.get_by_role("button", name="Show whole").click()
+    page.locator(".ma-whole").wait_for(state="hidden")
+    page.get_by_role("button", name="Search", exact=True).first.click()
+    page.get_by_role("textbox", name="Search this run").fill("8999")
+    page.locator(".ma-count", has_text="1 of ").wait_for()
+    if not is_over:
+        recorder.finish()
     log.close()

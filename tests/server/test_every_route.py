@@ -28,6 +28,7 @@ READ = [
     "minimalagent/api/search",
     SESSION,
     *(f"{SESSION}/{tail}" for tail in ("history", "interactions/1", "events", "export")),
+    f"{SESSION}/interactions/1/whole",
 ]
 EXECUTE = [f"{SESSION}/interactions/1/{what}" for what in ("stop", "approval")]
 EVERY = [("GET", path) for path in READ] + [("POST", path) for path in EXECUTE]

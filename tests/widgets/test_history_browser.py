@@ -19,8 +19,10 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.widgets.history_browser import static_history
 from minimalagent_nb.widgets.history_worker import HistoryWorker
+from minimalagent_nb.widgets.wholes import PART
 from tests.server.site import keep
 from tests.widgets import sample_run
+from tests.widgets.test_wholes import BIG, told
 
 PATIENCE = 30
 
@@ -32,8 +34,8 @@ class Desk:
         self.sent: queue.Queue[tuple[dict[str, Any], list[bytes]]] = queue.Queue()
         self.worker = HistoryWorker(log, lambda *message: self.sent.put(message), writers)
 
-    def ask(self, method: str, name: str = "a", **args: Any) -> None:
-        self.worker.take({"type": "ask", "id": name, "method": method, "args": args})
+    def ask(self, method: str, message_id: str = "a", /, **args: Any) -> None:
+        self.worker.take({"type": "ask", "id": message_id, "method": method, "args": args})
 
     def next(self) -> dict[str, Any]:
         """The next message, which a page could be sent."""
@@ -176,6 +178,49 @@ def test_an_open_run_is_shown_as_running(desk: Desk, log: SessionLog) -> None:
     recorder.finish()
 
 
+def whole(desk: Desk, **args: Any) -> Any:
+    """A value in parts, put together."""
+    desk.ask("whole", **args)
+    parts = [desk.next()]
+    while len(parts) < parts[0]["parts"]:
+        parts.append(desk.next())
+    assert [(one["type"], one["id"], one["part"]) for one in parts] == [
+        ("whole", "a", number) for number in range(len(parts))
+    ]
+    assert max(len(one["text"]) for one in parts) <= PART
+    return json.loads("".join(one["text"] for one in parts))
+
+
+def test_a_value_that_was_cut_comes_whole(desk: Desk, log: SessionLog) -> None:
+    interaction = keep(log, "s", told(BIG), real_time=True)
+    place = {"session": "s", "interaction": interaction, "calls": [[1, "call-1"]]}
+    tree = desk.answer("interaction", session="s", interaction=interaction)["tree"]
+    assert len(json.dumps(tree)) < 200_000
+    assert whole(desk, **place, name="result") == BIG
+    assert whole(desk, **place, name="inputs") == {"a": 1}
+    for missing in ({"interaction": 17}, {"calls": [[2, "call-1"]]}, {"calls": "x"}):
+        desk.ask("whole", **{**place, "name": "result", **missing})
+        assert "does not have this value" in desk.next()["error"]
+
+
+def test_so_does_one_of_a_run_of_another_process_that_goes_on(
+    desk: Desk, log: SessionLog, tmp_path: Path
+) -> None:
+    writer = SessionLog(SQLiteStore(tmp_path / "s.sqlite3"))
+    desk.ask("follow", "f", session="s")
+    recorder = writer.begin("s", real_time=True)
+    for event in told(BIG)[:-1]:
+        recorder.add(event)
+    found: dict[str, Any] = {"ops": []}
+    while "tool_call_ended" not in [op["type"] for op in found["ops"]]:
+        found = desk.next()["value"]
+    desk.worker.take({"type": "cancel", "id": "f"})
+    place = {"session": "s", "interaction": found["interaction_id"], "calls": [[1, "call-1"]]}
+    assert whole(desk, **place, name="result") == BIG
+    recorder.finish()
+    writer.close()
+
+
 def test_a_file_comes_as_bytes(desk: Desk) -> None:
     desk.ask("export", session="s", form="txt")
     message, buffers = desk.sent.get(timeout=PATIENCE)
@@ -192,6 +237,8 @@ def test_a_file_comes_as_bytes(desk: Desk) -> None:
         ("interactions", {"session": "s", "before": "1"}),
         ("interactions", {"session": "s", "status": "odd"}),
         ("interaction", {"session": "s", "interaction": True}),
+        ("whole", {"session": "../x", "interaction": 1}),
+        ("whole", {"session": "s", "interaction": "1"}),
         ("search", {"text": {"x": 1}}),
         ("search", {"text": "x" * 10_000}),
         ("follow", {"session": "a b"}),

@@ -17,6 +17,7 @@ from tests.widgets import sample_run
 from tests.widgets.history_page import HistoryPage
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.test_in_the_browser import offending_elements
+from tests.widgets.test_wholes import BIG, told
 
 
 @pytest.fixture
@@ -346,3 +347,37 @@ def test_payloads_do_nothing(history: HistoryPage, log: SessionLog, make: Any) -
     )
     page.wait_for_timeout(50)
     assert set(offending_elements(page)) <= fields
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_value_of_a_megabyte_is_shown_whole_on_demand(
+    history: HistoryPage, log: SessionLog, is_over: bool
+) -> None:
+    recorder = log.begin("s", real_time=True)
+    for event in told(BIG) if is_over else told(BIG)[:-1]:
+        recorder.add(event)
+    if is_over:
+        recorder.finish()
+    history.show(log, "s")
+    history.wait(".mh-card .ma-tool > .ma-row").click()
+    history.wait(".ma-whole-words", "Cut for display.")
+    assert history.page.locator(".ma-stop:visible").count() == 0, "none can be stopped from here"
+    history.page.get_by_role("button", name="Show whole").click()
+    history.wait(".ma-whole", gone=True)
+    assert "9000" in history.text(".mh-card .ma-tool > .ma-body > div:last-child").replace(",", "")
+    history.page.get_by_role("button", name="Search", exact=True).first.click()
+    history.page.get_by_role("textbox", name="Search this run").fill("8999")
+    history.wait(".ma-count", "1 of ")
+    if not is_over:
+        recorder.finish()
+
+
+def test_a_value_that_is_gone_from_the_store_is_said(history: HistoryPage, log: SessionLog) -> None:
+    keep(log, "s", told(BIG), real_time=False)
+    history.show(log, "s")
+    history.wait(".mh-card .ma-tool > .ma-row").click()
+    history.wait(".ma-whole-words", "Cut for display.")
+    log.delete("s")
+    history.page.get_by_role("button", name="Show whole").click()
+    history.wait(".ma-whole-words", "does not have this value any more")
+    assert history.page.get_by_role("button", name="Show whole").is_visible()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from minimalagent_nb.events import Event
 from minimalagent_nb.fold import fold
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.tools.tables import table_facts
 from minimalagent_nb.widgets import wholes
 from minimalagent_nb.widgets.feed import Feed
 from minimalagent_nb.widgets.live import LiveTree
+from minimalagent_nb.widgets.replay import replayed, tree_message
 from minimalagent_nb.widgets.wholes import find_call, whole_messages
 from tests.widgets import rich_run, sample_run
 
@@ -51,6 +54,41 @@ def test_inputs_and_calls_of_sub_agents() -> None:
     assert json.loads(message["text"]) == {"n": 68, "effect": 0.2}
 
 
+def without_ids(run: Reasoning) -> Reasoning:
+    """As minimalagent stored it: its calls have no ids."""
+    for step in run.steps:
+        for tool in step.tools:
+            tool.call_id = ""
+            if tool.reasoning:
+                without_ids(tool.reasoning)
+    return run
+
+
+def ways(ops: list[dict[str, Any]]) -> Iterator[tuple[list[list[Any]], Any]]:
+    """The way to each call that a page is told of, and its inputs."""
+    for op in ops:
+        way, inner = [], op
+        while inner["type"] == "sub_agent":
+            way.append([inner["step"], inner["call_id"]])
+            inner = inner["event"]
+        if inner["type"] == "tool_call_started":
+            yield [*way, [inner["step"], inner["call_id"]]], inner["inputs"]
+
+
+def test_stored_calls_without_ids_are_found_by_those_that_the_page_has() -> None:
+    run = without_ids(fold(rich_run.rich_run()))
+    told = list(ways(tree_message(run)["ops"]))
+    assert max(len(way) for way, _ in told) == 3
+    for way, inputs in told:
+        [message] = whole_messages(run, ask(way, "inputs"))
+        assert json.loads(message["text"]) == inputs
+
+
+def test_of_a_run_that_is_gone_nothing_is_had() -> None:
+    [message] = whole_messages(None, ask([[1, "call-1"]]))
+    assert "does not have this value" in message["error"]
+
+
 @pytest.mark.parametrize(
     ("calls", "name"),
     [
@@ -86,6 +124,23 @@ def test_the_widget_answers_while_its_run_goes_on_and_after() -> None:
     for event in told(BIG)[:-1]:
         tree.add(event)
     tree._on_message(tree, ask([[1, "call-1"]]), None)
+    assert joined([message for message in sent if message.get("type") == "whole"]) == BIG
+    tree.close()
+
+
+def test_a_stored_run_that_is_shown_again_has_its_values_whole() -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Tree(LiveTree):
+        def send(self, content: Any, buffers: Any = None) -> None:
+            sent.append(content)
+
+    tree = Tree()
+    stored = without_ids(fold(told(BIG)))
+    for event in replayed(stored):
+        tree.add(event)
+    [(way, _)] = ways(tree_message(stored)["ops"])
+    tree._on_message(tree, ask(way), None)
     assert joined([message for message in sent if message.get("type") == "whole"]) == BIG
     tree.close()
 

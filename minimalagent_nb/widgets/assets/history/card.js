@@ -120,8 +120,17 @@ export class Card {
   /** Not before something is known: a run without an end is followed to its end. */
   mount() {
     this.tree = mountTree(this.place, {
-      state: this.feed.state, memory: this.memory, talk: this.reach?.talk ?? null,
+      state: this.feed.state, memory: this.memory, talk: this.talk,
     });
+  }
+
+  /** What can be asked of this run: what the store has of it, and whoever runs it.
+   *  @returns {import("../tree/view.js").Talk} */
+  get talk() {
+    const { source, id } = this.session;
+    return {
+      ...this.reach?.talk, whole: (_run, calls, name) => source.whole(id, this.id, calls, name),
+    };
   }
 
   draw() {

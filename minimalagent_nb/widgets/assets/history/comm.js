@@ -1,6 +1,7 @@
 // @ts-check
 /** Sessions from a kernel: what is asked and answered over the widget's comm. */
 
+import { Wholes } from "../tree/wholes.js";
 import { putCell } from "./cells.js";
 import { download, SourceError } from "./source.js";
 
@@ -33,6 +34,7 @@ export class CommSource {
     this.waiting = new Map();
     /** @type {Map<string, Stream>} */
     this.streams = new Map();
+    this.wholes = new Wholes((id, args) => model.send({ type: "ask", id, method: "whole", args }));
     /** @type {string[]} */
     this.forms = model.get("forms") ?? [];
     /** @type {Source["reach"]} */
@@ -56,6 +58,8 @@ export class CommSource {
     const { type, id, value } = message ?? {};
     const stream = this.streams.get(id);
     const waiting = this.waiting.get(id);
+    if (type === "whole") this.wholes.take(message);
+    else if (type === "failed") this.wholes.take({ id, error: message.message });
     if (type === "event") stream?.event(message.event, value);
     else if (type === "failed" && stream) stream.fail(String(message.message));
     else if (waiting) {
@@ -125,6 +129,11 @@ export class CommSource {
     const found = await this.ask("interaction", { session, interaction });
     if (found) return found.tree;
     throw new SourceError("It is not in the store: it may have expired or been deleted.", true);
+  }
+
+  /** @type {Source["whole"]} */
+  whole(session, interaction, calls, name) {
+    return this.wholes.ask({ session, interaction, calls, name });
   }
 
   /** @type {Source["search"]} */

@@ -31,6 +31,8 @@
  * @property {(session: string, about: Filters & {before: number | null, limit: number})
  *   => Promise<RunsPage>} interactions
  * @property {(session: string, id: number) => Promise<any>} interaction the tree's message
+ * @property {(session: string, id: number, calls: [number, string][], name: string)
+ *   => Promise<any>} whole a value that the tree has cut; see `Talk`
  * @property {(about: Filters & {text: string, session: string, before: number | null},
  *   on: OnSearch) => () => void} search gives what ends it
  * @property {(session: string, id: number | null, on: OnFollow) => () => void} follow likewise:

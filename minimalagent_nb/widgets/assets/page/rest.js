@@ -108,6 +108,12 @@ export class RestSource {
     return (await get(`${pathOf(session)}/interactions/${id}`, { form: "tree" })).tree;
   }
 
+  /** @type {Source["whole"]} */
+  async whole(session, id, calls, name) {
+    const path = `${pathOf(session)}/interactions/${id}/whole`;
+    return (await get(path, { calls: JSON.stringify(calls), name })).value;
+  }
+
   /** @type {Source["search"]} */
   search(about, { found, failed }) {
     const source = new EventSource(addressOf("search", about));

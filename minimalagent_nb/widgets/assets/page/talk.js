@@ -66,6 +66,7 @@ export function makeTalk(path, memory, refresh) {
   }
 
   return {
+    slow: "Jupyter takes its time. The whole appears as soon as it answers.",
     /** @param {string} run */
     async stop(run) {
       noteStop(run, "Stopping…");

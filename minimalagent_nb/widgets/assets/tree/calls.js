@@ -76,7 +76,7 @@ export class ToolItem extends Item {
     const { view, tool } = this;
     const run = this.parts.runId;
     const key = `${run}\n${tool.id}`;
-    const isAsked = this.isWaiting && view.isRunning && view.talk && view.memory.asked.has(key);
+    const isAsked = this.isWaiting && view.isRunning && view.talk?.decide && view.memory.asked.has(key);
     if (!isAsked) {
       this.question?.root.remove();
       this.question = null;
@@ -84,7 +84,7 @@ export class ToolItem extends Item {
     }
     if (!this.question) {
       this.question = new Question(tool, (answer) => {
-        view.talk?.decide({ run, call: tool.id, ...answer });
+        view.talk?.decide?.({ run, call: tool.id, ...answer });
       });
       this.warning.after(this.question.root);
     }

@@ -39,10 +39,11 @@ import { axisOf } from "./waterfall.js";
  *   `asked` are calls, as run and call on two lines; `modes` are how a place is shown, and
  *   `wholes` the values that were fetched
  *
- * How a view reaches whoever runs what it shows, or keeps it. Without `whole` nobody can give
- * what was cut: the value `name`, "inputs" or "result", of the call at which the pairs of step
- * number and call id lead. It rejects with what a reader is told.
- * @typedef {{stop: (run: string) => void, decide: (answer: any) => void,
+ * How a view reaches whoever runs what it shows, or keeps it; what nobody listens to is left
+ * out. `whole` gives what was cut: the value `name`, "inputs" or "result", of the call at which
+ * the pairs of step number and call id lead. It rejects with what a reader is told; `slow` is
+ * said while it takes long.
+ * @typedef {{stop?: (run: string) => void, decide?: (answer: any) => void, slow?: string,
  *   whole?: (run: string, calls: [number, string][], name: string) => Promise<any>}} Talk
  */
 
@@ -91,7 +92,7 @@ export class TreeView {
     this.status = element("span", "ma-status");
     this.figures = element("span", "ma-figures");
     this.stop = button("Stop", () => {
-      if (!this.stopping) this.talk?.stop(this.state.id);
+      if (!this.stopping) this.talk?.stop?.(this.state.id);
     });
     this.stop.classList.add("ma-stop");
     this.announcer = new Announcer(root);
@@ -200,10 +201,10 @@ export class TreeView {
       calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
     ];
     setAttribute(this.root, "data-status", state.status);
-    const asks = this.isRunning && this.talk && this.memory.asked.size;
+    const asks = this.isRunning && this.talk?.decide && this.memory.asked.size;
     setText(this.status, this.stopping ??
       (asks ? "Waits for your approval" : wordFor(RUN_WORDS, state.status)));
-    setHidden(this.stop, !(this.talk && this.isRunning && state.id));
+    setHidden(this.stop, !(this.talk?.stop && this.isRunning && state.id));
     setAttribute(this.stop, "aria-disabled", String(this.stopping !== undefined));
     setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
     setAttribute(this.figures, "title", tokenDetail(state.usage));

@@ -10,6 +10,7 @@ import { callsTo } from "./places.js";
  */
 
 const SILENCE = 1500; // ms after which a reader is told why it takes so long
+const BUSY = "The kernel is busy, or gone. The whole appears as soon as it answers.";
 
 /** Says that a value is cut; where somebody can give the whole, it is shown on demand. */
 export class WholeLine {
@@ -32,8 +33,7 @@ export class WholeLine {
     if (!ask || this.show.getAttribute("aria-disabled") === "true") return;
     this.show.setAttribute("aria-disabled", "true");
     setText(this.words, "Asking for the whole…");
-    const timer = setTimeout(() => setText(this.words,
-      "The kernel is busy, or gone. The whole appears as soon as it answers."), SILENCE);
+    const timer = setTimeout(() => setText(this.words, view.talk?.slow ?? BUSY), SILENCE);
     const name = item.key.slice(item.key.lastIndexOf("/") + 1);
     try {
       const value = await ask(view.state.id, callsTo(view.state, item.key), name);

@@ -7,24 +7,24 @@
  */
 
 export class Wholes {
-  /** @param {(message: any) => void} send */
+  /** @param {(id: string, args: object) => void} send asks the kernel */
   constructor(send) {
     this.send = send;
     /** @type {Map<string, Waiting>} */
     this.waiting = new Map();
   }
 
-  /** @param {[number, string][]} calls @param {string} name @returns {Promise<any>} */
-  ask(calls, name) {
+  /** @param {object} args what is asked for; see `Talk` @returns {Promise<any>} */
+  ask(args) {
     // Several pages may show the run, and all of them hear the answer.
     const id = Math.random().toString(36).slice(2);
     return new Promise((done, fail) => {
       this.waiting.set(id, { parts: [], left: -1, done, fail });
       try {
-        this.send({ type: "whole", id, calls, name });
+        this.send(id, args);
       } catch {
         this.waiting.delete(id);
-        fail(new Error("The kernel that ran this is gone."));
+        fail(new Error("The kernel is gone."));
       }
     });
   }

@@ -51,7 +51,7 @@ export default function widget() {
     for (const view of views) view.refresh();
   }
 
-  const wholes = new Wholes((message) => model.send(message));
+  const wholes = new Wholes((id, args) => model.send({ type: "whole", id, ...args }));
 
   /** The kernel is another one now: nothing more comes, and there is nothing to be stopped. */
   function sayEnd() {
@@ -73,7 +73,7 @@ export default function widget() {
     decide(answer) {
       model.send({ type: "approval", ...answer });
     },
-    whole: (_run, calls, name) => wholes.ask(calls, name),
+    whole: (_run, calls, name) => wholes.ask({ calls, name }),
   };
 
   /** @param {any} message */
