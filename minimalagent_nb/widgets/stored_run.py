@@ -128,14 +128,16 @@ class FollowedRun:
         threading.Thread(target=work, name="minimalagent-ask", daemon=True).start()
 
     def _send_stop(self) -> None:
+        run = self.display.tree.feed.run
         try:
-            sent = self._log.request_stop(*self._place, run=self.display.tree.feed.run)
+            sent = self._log.request_stop(*self._place, run=run)
             reply = sent.wait(REPLY_SECONDS)
             text = reply.text if reply is not None else "The kernel of the run has not answered."
         except AgentError as error:
             text = str(error)
         if text:
             self._note(f"Stop: {text}")
+            self.display.tree.send({"type": "unstopped", "run": run})
 
     def _send_answer(self, content: dict[str, Any]) -> None:
         run, call = str(content.get("run", "")), str(content.get("call", ""))

@@ -35,6 +35,17 @@ def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
     assert tree_page.page.evaluate("window.interrupts") == 0, "it was heard"
 
 
+def test_a_stop_that_failed_elsewhere_can_be_tried_again(tree_page: TreePage) -> None:
+    tree_page.connect(snapshot(sample_run.running_run()))
+    press(tree_page)
+    tree_page.tell(HEARD, {"type": "unstopped", "run": "another"})
+    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…"]
+    tree_page.tell({"type": "unstopped", "run": "run-1"})
+    tree_page.page.locator(".ma-stop[aria-disabled=false]").wait_for()
+    press(tree_page)
+    assert tree_page.sent == [*GREETING, STOP, STOP]
+
+
 def test_where_nobody_answers_the_kernel_is_interrupted(tree_page: TreePage) -> None:
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     press(tree_page)

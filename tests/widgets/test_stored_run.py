@@ -140,6 +140,7 @@ def test_a_stop_that_comes_too_late_says_so(tmp_path: Path) -> None:
         shown.say(type="stop", run=shown.tree.feed.run)
         until(lambda: shown.reasoning.notices)
         assert "over" in shown.reasoning.notices[-1]
+        until(lambda: {"type": "unstopped", "run": shown.tree.feed.run} in shown.told)
 
 
 def test_it_ends_with_its_widget(tmp_path: Path) -> None:

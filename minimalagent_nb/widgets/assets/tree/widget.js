@@ -83,6 +83,11 @@ export default function widget() {
       noteStop(String(message.run), "Stopping…");
       return;
     }
+    if (message?.type === "unstopped") { // why, a notice says
+      if (memory.stopping?.run === message.run) memory.stopping = null;
+      for (const view of views) view.refresh();
+      return;
+    }
     if (message?.type === "asking" || message?.type === "refused") {
       if (message.type === "refused") {
         memory.refused.set(`${message.run}\n${message.call}`, String(message.text));
