@@ -177,6 +177,21 @@ def test_a_value_of_a_megabyte_is_cut_and_shown_whole_on_demand(tree_page: TreeP
     page.locator(".ma-count", has_text="1 of 1").wait_for()
 
 
+def test_what_no_page_could_hold_is_not_said_to_be_whole(tree_page: TreePage) -> None:
+    source = Source(result(BIG))
+    tree_page.connect(source.feed.snapshot())
+    page = tree_page.page
+    page.locator(".ma-tool > .ma-row").click()
+    page.get_by_role("button", name="Show whole").click()
+    answers = whole_messages(source.feed.reasoning, asked(tree_page))
+    tree_page.tell(*({**answer, "cut": True} for answer in answers))
+    page.locator(".ma-whole-words", has_text="no page could hold all of it").wait_for()
+    assert page.get_by_role("button", name="Show whole").count() == 0
+    page.locator(".ma-tool > .ma-body > div:last-child > .ma-value > .ma-row").hover()
+    page.get_by_role("button", name="Copy and view", exact=True).click()
+    page.get_by_role("menuitem", name="Copy as JSON as far as it is here").wait_for()
+
+
 def test_a_kernel_that_is_busy_and_one_that_has_it_no_more(tree_page: TreePage) -> None:
     tree_page.connect(Source(result(BIG)).feed.snapshot())
     page = tree_page.page

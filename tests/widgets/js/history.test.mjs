@@ -114,10 +114,13 @@ test("a kernel that was restarted answers nothing, and the reader is told", asyn
   const states = [];
   const on = { message() {}, end() {}, state: (isOpen, why) => states.push([isOpen, why]) };
   const asked = source.sessions({ limit: 1, search: "" });
+  const whole = source.whole("s", 1, [[1, "c"]], "result");
   const close = source.follow("s", null, on);
   model.comm_live = false;
   heard.get("comm_live_update")();
   await assert.rejects(asked, /kernel was restarted: run the cell again/);
+  await assert.rejects(whole, /restarted/);
+  await assert.rejects(source.whole("s", 1, [[1, "c"]], "result"), /restarted/);
   await assert.rejects(source.sessions({ limit: 1, search: "" }), /restarted/);
   assert.deepEqual([states.length, states[1][0]], [2, false]);
   assert.equal(waits.at(-1), false);
@@ -127,7 +130,7 @@ test("a kernel that was restarted answers nothing, and the reader is told", asyn
   close();
   again();
   source.close();
-  assert.deepEqual([sent, [...heard]], [["ask", "ask"], []]);
+  assert.deepEqual([sent, [...heard]], [["ask", "ask", "ask"], []]);
 });
 
 test("what could not be copied is not said to be", async () => {

@@ -79,6 +79,7 @@ export class CommSource {
     this.tellWaiting();
     for (const { fail } of waiting) fail(new SourceError(LOST));
     for (const stream of [...this.streams.values()]) stream.fail(LOST);
+    for (const id of [...this.wholes.waiting.keys()]) this.wholes.take({ id, error: LOST });
   }
 
   newId() {
@@ -133,6 +134,7 @@ export class CommSource {
 
   /** @type {Source["whole"]} */
   whole(session, interaction, calls, name) {
+    if (this.isLost) return Promise.reject(new SourceError(LOST));
     return this.wholes.ask({ session, interaction, calls, name });
   }
 

@@ -32,7 +32,7 @@
  *   => Promise<RunsPage>} interactions
  * @property {(session: string, id: number) => Promise<any>} interaction the tree's message
  * @property {(session: string, id: number, calls: [number, string][], name: string)
- *   => Promise<any>} whole a value that the tree has cut; see `Talk`
+ *   => Promise<import("../tree/wholes.js").Whole>} whole a value that the tree has cut; see `Talk`
  * @property {(about: Filters & {text: string, session: string, before: number | null},
  *   on: OnSearch) => () => void} search gives what ends it
  * @property {(session: string, id: number | null, on: OnFollow) => () => void} follow likewise:

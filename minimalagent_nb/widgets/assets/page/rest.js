@@ -111,7 +111,8 @@ export class RestSource {
   /** @type {Source["whole"]} */
   async whole(session, id, calls, name) {
     const path = `${pathOf(session)}/interactions/${id}/whole`;
-    return (await get(path, { calls: JSON.stringify(calls), name })).value;
+    const { value, cut } = await get(path, { calls: JSON.stringify(calls), name });
+    return { value, isCut: cut };
   }
 
   /** @type {Source["search"]} */

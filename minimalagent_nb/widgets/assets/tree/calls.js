@@ -174,7 +174,7 @@ export class ToolItem extends Item {
     }
     if (isFilled(tool.inputs) && !this.inputs) {
       const name = editedInputs ? "Inputs, as the model wrote them" : "Inputs";
-      const value = this.view.memory.wholes.get(`${this.key}/inputs`) ?? tool.inputs;
+      const value = this.view.memory.wholes.get(`${this.key}/inputs`)?.value ?? tool.inputs;
       this.inputs = this.addValue("inputs", "inputs", name, value);
       if (tool.inputsCut) this.inputs.root.after(new WholeLine(this.view, this.inputs).root);
     }
@@ -189,7 +189,7 @@ export class ToolItem extends Item {
       const item = this.addValue("outcome", "error", isDenied ? "Told the model" : "Error", error);
       item.root.classList.toggle("ma-failure", !isDenied);
     } else if (status === "success") {
-      const value = this.view.memory.wholes.get(`${this.key}/result`) ?? result;
+      const value = this.view.memory.wholes.get(`${this.key}/result`)?.value ?? result;
       const item = this.addValue("outcome", "result", "Result", value, { facts: table, nodes });
       const notes = [item.note.textContent, truncated ? "shortened for the model" : ""];
       if (truncated) setText(item.note, notes.filter(Boolean).join(", "));

@@ -11,6 +11,7 @@
  * @typedef {import("./fold.js").Run} Run
  * @typedef {import("./fold.js").Turn} Turn
  * @typedef {import("./fold.js").Tool} Tool
+ * @typedef {import("./wholes.js").Whole} Whole
  * @typedef {{kind: string, path: string | null, value: any, isCut?: boolean}} Place `path` is
  *   null where Python has no such value; `isCut` where the page has not all of it
  */
@@ -101,7 +102,7 @@ const VALUES = {
 
 /**
  * @param {Tool} tool @param {string | null} path @param {string} key @param {string[]} parts
- * @param {Map<string, any>} wholes @returns {Place | null}
+ * @param {Map<string, Whole>} wholes @returns {Place | null}
  */
 function inTool(tool, path, key, parts, wholes) {
   const [name, ...rest] = parts;
@@ -114,15 +115,15 @@ function inTool(tool, path, key, parts, wholes) {
   if (!Object.hasOwn(VALUES, name)) return null;
   const whole = wholes.get(`${key}/${name}`);
   const attribute = name === "edited" ? 'approval["inputs"]' : name;
-  const place = within(whole ?? VALUES[name](tool), path && `${path}.${attribute}`, rest);
+  const place = within(whole ? whole.value : VALUES[name](tool), path && `${path}.${attribute}`, rest);
   const isCutHere = name === "result" ? tool.cut : name === "inputs" && tool.inputsCut;
-  const isCut = whole === undefined && isCutHere;
+  const isCut = whole ? whole.isCut : isCutHere;
   return place && { ...place, kind: rest.length ? place.kind : name, isCut };
 }
 
 /**
  * @param {Run} run @param {Turn} turn @param {string | null} path of its run
- * @param {string} key @param {string[]} parts @param {Map<string, any>} wholes
+ * @param {string} key @param {string[]} parts @param {Map<string, Whole>} wholes
  * @returns {Place | null}
  */
 function inTurn(run, turn, path, key, parts, wholes) {
@@ -143,7 +144,7 @@ function inTurn(run, turn, path, key, parts, wholes) {
 
 /**
  * @param {Run} run @param {string | null} path @param {string} key with which those within
- *   it begin @param {string[]} parts @param {Map<string, any>} wholes @returns {Place | null}
+ *   it begin @param {string[]} parts @param {Map<string, Whole>} wholes @returns {Place | null}
  */
 function inRun(run, path, key, parts, wholes) {
   const [name, at, ...rest] = parts;
@@ -183,7 +184,7 @@ const NAME = /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/;
 /**
  * What stands at a key of a run; null where there is nothing (any more).
  * @param {Run} run @param {string} key @param {string} [root] the Python expression of the
- *   run's `Reasoning` @param {Map<string, any>} [wholes] values that were fetched whole
+ *   run's `Reasoning` @param {Map<string, Whole>} [wholes] values that were fetched
  * @returns {Place | null}
  */
 export function placeOf(run, key, root = "", wholes = new Map()) {

@@ -32,7 +32,8 @@ import { axisOf } from "./waterfall.js";
  * looks as it was left.
  * @typedef {{open: Map<string, boolean>, whole: Set<string>, all: boolean | null,
  *   stopping: {run: string, note: string} | null, asked: Set<string>,
- *   refused: Map<string, string>, modes: Map<string, string>, wholes: Map<string, any>,
+ *   refused: Map<string, string>, modes: Map<string, string>,
+ *   wholes: Map<string, import("./wholes.js").Whole>,
  *   search: {isOpen: boolean, query: string, now: import("./search.js").Found | null},
  *   sorts: Map<string, {column: number, by: 1 | -1}>,
  *   filter: import("./filter.js").Filter}} Memory
@@ -44,7 +45,8 @@ import { axisOf } from "./waterfall.js";
  * the pairs of step number and call id lead. It rejects with what a reader is told; `slow` is
  * said while it takes long.
  * @typedef {{stop?: (run: string) => void, decide?: (answer: any) => void, slow?: string,
- *   whole?: (run: string, calls: [number, string][], name: string) => Promise<any>}} Talk
+ *   whole?: (run: string, calls: [number, string][], name: string)
+ *   => Promise<import("./wholes.js").Whole>}} Talk
  */
 
 /** @returns {Memory} */
@@ -78,7 +80,7 @@ export class TreeView {
     /** How places are shown, for the search. @type {import("./search.js").Eyes} */
     this.eyes = {
       mode: (key, value) => memory.modes.get(key) ?? (tableOf(value) ? "table" : ""),
-      whole: (key) => memory.wholes.get(key),
+      whole: (key) => memory.wholes.get(key)?.value,
       cells: cellsOf,
       inner: parsed,
     };

@@ -23,8 +23,17 @@ export class WholeLine {
     this.words.setAttribute("aria-live", "polite");
     this.show = button("Show whole", () => this.demand());
     this.root.append(this.words, this.show);
-    if (view.memory.wholes.has(item.key)) this.root.hidden = true;
     if (!view.talk?.whole) this.show.remove();
+    this.draw();
+  }
+
+  /** Once it was fetched there is nothing to be said, or that there is no more of it. */
+  draw() {
+    const whole = this.view.memory.wholes.get(this.item.key);
+    if (!whole) return;
+    setHidden(this.root, !whole.isCut);
+    setText(this.words, "Cut: no page could hold all of it. In Python it is whole.");
+    this.show.remove();
   }
 
   async demand() {
@@ -36,14 +45,14 @@ export class WholeLine {
     const timer = setTimeout(() => setText(this.words, view.talk?.slow ?? BUSY), SILENCE);
     const name = item.key.slice(item.key.lastIndexOf("/") + 1);
     try {
-      const value = await ask(view.state.id, callsTo(view.state, item.key), name);
-      view.memory.wholes.set(item.key, value);
-      item.set(value);
+      const whole = await ask(view.state.id, callsTo(view.state, item.key), name);
+      view.memory.wholes.set(item.key, whole);
+      item.set(whole.value);
       view.choose(item, true);
       view.searching.changed();
       const isFocused = document.activeElement === this.show;
-      setHidden(this.root, true);
-      view.announcer.say("The whole value is shown.");
+      this.draw();
+      view.announcer.say(whole.isCut ? "More of the value is shown." : "The whole value is shown.");
       if (isFocused) item.root.focus({ preventScroll: true });
     } catch (error) {
       setText(this.words, error instanceof Error ? error.message : "The whole cannot be shown.");

@@ -2,8 +2,9 @@
 /** Values that a kernel is asked for, which come in parts. Pure but for what sends. */
 
 /**
- * @typedef {{parts: string[], left: number, done: (value: any) => void,
+ * @typedef {{parts: string[], left: number, done: (whole: Whole) => void,
  *   fail: (error: Error) => void}} Waiting
+ * @typedef {{value: any, isCut: boolean}} Whole `isCut` where no page could hold all of it
  */
 
 export class Wholes {
@@ -14,7 +15,7 @@ export class Wholes {
     this.waiting = new Map();
   }
 
-  /** @param {object} args what is asked for; see `Talk` @returns {Promise<any>} */
+  /** @param {object} args what is asked for; see `Talk` @returns {Promise<Whole>} */
   ask(args) {
     // Several pages may show the run, and all of them hear the answer.
     const id = Math.random().toString(36).slice(2);
@@ -30,7 +31,7 @@ export class Wholes {
   }
 
   /** @param {any} message a part, or why there is none */
-  take({ id, part, parts, text, error }) {
+  take({ id, part, parts, text, cut, error }) {
     const one = this.waiting.get(id);
     if (!one) return; // asked for by another page of the same run
     if (error !== undefined) {
@@ -43,7 +44,7 @@ export class Wholes {
     if (one.left > 0) return;
     this.waiting.delete(id);
     try {
-      one.done(JSON.parse(one.parts.join("")));
+      one.done({ value: JSON.parse(one.parts.join("")), isCut: Boolean(cut) });
     } catch {
       one.fail(new Error("What the kernel sent cannot be read."));
     }
