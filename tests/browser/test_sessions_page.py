@@ -171,3 +171,19 @@ def test_a_value_that_was_cut_is_shown_whole_on_demand(page, database, is_over):
     if not is_over:
         recorder.finish()
     log.close()
+
+
+def test_a_server_that_is_slow_and_one_that_has_it_no_more(page, database):
+    log = log_of(database)
+    keep(log, "slow", told(BIG), real_time=True)
+    page.evaluate("location.hash = 'slow'")
+    page.locator(".mh-card .ma-tool > .ma-row").click()
+    held: list[Any] = []
+    page.route("**/whole?*", lambda route: held.append(route))
+    page.get_by_role("button", name="Show whole").click()
+    page.locator(".ma-whole-words", has_text="Jupyter takes its time").wait_for()
+    log.delete("slow")
+    held[0].continue_()
+    page.locator(".ma-whole-words", has_text="It is not in the store").wait_for()
+    assert page.get_by_role("button", name="Show whole").is_visible()
+    log.close()

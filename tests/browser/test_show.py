@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.browser.lab import SLOW, Desk
 from tests.browser.test_lab_questions import SETUP
+from tests.browser.test_lab_values import SETUP as LARGE
 from tests.browser.test_saved import ANSWER, only_static
 
 ASK = "%%agent --session NAME\nWhich species is the heaviest?"
@@ -26,6 +27,25 @@ def test_the_tree_of_a_kernel_that_is_gone(desk: Desk) -> None:
     assert ANSWER in only_static(desk, f"{name}-again.ipynb")
     assert tree.locator(".ma-row", has_text="Result").first.is_visible()
     assert desk.troubles == []
+
+
+def test_a_value_that_was_cut_comes_whole_of_a_stored_run(lab: Desk) -> None:
+    notebook = lab.new("large.ipynb", LARGE, "%%agent --session large\nHow many?")
+    notebook.run_all()
+    notebook.cell("How many?").get_by_text("There are many.").first.wait_for(timeout=30_000)
+    notebook.restart_kernel()
+    again = lab.new("large-again.ipynb", SHOW.replace("NAME", "large"))
+    again.run_all()
+    tree = lab.page.locator(".ma-run")
+    tree.get_by_text("There are many.").first.wait_for(timeout=30_000)
+    tree.locator(".ma-tool > .ma-row").first.click()
+    tree.get_by_role("button", name="Show whole").click()
+    tree.locator(".ma-whole").wait_for(state="hidden", timeout=30_000)
+    tree.locator(".ma-tool").first.focus()
+    lab.page.keyboard.press("/")
+    lab.page.keyboard.type("8999")
+    tree.locator(".ma-count", has_text="1 of ").wait_for(timeout=30_000)
+    assert lab.troubles == []
 
 
 def test_a_run_of_another_notebook_is_stopped_from_here(lab: Desk) -> None:

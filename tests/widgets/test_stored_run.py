@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.models import call
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.widgets.stored_run import FollowedRun, stop_following
+from minimalagent_nb.widgets.wholes import whole_messages
 from tests.sessions.asked_runs import AskedRun
 from tests.sessions.test_requests import never_alone
 from tests.widgets.test_display_that_stays import Recorded
@@ -39,10 +41,12 @@ def delete(path: str) -> str:
 
 
 @contextlib.contextmanager
-def run_of(folder: Path, tool_: Any, *calls: Any) -> Iterator[tuple[AskedRun, FollowedRun]]:
+def run_of(
+    folder: Path, tool_: Any, *calls: Any, beside: Sequence[Any] = ()
+) -> Iterator[tuple[AskedRun, FollowedRun]]:
     """A run that goes on, and its tree in another process, as far as the two are apart."""
     own, other = (SessionLog(SQLiteStore(folder / "s.sqlite3")) for _ in range(2))
-    run = AskedRun(own, other, [tool_], *calls, approver=never_alone).begin()
+    run = AskedRun(own, other, [tool_, *beside], *calls, approver=never_alone).begin()
     try:
         run.until("tool_call_started")
         found = other.reasoning("s")
@@ -141,6 +145,27 @@ def test_a_stop_that_comes_too_late_says_so(tmp_path: Path) -> None:
         until(lambda: shown.reasoning.notices)
         assert "over" in shown.reasoning.notices[-1]
         until(lambda: {"type": "unstopped", "run": shown.tree.feed.run} in shown.told)
+
+
+@tool
+def many() -> list[dict[str, Any]]:
+    """Give more than a page is sent."""
+    return [{"n": number, "text": "x" * 80} for number in range(2_000)]
+
+
+def test_what_its_tree_cuts_can_be_had_whole_while_it_goes_on(tmp_path: Path) -> None:
+    calls = [call("many"), call("wait")]
+    with run_of(tmp_path, wait, *calls, beside=[many]) as (_, followed):
+        shown = followed.display
+        until(lambda: shown.reasoning.steps and shown.reasoning.steps[0].tools)
+        until(lambda: shown.reasoning.steps[0].tools[0].status == "success")
+        step = shown.reasoning.steps[0]
+        assert shown.reasoning.status == "running"
+        way = [[step.step_number, step.tools[0].call_id]]
+        messages = list(
+            whole_messages(shown.tree.reasoning, {"id": "a", "calls": way, "name": "result"})
+        )
+        assert json.loads("".join(one["text"] for one in messages))[-1]["n"] == 1_999
 
 
 def test_it_ends_with_its_widget(tmp_path: Path) -> None:
