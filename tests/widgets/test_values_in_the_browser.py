@@ -262,3 +262,52 @@ def test_payloads_do_nothing_in_tables_and_texts(tree_page: TreePage) -> None:
             }"""
         )
         assert offending_elements(page) == [], payload
+
+
+def test_what_was_fetched_of_a_sub_agents_run_is_not_shown_of_the_next(tree_page: TreePage) -> None:
+    said = tree_page.page.evaluate(
+        """async () => {
+            const { EMPTY_RUN, mountTree, newMemory, reduce } = window.tree;
+            const step = {type: "step_started", step: 1, at: 1};
+            const call = {type: "tool_call_started", step: 1, call_id: "c", name: "t", inputs: {}};
+            const wrapped = (event) => ({type: "sub_agent", step: 1, call_id: "c", at: 1, event});
+            const run = (run_id) => ({type: "run_started", run_id, query: "q", agent: "", at: 1});
+            const inner = (id, result, cut) => [run(id), step, call, {
+                type: "tool_call_ended", step: 1, call_id: "c", status: "success", result, cut,
+                error: null, duration: 1, at: 1,
+            }].map(wrapped);
+            const first = [run("a"), step, call, ...inner("b", "beginning", true)];
+            const state = first.reduce(reduce, EMPTY_RUN);
+            const root = document.createElement("div");
+            document.body.replaceChildren(root);
+            const talk = {whole: async () => ({value: "the whole of the first", isCut: false})};
+            const view = mountTree(root, {state, memory: newMemory(), talk});
+            const drawn = () => new Promise(
+                (done) => requestAnimationFrame(() => setTimeout(done)));
+            root.querySelector(".ma-tool .ma-tool > .ma-row").click();
+            root.querySelector(".ma-whole button").click();
+            await drawn();
+            const before = root.textContent;
+            view.update(inner("d", "the second", false).reduce(reduce, state));
+            await drawn();
+            return [before, root.textContent];
+        }"""
+    )
+    assert "the whole of the first" in said[0]
+    assert "the whole of the first" not in said[1]
+    assert "the second" in said[1]
+
+
+def test_a_rendered_text_that_is_the_same_is_not_gone_through(tree_page: TreePage) -> None:
+    looks = tree_page.page.evaluate(
+        """() => {
+            let looks = 0;
+            const toJSON = () => { looks += 1; return 1; };
+            const block = Object.assign(["p", {}, ["x"]], {toJSON});
+            const nodes = [block];
+            const rendered = new window.tree.RenderedText("");
+            for (let frame = 0; frame < 5; frame += 1) rendered.update(nodes, "x");
+            return looks;
+        }"""
+    )
+    assert looks == 1

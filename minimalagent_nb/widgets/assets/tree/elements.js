@@ -126,10 +126,16 @@ export class RenderedText {
     this.root.dir = "auto";
     /** @type {string[]} */
     this.blocks = [];
+    /** @type {Markup[] | null} */
+    this.nodes = null;
+    this.text = "";
   }
 
   /** @param {Markup[] | null} nodes @param {string} text shown as it stands where there are no nodes */
   update(nodes, text) {
+    if (nodes === this.nodes && text === this.text) return;
+    this.nodes = nodes;
+    this.text = text;
     const blocks = nodes ?? (text ? [["p", {}, [text]]] : []);
     const keys = blocks.map((block) => JSON.stringify(block));
     let same = 0;

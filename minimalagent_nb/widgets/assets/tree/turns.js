@@ -253,7 +253,7 @@ export class AgentItem extends Item {
     if (run === this.run && isOver === this.isOver) return;
     this.isOver = isOver;
     // The call asked another time: the branch is of the newest run.
-    if (this.parts && run.started !== this.run.started) this.clear();
+    if (this.parts && (run.id !== this.run.id || run.started !== this.run.started)) this.clear();
     this.run = run;
     setText(this.label, run.agent.slice(0, 200) || "Sub-agent");
     setText(this.query, run.query.slice(0, SHORT_TEXT));
@@ -288,9 +288,14 @@ export class AgentItem extends Item {
     this.setOpen(true); // closed, its question is on one line
   }
 
+  /** What was known is of the run before: values that were fetched, and calls that waited, too. */
   clear() {
     this.body?.replaceChildren();
     this.parts = null;
+    const { memory, waiting } = this.view;
+    const isInside = (/** @type {string} */ key) => key.startsWith(`${this.key}/`);
+    for (const key of memory.wholes.keys()) if (isInside(key)) memory.wholes.delete(key);
+    for (const item of waiting) if (isInside(item.key)) waiting.delete(item);
   }
 
   fill() {
