@@ -46,7 +46,7 @@ def open_at_once(tree_page: TreePage, message: dict[str, Any]) -> int:
 def test_a_long_run_is_built_in_slices_and_in_its_order(tree_page: TreePage) -> None:
     _, events = long_run(TURNS)
     at_first = open_at_once(tree_page, Source(events).feed.snapshot())
-    assert 100 < at_first < 400
+    assert 60 <= at_first < 400  # at least what a window shows, whatever the machine's pace
     page = tree_page.page
     page.wait_for_function(f"document.querySelectorAll('[role=treeitem]').length === {TURNS * 7}")
     labels = tree_page.texts(".ma-turn > .ma-row > .ma-label")
@@ -92,13 +92,33 @@ def test_who_goes_to_the_end_finds_all_of_it(tree_page: TreePage) -> None:
     assert tree_page.page.evaluate(focused) == f"(key={TURNS * 5 - 1})"
 
 
+def test_what_is_built_late_is_skipped_for_one_frame_only(tree_page: TreePage) -> None:
+    _, events = long_run(TURNS)
+    open_at_once(tree_page, Source(events).feed.snapshot())
+    page = tree_page.page
+    page.wait_for_function(f"document.querySelectorAll('[role=treeitem]').length === {TURNS * 7}")
+    page.wait_for_function("document.querySelectorAll('.ma-skipped').length === 0")
+    # Its place is as high as if it had been laid out, but for what a browser rounds.
+    guessed, laid_out = page.evaluate(
+        """() => {
+            const turn = document.querySelectorAll(".ma-turn")[600];
+            const before = turn.getBoundingClientRect().height;
+            turn.style.contentVisibility = "visible";
+            return [before, turn.getBoundingClientRect().height];
+        }"""
+    )
+    assert abs(guessed - laid_out) < 0.2 * laid_out
+
+
 def changes_of_one_more_event(tree_page: TreePage, turns: int) -> tuple[int, int]:
     """Changes of the page, and elements built, for one more letter of a run this long."""
     teller, events = long_run(turns)
     source = Source([*events, *teller.open_turn("thinki")])
     tree_page.mount(source.feed.snapshot())
     page = tree_page.page
-    page.wait_for_function(f"document.querySelectorAll('.ma-turn').length === {turns + 1}")
+    page.wait_for_function(
+        f"document.querySelectorAll('.ma-turn:not(.ma-skipped)').length === {turns + 1}"
+    )
     page.evaluate(
         """() => {
             window.changes = [];

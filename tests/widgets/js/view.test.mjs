@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-const { EMPTY_RUN, axisOf, findLabel, newsOf, reduce, spanOf, spanText } =
+const { EMPTY_RUN, Pace, axisOf, findLabel, newsOf, reduce, spanOf, spanText } =
   await import(pathToFileURL(process.env.TREE_JS).href);
 
 test("the axis of a run that goes on is round, holds it, and grows seldom", () => {
@@ -91,4 +91,36 @@ test("what is read out: steps, calls, failures, the answer; no letter of a text"
   ]);
   const failed = { type: "run_ended", at: 5, status: "failed", error: "No credentials.", usage: {} };
   assert.deepEqual(newsOf(EMPTY_RUN, reduce(EMPTY_RUN, failed)), ["No credentials."]);
+});
+
+test("a slice ends with its time, goes on with what a window shows, and lays nothing too much on", () => {
+  let now = 0;
+  let frames = 0;
+  const pace = new Pace(() => { frames += 1; }, () => now);
+  const made = [];
+  const grower = {
+    cost: 0,
+    grow() {
+      while (made.length < 1_000 && pace.allows(this)) {
+        made.push(frames);
+        now += this.cost;
+      }
+    },
+  };
+  const slice = (cost) => {
+    grower.cost = cost;
+    const before = made.length;
+    pace.begin();
+    pace.next();
+    return made.length - before;
+  };
+  pace.behind.add(grower);
+  assert.equal(slice(0), 300); // a fast machine
+  assert.equal(slice(0.125), 64); // 8 ms of work
+  assert.equal(slice(50), 60); // a slow one goes on still
+  assert.equal(frames, 3); // each that was cut short asked for one more
+  pace.finish(() => undefined);
+  assert.equal(made.length, 1_000);
+  assert.equal(frames, 3);
+  assert.equal(pace.behind.size, 0);
 });

@@ -77,7 +77,7 @@ export class Filtering {
   set(change) {
     const { view } = this;
     view.memory.filter = { ...this.filter, ...change };
-    view.pace.finish();
+    view.finish();
     this.draw();
     if (this.isOn) openKept(view.parts);
     this.draw(); // also what was built just now

@@ -32,6 +32,7 @@ export class Item {
     this.level = level;
     this.openAtFirst = openAtFirst;
     this.structural = structural;
+    this.sweep = 0; // the number of the last one before it was opened or closed
     /** @type {HTMLElement | null} */
     this.body = null;
     this.root = element("div", `ma-item ma-${kind}${level > DEEPEST_INDENT ? " ma-deep" : ""}`);
@@ -77,6 +78,7 @@ export class Item {
 
   /** @param {boolean} open */
   setOpen(open) {
+    this.sweep = this.view.sweep.number;
     if (!this.opens || open === this.isOpen) return;
     this.root.setAttribute("aria-expanded", String(open));
     this.showBody(open);

@@ -37,6 +37,7 @@ export function openWay(view, { key, field, at }) {
     let next = itemAt(view, here);
     // A long run is built in slices: as many of them as it takes.
     while (!next && PACED.has(parts[count - 2]) && view.pace.behind.size) {
+      view.pace.begin();
       view.pace.next();
       next = itemAt(view, here);
     }
@@ -48,6 +49,7 @@ export function openWay(view, { key, field, at }) {
     item = next;
     if (count < parts.length) item.setOpen(true);
   }
+  view.pace.show(); // what is skipped cannot be scrolled to
   item?.showSpot(field, at);
   return item;
 }

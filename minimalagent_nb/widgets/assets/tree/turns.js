@@ -73,6 +73,14 @@ class TurnItem extends Item {
     return Boolean(this.turn.calls && this.turn.text);
   }
 
+  /** About how many rows are shown of it. */
+  get rows() {
+    const { turn, isOpen } = this;
+    if (!isOpen) return 1;
+    const texts = Number(Boolean(turn.thinking)) + Number(this.says);
+    return 1 + turn.retries.length + texts + turn.tools.length;
+  }
+
   showBar() {
     const { started, duration, calls } = this.turn;
     const ended = duration === null ? null : started + duration;
@@ -199,6 +207,7 @@ export class RunParts {
     const item = new TurnItem(this.view, `${this.key}turn/${index}`, this.level, turn, this);
     this.turns.push(item);
     this.tree.append(item.root);
+    this.view.pace.skip(item.root, item.rows);
     if (index === 0 && this.level === 1) item.root.tabIndex = 0;
   }
 

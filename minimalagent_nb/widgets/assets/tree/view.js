@@ -18,6 +18,7 @@ import { RunParts } from "./turns.js";
 import { Aloud } from "./aloud.js";
 import { TreeKeys } from "./keys.js";
 import { Pace } from "./pace.js";
+import { Sweep } from "./sweep.js";
 import { Follower } from "./scroll.js";
 import { axisOf } from "./waterfall.js";
 
@@ -85,6 +86,7 @@ export class TreeView {
       inner: parsed,
     };
     this.pace = new Pace(() => this.refresh());
+    this.sweep = new Sweep(this);
     this.keys = new TreeKeys(this);
     this.heard = performance.now();
     this.frame = 0;
@@ -177,6 +179,8 @@ export class TreeView {
   draw() {
     this.frame = 0;
     const { state } = this;
+    this.pace.begin();
+    this.sweep.next(); // before it: what a reader opens is not followed as the run is
     this.follower.before();
     setText(this.query, state.query);
     this.drawMeta();
@@ -266,22 +270,27 @@ export class TreeView {
   setAll(open) {
     this.memory.all = open;
     this.memory.open.clear();
-    // A body that opens may bring more items with it: those follow memory.all.
-    for (const item of this.visible(true)) if (item.structural) item.setOpen(open);
+    this.sweep.begin();
   }
 
   /** @param {Item} item @param {boolean} open */
   choose(item, open) {
     if (!item.opens) return;
+    this.pace.begin();
     this.memory.open.set(item.key, open);
     item.setOpen(open);
   }
 
-  /** The items in the order of the page. @param {boolean} [hidden] also those in closed bodies */
-  visible(hidden = false) {
-    this.pace.finish();
+  /** Do at once all that was left to the next frames. */
+  finish() {
+    this.pace.finish(() => this.sweep.next());
+  }
+
+  /** The items that can be seen, in the order of the page. */
+  visible() {
+    this.finish();
     const all = [...this.tree.querySelectorAll("[role=treeitem]")];
-    const shown = hidden ? all : all.filter((el) => !el.closest("[hidden]"));
+    const shown = all.filter((el) => !el.closest("[hidden]"));
     return shown.map((el) => /** @type {Item} */ (this.items.get(el)));
   }
 
