@@ -90,7 +90,7 @@ class Feed:
             self._wake.set()
             if self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(
-                    target=self._work, name="minimalagent-tree", daemon=True
+                    target=self._run, name="minimalagent-tree", daemon=True
                 )
                 self._thread.start()
 
@@ -133,6 +133,16 @@ class Feed:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self.flush()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            with self._intake:
+                # Also where sending failed, which is told on standard error: the next event
+                # starts another.
+                if self._thread is threading.current_thread():
+                    self._thread = None
 
     def _work(self) -> None:
         """Flush at most every `BATCH_SECONDS`, until nothing has come for a while."""

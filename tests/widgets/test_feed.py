@@ -137,6 +137,33 @@ def test_close_sends_the_rest_and_leaves_no_thread() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_could_not_be_sent_once_does_not_keep_the_rest_back() -> None:
+    page = Page()
+    failed = threading.Event()
+
+    def send(message: dict[str, Any]) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError("The page's connection broke off.")
+        page(message)
+
+    feed = Feed(send)
+    first, *rest = sample_run.finished_run()
+    feed.add(first)
+    assert failed.wait(20)
+    for thread in threading.enumerate():
+        if thread.name == "minimalagent-tree":
+            thread.join(20)
+    for event in rest:
+        feed.add(event)
+    assert page.wait_for("run_ended")
+    # The page misses the first, and asks for all.
+    assert page.messages[0]["base"] == 1
+    assert feed.snapshot()["ops"][0]["type"] == "run_started"
+    feed.close()
+
+
 def test_a_snapshot_leads_from_nothing_to_the_present() -> None:
     events = sample_run.answering_run()
     page = Page()
