@@ -13,7 +13,7 @@ from tests.widgets.test_in_the_browser import Source, snapshot
 
 
 def test_geometry_type_ahead_and_news(run_node: Callable[..., str]) -> None:
-    assert "# pass 7" in run_node("--test", "view.test.mjs")
+    assert "# pass 8" in run_node("--test", "view.test.mjs")
 
 
 def focused(page: Any) -> str:

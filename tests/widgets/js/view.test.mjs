@@ -1,9 +1,11 @@
-// The pure parts of the tree's view: geometry of the waterfall, type-ahead, what is read out.
+// The pure parts of the tree's view: geometry of the waterfall, type-ahead, what is read out, outputs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-const { EMPTY_RUN, Pace, axisOf, findLabel, newsOf, reduce, spanOf, spanText } =
+const {
+  EMPTY_RUN, Pace, axisOf, findLabel, newsOf, putStatic, reduce, restoreView, spanOf, spanText,
+} =
   await import(pathToFileURL(process.env.TREE_JS).href);
 
 test("the axis of a run that goes on is round, holds it, and grows seldom", () => {
@@ -123,4 +125,23 @@ test("a slice ends with its time, goes on with what a window shows, and lays not
   assert.equal(made.length, 1_000);
   assert.equal(frames, 3);
   assert.equal(pace.behind.size, 0);
+});
+
+test("a run that is shown twice in one cell is restored, and put away, in both places", async () => {
+  const VIEW = "application/vnd.jupyter.widget-view+json";
+  const metadata = { minimalagent_nb: { version: 1, view: "one" } };
+  const kept = { output_type: "display_data", metadata, data: { "text/plain": "a run" } };
+  const list = {
+    all: [kept, kept], get length() { return this.all.length; }, get(place) { return this.all[place]; },
+    set(place, output) { this.all[place] = output; }, toJSON() { return structuredClone(this.all); },
+    fromJSON(all) { this.all = all; },
+  };
+  const model = {
+    get: () => "one", widget_manager: { context: { model: { cells: [{ outputs: list }] } } },
+  };
+  const ids = () => list.all.map(({ data }) => data[VIEW]?.model_id);
+  assert.equal(await restoreView(model), true);
+  assert.deepEqual(ids(), ["one", "", "one", ""]);
+  putStatic(model, kept, true);
+  assert.deepEqual(list.all, [kept, kept]);
 });

@@ -34,7 +34,8 @@ export function savesStaticForms(model) {
   }
 }
 
-/** The outputs of the run in the page's notebook. @param {any} model @returns {Place[]} */
+/** The outputs of the run in the page's notebook, the last one of each cell first: what is put in
+ *  or taken out at one place leaves the others where they are. @param {any} model @returns {Place[]} */
 function placesOf(model) {
   const id = model.get("view_id");
   /** @type {Place[]} */
@@ -44,7 +45,7 @@ function placesOf(model) {
     for (let place = 0; id && place < (outputs?.length ?? 0); place += 1) {
       const { metadata, data } = outputs.get(place);
       if (metadata?.minimalagent_nb?.view !== id) continue;
-      places.push({ outputs, place, isLive: data?.[VIEW]?.model_id === id });
+      places.unshift({ outputs, place, isLive: data?.[VIEW]?.model_id === id });
     }
   }
   return places;
