@@ -86,6 +86,7 @@ class HistoryBrowser(anywidget.AnyWidget):
         self._worker = HistoryWorker(self._session_log, self._tell, made)
         self._display_id = f"minimalagent-{uuid.uuid4().hex}"
         self._bundle: dict[str, str] = {}
+        self._is_saved_by_others = False
         view_id = uuid.uuid4().hex
         forms = list(made) if self._session_log else []
         super().__init__(forms=forms, model_id=view_id, view_id=view_id, **kwargs)
@@ -131,6 +132,8 @@ class HistoryBrowser(anywidget.AnyWidget):
             self._bundle = static_history(self._session_log, self._session_id)
             hidden = static_output(self.view_id, self._bundle, hidden=True)
             _display(*hidden, display_id=self._display_id)
+            if self._is_saved_by_others:  # which the page said meanwhile
+                self._put_static()
         else:
             self._bundle = static_history(self._session_log, self._session_id)
             _display({**data, **self._bundle}, {})
@@ -148,8 +151,11 @@ class HistoryBrowser(anywidget.AnyWidget):
 
     def _on_shown(self, saves: bool) -> None:
         """A page shows it; one whose notebook is saved as it stands gets the static form."""
-        if saves or not self._bundle or not server_takes_views_out():
-            return
+        self._is_saved_by_others = not saves
+        if not saves and self._bundle and server_takes_views_out():
+            self._put_static()
+
+    def _put_static(self) -> None:
         data, metadata = static_output(self.view_id, self._bundle, hidden=False)
         _display(data, metadata, display_id=self._display_id, update=True)
         self.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.widgets.history_browser import static_history
 from minimalagent_nb.widgets.history_worker import HistoryWorker
+from minimalagent_nb.widgets.saved_outputs import ENVIRONMENT, announcement
 from minimalagent_nb.widgets.wholes import PART
 from tests.server.site import keep
 from tests.widgets import sample_run
@@ -112,7 +114,7 @@ class EndlessLog:
 
     description = "an endless store"
 
-    def sessions(self, limit: int | None = None) -> list[Any]:
+    def sessions(self, *, limit: int | None = None) -> list[Any]:
         return []
 
     def session(self, session_id: str) -> None:
@@ -336,3 +338,26 @@ def test_the_form_for_a_file(log: SessionLog) -> None:
     bundle = static_history(log, None)
     assert set(bundle) == {"text/html", "text/markdown", "text/plain"}
     assert "Which penguin" in bundle["text/plain"]
+
+
+def test_a_page_that_saves_by_itself_is_heard_before_the_static_form_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says: list[Callable[[], None]] = []
+
+    class Asked(SessionLog):
+        """A log during whose reading a page speaks."""
+
+        def sessions(self, *, limit: int | None = None) -> list[Any]:
+            for say in says:
+                say()
+            return super().sessions(limit=limit)
+
+    monkeypatch.setenv(ENVIRONMENT, announcement(os.getppid()))
+    monkeypatch.setenv("JPY_SESSION_NAME", "run.ipynb")
+    log = Asked(SQLiteStore(tmp_path / "s.sqlite3"))
+    browser = HistoryBrowser(log)
+    says.append(lambda: browser._handle_custom_msg({"type": "shown", "saves": False}, []))
+    browser._ipython_display_()
+    assert browser.comm is None, "the static form is shown, the view is gone"
+    log.close()
