@@ -89,7 +89,7 @@ def _run(shell: Any, path: str, source: str) -> None:
     if error is None:
         return
     first = next((line for line in source.splitlines() if line.strip()), "")
-    why = f"{type(error).__name__}: {error}".splitlines()[0]
+    why = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
     hint = (
         " Only cells that import and those that define tools are run: what a tool's definition "
         "needs has to stand in its cell, or in a module."

@@ -151,6 +151,7 @@ def test_a_run_that_fails_says_so_once_and_exits_with_1(as_json: bool) -> None:
         (["?", "-t", "empty.ipynb", "-y"], 1, "no cell that defines a tool"),
         (["?", "-t", "tools.ipynb"], 1, "Add --yes once you have read them"),
         (["?", "-t", "broken.ipynb", "-y"], 1, "NameError: name 'Group' is not defined. Only"),
+        (["?", "-t", "unsigned.ipynb", "-y"], 1, 'with a """docstring""" and the code below.\n'),
         (["?", "-m", "local:/no.gguf"], 1, "/no.gguf cannot be read"),
         (["?", "-s", "a/b"], 1, "no session id"),
         (["  "], 2, "the prompt is empty"),
@@ -167,6 +168,7 @@ def test_what_cannot_be_asked(arguments: list[str], code: int, words: str) -> No
         "Group = int",
         "@tool\ndef f(x: Group) -> int:\n    '''F.'''\n    return x",
     )
+    write_notebook(Path("unsigned.ipynb"), "%%tool\nx")
     done = finished("ask", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
