@@ -39,8 +39,8 @@ class SessionInfo:
         session_id: its id.
         title: the beginning of its first query, on one line.
         last_used: seconds since the epoch.
-        interactions: how many it has had; those that several kernels end at the same
-            moment may count once too often or not at all.
+        interactions: how many it has had, 0 while its first one goes on; those that several
+            kernels end at the same moment may count once too often or not at all.
     """
 
     session_id: str
@@ -57,25 +57,29 @@ def list_session(
     expires: int | None,
     run: str,
     title: str,
-    count: Callable[[], int],
+    count: Callable[[], int] | None,
 ) -> None:
-    """Note that an interaction of the session has ended.
+    """Note that an interaction of the session has ended, or that a new session's first goes on.
 
     Args:
         now: seconds since the epoch.
         run: a name of the interaction; the newest one, told again, is counted once.
         title: the interaction's query; kept where it is the session's first.
         count: how many interactions the session has, this one included; asked once
-            in a month.
+            in a month. None of a first one that goes on.
 
     Raises:
         SessionReadError, SessionWriteError: the store failed.
     """
     month = next(_months(now))
     there = store.get(_key(month), _sort_key(session_id))
-    if there is not None and there.attributes.get("run") == run:
+    if there is not None and (count is None or there.attributes.get("run") == run):
         return
-    interactions = int(there.attributes["interactions"]) + 1 if there else count()
+    had = int(there.attributes["interactions"]) if there else 0
+    if count is None:
+        interactions, run = 0, ""  # so that its end is told all the same
+    else:
+        interactions = had + 1 if had else count()
     if there is None and interactions > 1:
         there = newest_entry(store, session_id, now=now)
         # None where the entry of the first interaction is still on its way.

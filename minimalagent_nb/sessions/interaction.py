@@ -293,12 +293,16 @@ class Interaction:
             self.id = taken
         return postponed
 
-    def put_entry(self, reasoning: Reasoning) -> None:
+    def put_entry(self, reasoning: Reasoning, *, is_over: bool = True) -> None:
         """Bring the session's entry in the list of sessions up to date.
+
+        While a run goes on, that is only needed of a new session: to find it from outside.
 
         Raises:
             SessionWriteError, SessionReadError: it could not be stored.
         """
+        if not is_over and (self._extent is None or self._extent.newest):
+            return
         list_session(
             self._store,
             self.session_id,
@@ -306,11 +310,11 @@ class Interaction:
             expires=self._expires(),
             run=self.run,
             title=reasoning.query or "",
-            count=self._count,
+            count=self._count if is_over else None,
         )
 
     def _count(self) -> int:
-        """How many interactions of the session have ended; those under way count themselves."""
+        """How many interactions of the session have ended."""
         heads = self._store.query(reasoning_key(self.session_id), names=("rank",))
         return sum(int(head.attributes.get("rank", FINAL)) >= REPAIRED for head in heads)
 
@@ -349,14 +353,13 @@ class Interaction:
         rank: int,
         earlier: Conversation | None = None,
     ) -> int:
-        expires = self._expires()
         return put_turn(
             self._store,
             self.session_id,
             turn_id,
             messages,
             run=self.run,
-            expires=expires,
+            expires=self._expires(),
             rank=rank,
             earlier=earlier,
         )

@@ -71,7 +71,7 @@ class Writer:
         self._listener = listener
         self._on_failure, self._on_stored = on_failure, on_stored
         self._changed = threading.Condition()
-        self._dirty = self._finishing = self._opened = False
+        self._dirty = self._finishing = self._opened = self._listed = False
         self._viewed = self._signed = float("-inf")
         self._view_waits = False
         self._failures = 0
@@ -182,7 +182,11 @@ class Writer:
             self._signed = now
         is_due = self._view_waits and now - self._viewed >= self._refresh_seconds
         if is_due or self._interaction.view_ages:
-            self._interaction.put_view(self._state()[0])
+            reasoning = self._state()[0]
+            self._interaction.put_view(reasoning)
+            if not self._listed and reasoning.query is not None:
+                self._interaction.put_entry(reasoning, is_over=False)
+                self._listed = True
             self._viewed, self._view_waits = now, False
         if self._listener is not None:
             self._listener.look_if_due()

@@ -136,6 +136,7 @@ def test_search_filters_comparison_and_export_by_the_servers_routes(page, databa
     page.locator(".mh-search").fill("")
     page.get_by_label("Status").select_option("failed")
     page.locator(".mh-card[data-status=completed]").wait_for(state="detached")
+    page.locator(".mh-card[data-status=failed]").wait_for()
     assert page.locator(".mh-card").count() == 1
     page.get_by_role("button", name="Clear", exact=True).click()
     page.locator(".mh-pick").nth(1).check()

@@ -16,7 +16,15 @@ from minimalagent_nb.fold import fold
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import Item, SessionLog, check_session_id
 from minimalagent_nb.sessions.directory import unlist_session
-from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of, record
+from tests.sessions.conftest import (
+    NOW,
+    FaultyStore,
+    conversation,
+    end,
+    events_of,
+    record,
+    wait_for,
+)
 
 SECOND = 1_000_000
 
@@ -241,6 +249,26 @@ def test_the_title_is_the_first_query_and_the_count_is_kept(log, clock):
     assert len(info.title) == 80
     assert info.interactions == 2
     assert info.last_used == pytest.approx(clock.now)
+
+
+def test_a_new_session_is_listed_while_its_first_run_goes_on(log, clock):
+    log.load("s")
+    recorder = log.begin("s", real_time=True)
+    first, *rest = events_of("What is\nthe meaning?", "a")
+    recorder.add(first)
+    wait_for(log.sessions)
+    [info] = log.sessions()
+    assert (info.session_id, info.title, info.interactions) == ("s", "What is the meaning?", 0)
+    clock.now += 60
+    for event in rest:
+        recorder.add(event)
+    end(recorder)
+    [info] = log.sessions()
+    assert (info.title, info.interactions) == ("What is the meaning?", 1)
+    assert info.last_used == pytest.approx(clock.now)
+    record(log, "s", "and then?", real_time=True)
+    [info] = log.sessions()
+    assert (info.title, info.interactions) == ("What is the meaning?", 2)
 
 
 def test_the_title_does_not_depend_on_which_entry_lands_first(log, store, clock):

@@ -167,7 +167,7 @@ export class SessionsPane {
     const facts = element("span", "mh-facts");
     if (running) facts.append(element("span", "mh-running", "Running"), " · ");
     facts.append(element("code", "", id));
-    if (interactions !== null) facts.append(` · ${countText(interactions, "interaction")}`);
+    if (interactions) facts.append(` · ${countText(interactions, "interaction")}`);
     link.append(element("span", "mh-title", title || id), when, facts);
     item.append(link);
     return item;
