@@ -19,12 +19,13 @@ __all__ = ["describe_choice", "find_model"]
 _PREFIXES = ("bedrock", "scripted", "local", "demo")
 
 _NO_MODEL = """No model was chosen, and no AWS credentials were found. One of these will do:
-  aws configure                           in a terminal: AWS credentials for Amazon Bedrock
-  %env AWS_PROFILE=NAME                   the same from the environment, as boto3 knows it
-  %config AgentMagics.model = "MODEL_ID"  a Bedrock model; for one cell: %%agent --model MODEL_ID
-  %config AgentMagics.model = "scripted:/path.json"   prepared answers, without any service
-  %config AgentMagics.model = "demo"      a tiny model in this process, for a demonstration
-  Agent(model=my_model)                   a Model object of your own"""
+  aws configure                    in a terminal: AWS credentials for Amazon Bedrock
+  AWS_PROFILE=NAME                 in the environment (%env in a notebook), as boto3 knows it
+  --model MODEL_ID                 a Bedrock model, of one %%agent cell or `minimalagent-nb ask`
+  --model scripted:/path.json      prepared answers, without any service
+  --model demo                     a tiny model in this process, for a demonstration
+  %config AgentMagics.model = "…"  the same for a whole notebook, MINIMALAGENT_NB_MODEL for all
+  Agent(model=my_model)            a Model object of your own"""
 
 
 def find_model(spec: Any, *, region: str | None = None, session: Any = None) -> Model:

@@ -239,9 +239,17 @@ class Commands:
         bench, settings = self._bench, self._settings()
         if session_id is not None:
             bench.start_session(session_id)
-        earlier = None if session_id else bench.earlier_session(settings)
+            return Table("", ["", ""], [["session", session_id]], self._newness(session_id))
+        earlier = bench.earlier_session(settings)
         note = f"The last one of this notebook: %agent session {earlier}" if earlier else ""
         return Table("", ["", ""], [["session", bench.session_id]], note)
+
+    def _newness(self, session_id: str) -> str:
+        """What to say of a session that nothing is known of, which may be a slip of the pen."""
+        log = self._bench.log(self._settings())
+        if log is None or log.session(session_id) or next(log.history(session_id, limit=1), None):
+            return ""
+        return "A new session: it begins with the next prompt. %agent sessions lists the others."
 
     def _sessions(self) -> Table:
         rows = [

@@ -252,6 +252,15 @@ def test_status_tools_config_and_sessions(shell: Any, capsys: Any) -> None:
         assert all(word in printed for word in expected), (command, printed)
 
 
+def test_a_session_that_nobody_knows_is_said_to_be_new(shell: Any, capsys: Any) -> None:
+    prepare(shell, "['one']")
+    run(shell, "%%agent --session known\nFirst")
+    for name, is_new in (("known", False), ("knwon", True)):
+        capsys.readouterr()
+        run(shell, f"%agent session {name}")
+        assert ("A new session" in capsys.readouterr().out) == is_new
+
+
 def test_reset_begins_a_new_session(shell: Any) -> None:
     model = prepare(shell, "['one', 'two']")
     run(shell, "%%agent\nFirst")
