@@ -126,15 +126,27 @@ class Desk:
         """Another desk on another server, in the same browser."""
         return Desk(url, folder, self._browser)
 
-    def open(self, name: str, *, dark: bool = False, width: int = 1100, height: int = 900) -> Lab:
-        """Open a notebook of the folder in a new page, its kernel ready."""
+    def open(
+        self,
+        name: str,
+        *,
+        dark: bool = False,
+        width: int = 1100,
+        height: int = 900,
+        scale: float = 1,
+    ) -> Lab:
+        """Open a notebook of the folder in a new page, its kernel ready.
+
+        Args:
+            scale: pixels of the screen for one of the page; without a graphics card each costs.
+        """
         if self.page is not None:
             self.page.close()
         self.troubles = []
         self.page = self._browser.new_page(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
-            device_scale_factor=2,
+            device_scale_factor=scale,
         )
         self.page.on("pageerror", self._note)
         self.page.on("dialog", self._dismiss)

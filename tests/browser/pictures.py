@@ -17,7 +17,7 @@ QUESTION = "Which species is the heaviest on average, and which are the three he
 def take(place: Desk, name: str, picture: Path, *, dark: bool) -> None:
     """A cell whose agent is at work, one of its calls opened."""
     page = place.write(name, SLOW.replace("SECONDS", "4"), f"%%agent\n{QUESTION}")
-    notebook = place.open(page, dark=dark, width=940, height=1200)
+    notebook = place.open(page, dark=dark, width=940, height=1200, scale=2)
     notebook.run_all()
     tree = place.page.locator(".ma-run")
     tree.locator(".ma-name", has_text="heaviest_penguins").wait_for(timeout=30_000)
