@@ -80,7 +80,13 @@ class TreePage:
         self.offences: list[str] = []
         page.on("pageerror", lambda error: self.offences.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (self.offences.append("dialog"), dialog.dismiss()))
-        page.on("console", lambda message: self.offences.append(f"console: {message.text}"))
+        # What Chromium tells of its own rendering is "verbose", which no script can write.
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "verbose" or self.offences.append(f"console: {message.text}")
+            ),
+        )
         page.on("request", self._on_request)
         page.set_content(_PAGE)
         page.add_style_tag(content=style("tree/tree.css"))

@@ -57,7 +57,13 @@ class HistoryPage:
         self._sent: queue.Queue[tuple[Any, list[str]]] = queue.Queue()
         page.on("pageerror", lambda error: self.offences.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (self.offences.append("dialog"), dialog.dismiss()))
-        page.on("console", lambda message: self.offences.append(f"console: {message.text}"))
+        # What Chromium tells of its own rendering is "verbose", which no script can write.
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "verbose" or self.offences.append(f"console: {message.text}")
+            ),
+        )
         page.on("request", self._on_request)
         page.expose_function("toKernel", self._take)
         page.set_content(_PAGE)

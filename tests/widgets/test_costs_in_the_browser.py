@@ -154,6 +154,7 @@ def test_a_second_of_a_long_run_changes_as_little(tree_page: TreePage) -> None:
     tree_page.mount(source.feed.snapshot())
     page = tree_page.page
     page.wait_for_function("document.querySelectorAll('.ma-turn').length === 201")
+    page.wait_for_function("document.querySelectorAll('.ma-skipped').length === 0")
     page.evaluate(
         """() => {
             window.ticks = [];
