@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from traitlets.config import Config
 
 def new_shell() -> Any:
     """A plain IPython shell that leaves no history behind."""
-    return InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    # Else it lives as long as the process, and collects garbage once more when that ends: with
+    # hundreds of shells, for minutes.
+    atexit.unregister(shell.atexit_operations)
+    return shell
 
 
 @pytest.fixture
