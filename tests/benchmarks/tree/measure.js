@@ -94,7 +94,7 @@
     async whole(message) {
       const row = (id) => ({ id, text: "x".repeat(80) });
       const value = JSON.stringify({ rows: Array.from({ length: 9_000 }, (_, id) => row(id)) });
-      await this.open(message, { whole: async () => JSON.parse(value) });
+      await this.open(message, { whole: async () => ({ value: JSON.parse(value), isCut: false }) });
       document.querySelector(".ma-tool > .ma-row").click();
       await quiet();
       const begun = performance.now();
