@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 
 from tests.servers.dynamodb_local import free_port
+from tests.servers.ending import end
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-tests"
@@ -39,6 +40,7 @@ def jupyter_lab(folder: Path, *options: str, **environment: str) -> Iterator[str
     command += ["--JupyterNotebookApp.expose_app_in_browser=True", *options]
     env = {
         **os.environ,
+        "PYTHONFAULTHANDLER": "1",  # see end()
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
@@ -54,8 +56,7 @@ def jupyter_lab(folder: Path, *options: str, **environment: str) -> Iterator[str
         _wait_for(url, process, log)
         yield url
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        end(process, log)
 
 
 def _quiet_settings(folder: Path) -> None:

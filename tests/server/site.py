@@ -16,6 +16,7 @@ from typing import Any
 from minimalagent_nb.events import Event
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.servers.dynamodb_local import free_port
+from tests.servers.ending import end
 
 TOKEN = "a-token-for-tests"
 START_SECONDS = 60
@@ -35,6 +36,7 @@ def jupyter_server(
     command += [f"--ServerApp.jpserver_extensions={extensions}"]
     env = {
         **os.environ,
+        "PYTHONFAULTHANDLER": "1",  # see end()
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
@@ -50,8 +52,7 @@ def jupyter_server(
         _wait_for(url, process, log)
         yield url, process.pid
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        end(process, log)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
