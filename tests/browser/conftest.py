@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.lab import LAB, NOTEBOOK_7, Desk, chromium, jupyter_lab
+from tests.browser.lab import LAB, NOTEBOOK_7, Desk, jupyter_lab
+from tests.chromium import chromium
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """Chromium, once: Playwright keeps an event loop in the thread while it is open.
-
-    Not for the whole run for the same reason.
-    """
-    if shutil.which("chromium") is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is missing")
-        pytest.skip("chromium is missing: the notebook is not looked at in a browser")
+    """One Chromium for all tests of this folder."""
     with chromium() as made:
         yield made
 

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.browser.lab import SLOW, Desk, chromium, jupyter_lab
+from tests.browser.lab import SLOW, Desk, jupyter_lab
+from tests.chromium import chromium
 
 QUESTION = "Which species is the heaviest on average, and which are the three heaviest birds?"
 

@@ -24,7 +24,7 @@ from tests.browser.test_lab_questions import SETUP
 from tests.notebook.kernels import INSTALLED, Kernel, kernel_of
 from tests.server.site import TOKEN, jupyter_server, log_of
 from tests.widgets.payloads import PAYLOADS
-from tests.widgets.test_in_the_browser import offending_elements
+from tests.widgets.tree_page import offending_elements
 
 BUSY = """
 import time

@@ -11,8 +11,8 @@ import pytest
 from tests.server.site import TOKEN, jupyter_server, keep, log_of
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.sample_run import failed_run, finished_run
-from tests.widgets.test_in_the_browser import offending_elements
 from tests.widgets.test_wholes import BIG, told
+from tests.widgets.tree_page import offending_elements, watched
 
 WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
 
@@ -32,18 +32,8 @@ def url(database: Path) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
     """The page, which fails the test where it did what it must not do."""
-    offences: list[str] = []
     made = browser.new_page(viewport={"width": 1200, "height": 800})
-    made.on("pageerror", lambda error: offences.append(f"error: {error}"))
-    made.on("dialog", lambda dialog: (offences.append("dialog"), dialog.dismiss()))
-    # What Chromium tells of its own rendering is "verbose", which no script can write.
-    made.on(
-        "console",
-        lambda message: message.type == "verbose" or offences.append(f"console: {message.text}"),
-    )
-    made.on(
-        "request", lambda r: None if r.url.startswith((url, "data:")) else offences.append(r.url)
-    )
+    offences = watched(made, url, "data:")
     made.add_init_script(WATCH)
     made.goto(f"{url}/minimalagent/?token={TOKEN}")
     yield made

@@ -16,7 +16,7 @@ from typing import Any
 
 from minimalagent_nb.events import ApprovalRequested, Event
 from minimalagent_nb.sessions import SessionLog
-from tests.browser.lab import chromium
+from tests.chromium import chromium
 from tests.server.site import TOKEN, jupyter_server, keep, log_of
 from tests.widgets.sample_run import Teller, finished_run
 

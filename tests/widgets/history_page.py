@@ -11,6 +11,7 @@ from typing import Any
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.widgets import HistoryBrowser
 from minimalagent_nb.widgets.component import script, style
+from tests.widgets.tree_page import watched
 
 PATIENCE = 30
 
@@ -51,20 +52,10 @@ class HistoryPage:
 
     def __init__(self, page: Any) -> None:
         self.page = page
-        self.offences: list[str] = []
+        self.offences = watched(page, "blob:")
         self.asked: list[str] = []
         self.browser: HistoryBrowser | None = None
         self._sent: queue.Queue[tuple[Any, list[str]]] = queue.Queue()
-        page.on("pageerror", lambda error: self.offences.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (self.offences.append("dialog"), dialog.dismiss()))
-        # What Chromium tells of its own rendering is "verbose", which no script can write.
-        page.on(
-            "console",
-            lambda message: (
-                message.type == "verbose" or self.offences.append(f"console: {message.text}")
-            ),
-        )
-        page.on("request", self._on_request)
         page.expose_function("toKernel", self._take)
         page.set_content(_PAGE)
         page.add_style_tag(content=style("history/history.css"))
@@ -129,7 +120,3 @@ class HistoryPage:
     def _post(self, content: Any, buffers: list[bytes]) -> None:
         wire = json.loads(json.dumps(content, allow_nan=False))
         self._sent.put((wire, [base64.b64encode(one).decode() for one in buffers]))
-
-    def _on_request(self, request: Any) -> None:
-        if not request.url.startswith("blob:"):
-            self.offences.append(f"request: {request.url}")

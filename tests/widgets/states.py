@@ -73,7 +73,7 @@ STATES: dict[str, Callable[[], list[Event]]] = {
 
 def show(tree_page: Any, name: str, *, everything: bool = False) -> None:
     """Show a state as a reader who can answer sees it; `everything` opens what can be opened."""
-    from tests.widgets.test_in_the_browser import snapshot
+    from tests.widgets.tree_page import snapshot
 
     tree_page.connect(snapshot(STATES[name]()))
     if name == "waiting":

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.servers.axe import serious_findings
-from tests.widgets.conftest import TreePage
 from tests.widgets.states import STATES, show
+from tests.widgets.tree_page import TreePage
 
 THEMES: dict[str, dict[str, str]] = {
     "light": {"color_scheme": "light"},

@@ -8,9 +8,8 @@ import pytest
 
 from minimalagent_nb.events import Event, SubAgentEvent, ToolCallEnded
 from tests.widgets import rich_run
-from tests.widgets.conftest import TreePage
 from tests.widgets.rich_run import JPEG, Storyteller, png
-from tests.widgets.test_in_the_browser import Source, offending_elements, snapshot
+from tests.widgets.tree_page import Source, TreePage, offending_elements, snapshot
 
 
 def of(page: Any, name: str) -> Any:

@@ -9,9 +9,8 @@ import pytest
 
 from minimalagent_nb.fold import fold
 from tests.widgets import rich_run, sample_run
-from tests.widgets.conftest import TreePage
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_run
-from tests.widgets.test_in_the_browser import Source, offending_elements, snapshot
+from tests.widgets.tree_page import Source, TreePage, offending_elements, snapshot
 
 CLIPBOARD = """(answer) => {
     window.copied = [];

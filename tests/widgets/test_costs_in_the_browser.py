@@ -4,48 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from minimalagent_nb.events import Event, ThinkingDelta
-from tests.widgets import sample_run
-from tests.widgets.conftest import TreePage
-from tests.widgets.test_in_the_browser import Source
+from minimalagent_nb.events import ThinkingDelta
+from tests.widgets.tree_page import Source, TreePage, long_run
 
 TURNS = 800
-
-
-def long_run(turns: int, calls: int = 5) -> tuple[sample_run.Teller, list[Event]]:
-    teller = sample_run.Teller()
-    events: list[Event] = [teller.begin()]
-    for _ in range(turns):
-        events += teller.turn("thinking", calls=calls)
-        for _ in range(calls):
-            call = teller.call("lookup", {"key": teller.calls})
-            events += [call, teller.returned(call.call_id, {"value": teller.calls})]
-    return teller, events
 
 
 def built(page: Any) -> int:
     return page.locator("[role=treeitem]").count()
 
 
-def open_at_once(tree_page: TreePage, message: dict[str, Any]) -> int:
-    """Show a run; how many items there were before the first frame."""
-    return tree_page.page.evaluate(
-        """(message) => {
-            const root = document.createElement("div");
-            root.id = "tree";
-            document.body.replaceChildren(root);
-            const nothing = {rev: 0, state: window.tree.EMPTY_RUN};
-            window.feed = window.tree.receive(nothing, message).feed;
-            window.view = window.tree.mountTree(root, {state: window.feed.state});
-            return root.querySelectorAll("[role=treeitem]").length;
-        }""",
-        message,
-    )
-
-
 def test_a_long_run_is_built_in_slices_and_in_its_order(tree_page: TreePage) -> None:
     _, events = long_run(TURNS)
-    at_first = open_at_once(tree_page, Source(events).feed.snapshot())
+    at_first = tree_page.mount(Source(events).feed.snapshot())
     assert 60 <= at_first < 400  # at least what a window shows, whatever the machine's pace
     page = tree_page.page
     page.wait_for_function(f"document.querySelectorAll('[role=treeitem]').length === {TURNS * 7}")
@@ -57,7 +28,7 @@ def test_a_long_run_is_built_in_slices_and_in_its_order(tree_page: TreePage) -> 
 
 def test_many_calls_of_one_turn_are_built_in_slices_too(tree_page: TreePage) -> None:
     _, events = long_run(1, calls=2_000)
-    assert open_at_once(tree_page, Source(events).feed.snapshot()) < 400
+    assert tree_page.mount(Source(events).feed.snapshot()) < 400
     tree_page.page.wait_for_function(
         "document.querySelectorAll('.ma-tool .ma-arguments').length === 2000"
     )
@@ -68,7 +39,7 @@ def test_many_calls_of_one_turn_are_built_in_slices_too(tree_page: TreePage) -> 
 def test_what_comes_while_a_long_run_is_built_is_not_lost(tree_page: TreePage) -> None:
     teller, events = long_run(100)
     source = Source(events)
-    open_at_once(tree_page, source.feed.snapshot())
+    tree_page.mount(source.feed.snapshot())
     more = [*teller.turn("", "It is over."), teller.end("It is over.")]
     tree_page.receive(*source.add(more))
     page = tree_page.page
@@ -79,7 +50,7 @@ def test_what_comes_while_a_long_run_is_built_is_not_lost(tree_page: TreePage) -
 
 def test_who_goes_to_the_end_finds_all_of_it(tree_page: TreePage) -> None:
     _, events = long_run(TURNS)
-    open_at_once(tree_page, Source(events).feed.snapshot())
+    tree_page.mount(Source(events).feed.snapshot())
     tree_page.page.evaluate(
         """() => {
             const first = document.querySelector("[role=treeitem]");
@@ -94,7 +65,7 @@ def test_who_goes_to_the_end_finds_all_of_it(tree_page: TreePage) -> None:
 
 def test_what_is_built_late_is_skipped_for_one_frame_only(tree_page: TreePage) -> None:
     _, events = long_run(TURNS)
-    open_at_once(tree_page, Source(events).feed.snapshot())
+    tree_page.mount(Source(events).feed.snapshot())
     page = tree_page.page
     page.wait_for_function(f"document.querySelectorAll('[role=treeitem]').length === {TURNS * 7}")
     page.wait_for_function("document.querySelectorAll('.ma-skipped').length === 0")

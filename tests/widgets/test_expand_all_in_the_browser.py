@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.widgets.conftest import TreePage
-from tests.widgets.test_costs_in_the_browser import TURNS, long_run
-from tests.widgets.test_in_the_browser import Source
+from tests.widgets.test_costs_in_the_browser import TURNS
+from tests.widgets.tree_page import Source, TreePage, long_run
 
 CALLS = TURNS * 5
 OPEN_CALLS = "document.querySelectorAll('.ma-tool[aria-expanded=true]').length"

@@ -16,8 +16,8 @@ from tests.sessions.conftest import FaultyStore
 from tests.widgets import sample_run
 from tests.widgets.history_page import HistoryPage
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
-from tests.widgets.test_in_the_browser import offending_elements
 from tests.widgets.test_wholes import BIG, told
+from tests.widgets.tree_page import offending_elements
 
 
 @pytest.fixture

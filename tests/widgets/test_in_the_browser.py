@@ -9,34 +9,9 @@ import pytest
 from minimalagent_nb.events import Event
 from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import HistoryView, static_html
-from minimalagent_nb.widgets.feed import Feed
 from tests.widgets import sample_run
-from tests.widgets.conftest import TreePage
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
-
-
-class Source:
-    """A feed that sends when the test says so, and remembers what it sent."""
-
-    def __init__(self, events: list[Event]) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.now = 0.0
-        self.feed = Feed(self.messages.append, clock=lambda: self.now)
-        self.feed.close()
-        self.add(events)
-
-    def add(self, events: list[Event]) -> list[dict[str, Any]]:
-        """The messages that these events make."""
-        self.messages.clear()
-        self.now += 1.0
-        for event in events:
-            self.feed.add(event)
-        self.feed.flush()
-        return list(self.messages)
-
-
-def snapshot(events: list[Event]) -> dict[str, Any]:
-    return Source(events).feed.snapshot()
+from tests.widgets.tree_page import Source, TreePage, offending_elements, snapshot
 
 
 def test_a_finished_run(tree_page: TreePage) -> None:
@@ -229,25 +204,6 @@ def test_long_values_are_cut_and_shown_on_demand(tree_page: TreePage) -> None:
     assert rows.get_by_role("button", name="Show").count() == 0
 
 
-def offending_elements(page: Any) -> list[str]:
-    """Elements and attributes that a text may have made of itself."""
-    return page.evaluate(
-        """() => [...document.body.querySelectorAll("*")].flatMap((el) => {
-            const bad = ["SCRIPT", "IFRAME", "IMG", "STYLE", "OBJECT", "EMBED", "FORM", "LINK",
-                "META", "BASE", "SVG", "MATH", "VIDEO", "AUDIO", "INPUT"];
-            if (el.matches("input.ma-field")) return [];
-            const isImage = el.tagName === "IMG" &&
-                /^data:image\\/(png|jpeg);base64,[A-Za-z0-9+\\/]+=*$/.test(el.getAttribute("src"));
-            const found = bad.includes(el.tagName.toUpperCase()) && !isImage ? [el.tagName] : [];
-            for (const {name, value} of el.attributes) {
-                if (name.startsWith("on")) found.push(`${el.tagName} ${name}`);
-                if (name === "href" && !/^(https?|mailto):/.test(value)) found.push(value);
-            }
-            return found;
-        })"""
-    )
-
-
 @pytest.mark.parametrize("make", [hostile_run, hostile_failure, hostile_calls])
 def test_payloads_do_nothing_in_the_live_tree(tree_page: TreePage, make: Any) -> None:
     for payload in PAYLOADS:
@@ -301,16 +257,3 @@ def test_a_narrow_page_has_no_horizontal_scrolling(tree_page: TreePage) -> None:
     tree_page.page.get_by_role("button", name="Expand all").click()
     width = tree_page.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360
-
-
-def test_five_thousand_nodes_are_drawn(tree_page: TreePage) -> None:
-    teller = sample_run.Teller()
-    events: list[Event] = [teller.begin()]
-    for _ in range(800):
-        events += teller.turn("thinking", calls=5)
-        for _ in range(5):
-            call = teller.call("lookup", {"key": teller.calls})
-            events += [call, teller.returned(call.call_id, {"value": teller.calls})]
-    tree_page.mount(snapshot(events))
-    page = tree_page.page
-    page.wait_for_function("document.querySelectorAll('[role=treeitem]').length === 800 * 7")

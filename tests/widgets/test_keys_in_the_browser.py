@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.widgets import rich_run, sample_run
-from tests.widgets.conftest import TreePage
-from tests.widgets.test_in_the_browser import Source, snapshot
+from tests.widgets.tree_page import Source, TreePage, snapshot
 
 
 def test_geometry_type_ahead_and_news(run_node: Callable[..., str]) -> None:

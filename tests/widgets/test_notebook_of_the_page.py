@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minimalagent_nb.widgets.saved_outputs import VIEW, live_output, static_output
-from tests.widgets.conftest import TreePage
+from tests.widgets.tree_page import TreePage
 
 BUNDLE = {"text/html": "<p>a run</p>", "text/plain": "a run"}
 

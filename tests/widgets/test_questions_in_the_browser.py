@@ -9,9 +9,8 @@ import pytest
 
 from minimalagent_nb.events import ApprovalGiven, ApprovalRequested, Event
 from tests.widgets import sample_run
-from tests.widgets.conftest import GREETING, TreePage
 from tests.widgets.payloads import PAYLOADS
-from tests.widgets.test_in_the_browser import Source, offending_elements
+from tests.widgets.tree_page import GREETING, Source, TreePage, offending_elements
 
 ASKING = {"type": "asking", "calls": [["run-1", "call-1"]]}
 INPUTS = {"path": "penguins.csv", "rows": list(range(200))}

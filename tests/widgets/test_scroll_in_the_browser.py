@@ -8,8 +8,7 @@ import pytest
 
 from minimalagent_nb.events import Event
 from tests.widgets import sample_run
-from tests.widgets.conftest import TreePage
-from tests.widgets.test_in_the_browser import Source
+from tests.widgets.tree_page import Source, TreePage
 
 PLACES = {"page": "", "panel": "panel", "output": "output"}
 """What scrolls: the page, a notebook's panel, an output of limited height within it."""

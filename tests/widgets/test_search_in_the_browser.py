@@ -8,9 +8,8 @@ import pytest
 
 from minimalagent_nb.events import Event
 from tests.widgets import rich_run, sample_run
-from tests.widgets.conftest import TreePage
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_run
-from tests.widgets.test_in_the_browser import Source, offending_elements, snapshot
+from tests.widgets.tree_page import Source, TreePage, long_run, offending_elements, snapshot
 
 MARKED = """() => [...(CSS.highlights.get("ma-found-now") ?? [])].map((range) => {
     const {top, bottom} = range.getBoundingClientRect();
@@ -191,16 +190,9 @@ def test_a_filter_holds_while_the_run_grows(tree_page: TreePage) -> None:
 
 
 def test_five_thousand_nodes_are_searched(tree_page: TreePage) -> None:
-    teller = sample_run.Teller()
-    events: list[Event] = [teller.begin()]
-    for _ in range(800):
-        events += teller.turn("thinking", calls=5)
-        for _ in range(5):
-            call = teller.call("lookup", {"key": teller.calls})
-            events += [call, teller.returned(call.call_id, {"value": f"nr {teller.calls}"})]
-    tree_page.mount(snapshot(events))
-    search(tree_page.page, "nr 3777", "1 of 1")
-    assert marked(tree_page.page) == [["nr 3777", True]]
+    tree_page.mount(snapshot(long_run(800)[1]))
+    search(tree_page.page, "3777", "1 of 2")
+    assert marked(tree_page.page) == [["3777", True]], "what was asked; then what was found"
     tree_page.page.get_by_role("textbox", name="Search this run").fill("look")
     said(tree_page.page, "1 of 4,000")
 

@@ -10,8 +10,7 @@ import pytest
 from minimalagent_nb.cancel import CancelToken, stop_run, under_way
 from minimalagent_nb.widgets import LiveTree
 from tests.widgets import sample_run
-from tests.widgets.conftest import GREETING, TreePage
-from tests.widgets.test_in_the_browser import Source, snapshot
+from tests.widgets.tree_page import GREETING, Source, TreePage, snapshot
 
 STOP = {"type": "stop", "run": "run-1"}
 HEARD = {"type": "stopping", "run": "run-1"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.servers.axe import serious_findings
-from tests.widgets.conftest import TreePage
 from tests.widgets.states import show
+from tests.widgets.tree_page import TreePage
 
 LAB_LIGHT = {
     "--jp-layout-color0": "white",

@@ -10,9 +10,8 @@ import pytest
 from minimalagent_nb.events import Event
 from minimalagent_nb.widgets.wholes import whole_messages
 from tests.widgets import rich_run, sample_run
-from tests.widgets.conftest import TreePage
 from tests.widgets.payloads import PAYLOADS
-from tests.widgets.test_in_the_browser import Source, offending_elements, snapshot
+from tests.widgets.tree_page import Source, TreePage, offending_elements, snapshot
 
 ROWS = [
     {"species": "Gentoo", "mean_g": 5092.4, "n": 124, "note": None},

@@ -27,7 +27,7 @@ from minimalagent_nb.sessions.directory import list_session
 from minimalagent_nb.sessions.interaction import reasoning_key
 from minimalagent_nb.sessions.items import Item
 from minimalagent_nb.sessions.search import Filters, SessionSearch
-from tests.browser.lab import chromium
+from tests.chromium import chromium
 from tests.server.site import TOKEN, jupyter_server
 from tests.widgets.history_page import HistoryPage
 from tests.widgets.sample_run import finished_run

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tests.browser.lab import chromium
+from tests.chromium import chromium
 from tests.server.site import TOKEN
 
 WATCH = """() => {

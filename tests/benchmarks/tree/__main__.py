@@ -21,13 +21,15 @@ from typing import Any
 from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import static_html
 from tests.benchmarks.tree.stream import CALLS, numbered_run
-from tests.browser.lab import ROOT, Desk, chromium, jupyter_lab
+from tests.browser.lab import ROOT, Desk, jupyter_lab
+from tests.chromium import chromium
 from tests.widgets import rich_run, sample_run
-from tests.widgets.conftest import TreePage
-from tests.widgets.test_in_the_browser import snapshot
+from tests.widgets.tree_page import TreePage, long_run, snapshot
 
 MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
 ROUNDS = 5
+TURNS = 800
+"""Of a long run: 5,600 nodes, each turn with its thinking and five calls."""
 PACES = {200: 2_000, 2_000: 20_000}
 """Events a second, and how many of them."""
 
@@ -39,18 +41,6 @@ with RunDisplay() as shown:
     tell(shown, {events}, {rate}, pathlib.Path("told.json"))
 print("all told")
 """
-
-
-def long_run(turns: int = 800, calls: int = 5) -> list[Any]:
-    """5,600 nodes: so many turns, each with its thinking and its calls."""
-    teller = sample_run.Teller()
-    events: list[Any] = [teller.begin()]
-    for _ in range(turns):
-        events += teller.turn("thinking", calls=calls)
-        for _ in range(calls):
-            call = teller.call("lookup", {"key": teller.calls})
-            events += [call, teller.returned(call.call_id, {"value": teller.calls})]
-    return events
 
 
 def large_result(characters: int) -> list[Any]:
@@ -112,22 +102,28 @@ def in_jupyterlab(desk: Desk, rate: int) -> dict[str, Any]:
 
 def largest_static() -> int:
     """Bytes of the largest static form among runs of every kind."""
-    runs = [long_run(), large_result(1_000_000), rich_run.rich_run(), sample_run.finished_run()]
-    runs.append(long_run(turns=20, calls=1_000))
+    runs = [
+        long_run(TURNS)[1],
+        large_result(1_000_000),
+        rich_run.rich_run(),
+        sample_run.finished_run(),
+    ]
+    runs.append(long_run(20, calls=1_000)[1])
     return max(len(static_html(fold(run)).encode()) for run in runs)
 
 
 def rows() -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
+    _, long = long_run(TURNS)
     with chromium() as browser:
-        opened = on_a_bare_page(browser, snapshot(long_run()), "return bench.open(message)")
+        opened = on_a_bare_page(browser, snapshot(long), "return bench.open(message)")
         found.append(
             (f"{opened['items']:,.0f} nodes: first paint", f"{opened['first']:.0f} ms", "600 ms")
         )
         found.append(("… all of them built", f"{opened['whole']:.0f} ms", ""))
         found.append(("… longest task", _task(opened["task"]), "150 ms"))
         call = "await bench.open(message); return bench.search('lookup')"
-        searched = on_a_bare_page(browser, snapshot(long_run()), call)
+        searched = on_a_bare_page(browser, snapshot(long), call)
         found.append(("… searched, 4,000 matches", f"{searched['found']:.0f} ms", ""))
         found.append(("… longest task of the search", _task(searched["task"]), ""))
         busy = on_a_bare_page(browser, {}, "return bench.business()")
