@@ -286,24 +286,6 @@ class Commands:
         )
         return Table("", ["", ""], [["written", str(file)]])
 
-    def _fix(self) -> Any:
-        from minimalagent_nb.engine import Agent
-        from minimalagent_nb.notebook.cells import last_failure
-        from minimalagent_nb.notebook.fix import ask_for_mending
-
-        failure, settings = last_failure(self._shell), self._settings()
-        agent = Agent(
-            model=self._bench.model(settings),
-            log_level=settings.log_level,
-            name="fix",
-            show_reasoning=False,
-        )
-        withheld = Withheld(settings.redact)
-        mending = ask_for_mending(agent, failure, settings.context_budget, withheld)
-        self._bench.last_reasoning = mending.reasoning
-        self._shell.set_next_input(mending.code)
-        return mending
-
     def _stop(self) -> Table:
         stopped = self._bench.runs.stop()
         note = "What was done is kept." if stopped else "No run is under way in the background."

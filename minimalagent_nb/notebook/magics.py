@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import Any
 
 from IPython.core.magic import (
     Magics,
@@ -19,10 +17,12 @@ from IPython.display import display
 from traitlets import Bool, Integer, List, Unicode, Union
 
 from minimalagent_nb.config import Settings
-from minimalagent_nb.errors import AgentError, ConfigurationError, RunStoppedError
+from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.notebook.asking import Asking, Question
+from minimalagent_nb.notebook.cells import last_failure
 from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.completion import Completion
-from minimalagent_nb.notebook.handle import AgentRun, attend
+from minimalagent_nb.notebook.fix import PROMPT, Mended, Repair
 from minimalagent_nb.notebook.interrupts import blocking
 from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
@@ -33,30 +33,7 @@ from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.tool_cell import define_tool
 from minimalagent_nb.notebook.withheld import Withheld
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from minimalagent_nb.engine import Agent, RunResult
-
 __all__ = ["AgentMagics"]
-
-_INTERRUPTED = (
-    "The run was interrupted. What was done is kept: %agent reasoning shows it, and the next "
-    "prompt goes on from there."
-)
-
-
-@dataclass(frozen=True)
-class _Question:
-    """What a cell asks, and of whom."""
-
-    agent: Agent
-    prompt: str
-    session_id: str
-    output_type: Any
-    context: list[Any]
-    options: Options
-    quiet: bool
 
 
 def _setting(trait: Any, about: str) -> Any:
@@ -119,49 +96,22 @@ class AgentMagics(Magics):
             shell, self.bench, self._settings, self._choose_model, lambda name: getattr(self, name)
         )
         self.completion = Completion(self.bench, self._settings)
+        self._asking = Asking(shell, self.bench)
 
     @no_var_expand
     @line_cell_magic
     def agent(self, line: str, cell: str | None = None) -> None:
         """Ask the agent, or command it; ``%agent help`` lists what there is."""
         question = self._read(line, cell)
-        if question is None:
-            return
-        memory, options = question.agent.memory, question.options
-        self.bench.runs.make_way(memory, question.session_id)
-        with self._kept():
-            if options.background:
-                run = self._started(question, None)
-                run.wait_for_beginning()
-                self._hand_out(run, options)
-                return
-            result = question.agent.run(
-                question.prompt,
-                session_id=question.session_id,
-                output_type=question.output_type,
-                context=question.context,
-                view=self._view(question),
-            )
-            self._keep(result, options)
+        if question is not None:
+            self._asking.blocking(question)
 
     async def awaited(self, line: str, cell: str | None = None) -> None:
         """Like `agent`, with the kernel free: what the input transformer makes of a cell."""
-        import asyncio
-
         with blocking():
             question = self._read(line, cell)
-        if question is None:
-            return
-        memory, options = question.agent.memory, question.options
-        await self.bench.runs.amake_way(memory, question.session_id)
-        with self._kept():
-            run = self._started(question, asyncio.get_running_loop())
-            await attend(run, begun=options.background)
-            if options.background:
-                run.raise_if_not_begun()
-                self._hand_out(run, options)
-            else:
-                self._keep(run.outcome(), options)
+        if question is not None:
+            await self._asking.awaited(question)
 
     @no_var_expand
     @cell_magic
@@ -169,12 +119,32 @@ class AgentMagics(Magics):
         """Make the cell a tool: its first line is the signature, its last value the result."""
         define_tool(self.shell, line, cell)
 
-    def _command(self, name: str, words: list[str]) -> None:
+    def _command(self, name: str, words: list[str]) -> Question | None:
+        """Answer a command; of one that asks a model, the question."""
+        if name == "fix":
+            return self._fix()
         shown = self.commands.run(name, words)
         if shown is not None:
             display(shown)
+        return None
 
-    def _read(self, line: str, cell: str | None) -> _Question | None:
+    def _fix(self) -> Question:
+        """What is asked about the last error."""
+        settings = self._settings()
+        repair = Repair(last_failure(self.shell), Withheld(settings.redact))
+        return Question(
+            agent=self.bench.mender(settings),
+            prompt=PROMPT,
+            session_id=self.bench.session_id,
+            output_type=Mended,
+            context=[repair.context(settings.context_budget)],
+            options=Options(),
+            # A tree is there for its Stop; in a terminal the mending says it all.
+            quiet=not settings.show_reasoning or getattr(self.shell, "kernel", None) is None,
+            repair=repair,
+        )
+
+    def _read(self, line: str, cell: str | None) -> Question | None:
         """What is asked; None for a command, a page of help or a preview, which is answered."""
         error = getattr(sys, "last_value", None)
         if not isinstance(error, AgentError):
@@ -184,8 +154,7 @@ class AgentMagics(Magics):
             if first == "ask":
                 line = rest
             elif not line.startswith("-") and (command := find_command(line)) is not None:
-                self._command(*command)
-                return None
+                return self._command(*command)
         options, rest = parse_options(line)
         if options.help:
             print(usage())  # noqa: T201 - the user asked for it
@@ -194,7 +163,7 @@ class AgentMagics(Magics):
         prompt = "\n".join(part for part in (rest, cell) if part)
         return self._question(prompt.strip("\n"), options)
 
-    def _question(self, prompt: str, options: Options) -> _Question | None:
+    def _question(self, prompt: str, options: Options) -> Question | None:
         settings = self._settings(options)
         withheld = Withheld(settings.redact)
         if not options.raw:
@@ -221,63 +190,7 @@ class AgentMagics(Magics):
             print(page(recorded.run.preview(), parts, agent.model.name, withheld))  # noqa: T201 - asked for
             return None
         quiet = options.quiet or not settings.show_reasoning
-        return _Question(agent, prompt, session, wanted, context, options, quiet)
-
-    def _started(self, question: _Question, loop: asyncio.AbstractEventLoop | None) -> AgentRun:
-        """The run, in a thread of its own.
-
-        Args:
-            loop: where async tools and those for the main thread run.
-
-        Raises:
-            ConfigurationError: it has tools for the main thread, and there is no loop.
-        """
-        agent = question.agent
-        bound = [tool.name for tool in agent.tools if tool.main_thread or (loop and tool.is_async)]
-        if bound and loop is None:
-            raise ConfigurationError(
-                f"--background needs a Jupyter kernel for {', '.join(bound)}, which must run on "
-                "the main thread. Leave --background out, or choose tools with --tools."
-            )
-        run = AgentRun(
-            agent,
-            lambda: agent.begin(
-                question.prompt, question.session_id, loop, question.output_type, question.context
-            ),
-            self._view(question, in_kernel=loop is not None),
-            session_id=question.session_id,
-            question=question.prompt,
-            needs_loop=bound,
-            background=question.options.background,
-        )
-        self.bench.runs.start(run, agent.memory)
-        return run
-
-    @contextmanager
-    def _kept(self) -> Iterator[None]:
-        """What was done is kept when it fails, and an interrupt says one line like any failure."""
-        try:
-            yield
-        except KeyboardInterrupt as interrupt:
-            self.bench.last_reasoning = getattr(interrupt, "reasoning", None)
-            stopped = RunStoppedError(_INTERRUPTED)
-            stopped.reasoning = self.bench.last_reasoning
-            raise stopped from None
-        except AgentError as error:
-            self.bench.last_reasoning = error.reasoning or self.bench.last_reasoning
-            raise
-
-    def _keep(self, result: RunResult, options: Options) -> None:
-        self.bench.last_reasoning = result.reasoning
-        self.shell.user_ns["_agent"] = result
-        if options.output is not None:
-            self.shell.user_ns[options.output] = result
-
-    def _hand_out(self, run: AgentRun, options: Options) -> None:
-        self.bench.last_reasoning = run.reasoning
-        self.shell.user_ns["_background"] = run
-        if options.output is not None:
-            self.shell.user_ns[options.output] = run
+        return Question(agent, prompt, session, wanted, context, options, quiet)
 
     def _type(self, expression: str | None) -> Any:
         """The type that an expression of the user's names, in the notebook's namespace.
@@ -305,18 +218,6 @@ class AgentMagics(Magics):
             note = f"A new session begins. To go on with this notebook's last one instead: \
 %agent session {earlier}"
             display(Table("", (), (), note))
-
-    def _view(self, question: _Question, *, in_kernel: bool = True) -> Any:
-        from minimalagent_nb.widgets import AnswerView, make_view
-
-        background = question.options.background
-        if background and not in_kernel:
-            # A terminal has no place for what comes while something else is typed.
-            return AnswerView(shown=False)
-        if question.quiet:
-            return AnswerView(later=background)
-        variable = question.options.output or ("_background" if background else "_agent")
-        return make_view(later=background, name=f"{variable}.reasoning")
 
     def _settings(self, options: Options | None = None) -> Settings:
         names = [field.name for field in fields(Settings) if field.name != "sources"]

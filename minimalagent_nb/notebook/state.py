@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.notebook.fix import SYSTEM
 from minimalagent_nb.notebook.kernel import new_session_id, notebook_slug, tools_in
 from minimalagent_nb.notebook.options import Options
 from minimalagent_nb.notebook.runs import Runs
@@ -83,19 +84,29 @@ class Workbench:
         """
         if options.agent is not None:
             return self._own_agent(options)
+        return self._agent(
+            settings,
+            tools=self.tools(options.tools),
+            max_steps=settings.max_steps,
+            system_prompt=settings.system_prompt,
+            real_time_reasoning=settings.real_time_reasoning,
+            memory=self.log(settings),
+            approver=self.approver(policy),
+        )
+
+    def mender(self, settings: Settings) -> Agent:
+        """The agent that mends cells: it has no tools, and remembers nothing."""
+        return self._agent(settings, name="fix", system_prompt=SYSTEM)
+
+    def _agent(self, settings: Settings, **more: Any) -> Agent:
         from minimalagent_nb.engine import Agent
 
         return Agent(
-            tools=self.tools(options.tools),
-            max_steps=settings.max_steps,
+            model=self.model(settings),
             log_level=settings.log_level,
             bedrock_region=settings.bedrock_region,
-            system_prompt=settings.system_prompt,
-            real_time_reasoning=settings.real_time_reasoning,
-            model=self.model(settings),
-            memory=self.log(settings),
-            approver=self.approver(policy),
             on_event=_tracing(settings.otel),
+            **more,
         )
 
     def model(self, settings: Settings) -> Model:

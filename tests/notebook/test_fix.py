@@ -31,6 +31,11 @@ def test_the_error_is_explained_and_the_mended_cell_offered(shell: Any, capsys: 
     assert "n = 0\n10 / n" in request.messages[0]["content"][0]["text"]
     assert [spec.name for spec in request.tools] == ["final_answer"], "no tool of the notebook"
     assert shell.user_ns["n"] == 0, "nothing was run"
+    assert "final_answer" not in shown
+    assert '"code":' not in shown, "what is shown is for readers"
+    capsys.readouterr()
+    cell(shell, "%agent reasoning")
+    assert "This cell failed." in capsys.readouterr().out
 
 
 def test_a_model_that_mends_nothing_is_said_in_words_of_the_command(shell: Any) -> None:
@@ -44,10 +49,10 @@ def test_a_model_that_mends_nothing_is_said_in_words_of_the_command(shell: Any) 
 def test_what_a_model_says_is_escaped(shell: Any) -> None:
     from minimalagent_nb.notebook.fix import Mending
 
-    page = Mending("<script>x</script>", "a\nb", "a\n<img src=x>", None)._repr_html_()
+    page = Mending("<script>x</script>", "a\nb", "a\n<img src=x>")._repr_html_()
     assert "<script>" not in page
     assert "<img" not in page
-    assert "\x1b" not in repr(Mending("\x1b[31mred", "", "\x1b[2J", None))
+    assert "\x1b" not in repr(Mending("\x1b[31mred", "", "\x1b[2J"))
 
 
 def test_without_an_error_there_is_nothing_to_mend(

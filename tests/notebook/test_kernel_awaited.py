@@ -88,6 +88,35 @@ def test_a_cell_that_only_asks_leaves_the_kernel_free(
     assert not [m for m in kernel.strays if m["header"]["msg_type"] in ("stream", "display_data")]
 
 
+MENDED = """
+def mended(request):
+    free = is_free()
+    return call("final_answer", explanation=f"Free: {free}.", code="n = 1")
+
+model = ScriptedModel(mended)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_free"),
+    [("%agent fix", True), ("\n%agent  fix \n", True), ("x = 1\n%agent fix", False)],
+)
+def test_so_does_a_cell_that_only_has_an_error_mended(
+    kernel: Kernel, cell: str, is_free: bool
+) -> None:
+    kernel.run("n = 1 / 0")
+    kernel.run(MENDED)
+    reply, messages = kernel.run(cell)
+    assert reply["status"] == "ok", reply
+    mending = shown(messages, "display_data")[-1]["text/plain"]
+    assert f"Free: {is_free}." in mending
+    assert "-n = 1 / 0" in mending
+    (offered,) = [one for one in reply["payload"] if one["source"] == "set_next_input"]
+    assert offered["text"] == "n = 1"
+    cleared = [m["content"] for m in messages if m["header"]["msg_type"] == "clear_output"]
+    assert cleared == ([{"wait": True}] if is_free else []), "only where all output is its own"
+
+
 def test_without_autoawait_it_blocks(kernel: Kernel) -> None:
     kernel.run("%autoawait off")
     reply, _ = kernel.run("%%agent\nAre you free?")

@@ -113,6 +113,15 @@ def test_while_the_model_streams(kernel: Kernel) -> None:
     assert_goes_on(kernel, "streams")
 
 
+@pytest.mark.parametrize("cell", ["%agent fix", "%%time\n%agent fix"])
+def test_while_a_cell_is_mended(kernel: Kernel, cell: str) -> None:
+    kernel.run("n = 1 / 0")
+    kernel.run("model = ScriptedModel(['one two three four ' * 500], delay=0.05)")
+    reply, messages = kernel.run(cell, interrupt_at="two three")
+    assert_stopped(reply, messages)
+    assert "one two" in shown(messages, "update_display_data")[-1]["text/plain"]
+
+
 def test_between_steps(kernel: Kernel) -> None:
     kernel.run("model = ScriptedModel([call('count', n=n) for n in range(5_000)] + ['Never.'])")
     reply, messages = kernel.run(
