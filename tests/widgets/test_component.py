@@ -19,6 +19,9 @@ ENTRIES = ["tree/widget.js", "history/widget.js", "page/page.js"]
 MODULES = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js"))
 SHEETS = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.css"))
 
+LONGEST_FUNCTION = 45
+"""Lines of a function's body."""
+
 EXPORTS = "const m = await import(process.argv[1]); console.log(JSON.stringify(Object.keys(m)));"
 
 
@@ -45,6 +48,37 @@ def test_a_module_is_small_checked_and_runs_as_it_stands(
     assert len(source.splitlines()) <= 400
     assert max(map(len, source.splitlines())) <= 106
     assert exports(run_node, modules / name)
+
+
+def function_lengths(source: str) -> dict[str, int]:
+    """Lines of each function's body by its head, and of each block in one.
+
+    By how the modules are laid out: what opens with ``) {`` or ``=> {`` ends at the next line
+    that is indented as its head is and closes a brace.
+    """
+    lengths = {}
+    lines = source.splitlines()
+    for number, line in enumerate(lines):
+        if not line.endswith((") {", "=> {")):
+            continue
+        end = re.compile(re.match(" *", line).group() + "}")  # type: ignore[union-attr]
+        size = next(size for size, other in enumerate(lines[number + 1 :]) if end.match(other))
+        lengths[f"{number + 1}: {line.strip()}"] = size
+    return lengths
+
+
+def test_functions_are_measured() -> None:
+    source = (
+        "class A {\n  one() {\n    if (x) {\n      y();\n    }\n  }\n\n  two = () => {\n  };\n}\n"
+    )
+    assert function_lengths(source) == {"2: one() {": 3, "3: if (x) {": 1, "8: two = () => {": 0}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_functions_stay_short(name: str) -> None:
+    lengths = function_lengths((ASSETS / name).read_text(encoding="utf-8"))
+    assert {head: size for head, size in lengths.items() if size > LONGEST_FUNCTION} == {}
+    assert lengths
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

@@ -87,7 +87,7 @@ export class Filtering {
   /** Show all again; the button that did it is gone then. */
   clear() {
     this.set(NO_FILTER);
-    this.view.toolbar.filter.focus({ preventScroll: true });
+    this.view.head.toolbar.filter.focus({ preventScroll: true });
   }
 
   /** @returns {Entry[]} */

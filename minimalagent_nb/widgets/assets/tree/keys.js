@@ -71,7 +71,7 @@ export class TreeKeys {
       Enter: () => view.choose(item, !item.isOpen),
       " ": () => view.choose(item, !item.isOpen),
       "*": () => this.openBeside(item),
-      "/": () => view.openSearch?.(),
+      "/": () => view.searching.open(),
       Escape: () => this.leave(item),
     };
     if (event.shiftKey && event.key.length > 1) return false;

@@ -95,7 +95,7 @@ export class Searching {
     this.mark(null);
     this.remember();
     const back = this.before?.isConnected && this.before !== document.body ? this.before : null;
-    (back ?? this.view.toolbar.search).focus({ preventScroll: true });
+    (back ?? this.view.head.toolbar.search).focus({ preventScroll: true });
   }
 
   remember() {

@@ -23,8 +23,8 @@ function iconButton(label, icon, onClick) {
 }
 
 export class Toolbar {
-  /** @param {TreeView} view */
-  constructor(view) {
+  /** @param {TreeView} view @param {HTMLElement} stop the button before the others */
+  constructor(view, stop) {
     this.view = view;
     this.root = element("div", "ma-buttons");
     this.expand = iconButton("Expand all", "expand", () => view.setAll(true));
@@ -35,7 +35,7 @@ export class Toolbar {
       toggleMenu(view.root, this.filter, "Filter", view.filtering.entries());
     });
     this.buttons = [this.search, this.filter, this.expand, this.collapse, this.more];
-    this.root.append(view.stop, ...this.buttons);
+    this.root.append(stop, ...this.buttons);
   }
 
   open() {

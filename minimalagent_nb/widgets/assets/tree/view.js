@@ -1,19 +1,16 @@
 // @ts-check
-/** The tree as a whole: its head, its keys, and what a reader opened and closed. */
+/** The tree as a whole: what it consists of, when it is drawn, and what a reader opened and closed. */
 
 import { EMPTY_RUN } from "./fold.js";
-import {
-  countText, durationText, elapsedText, RUN_WORDS, tokenDetail, tokenText, wordFor,
-} from "./words.js";
-import { button, element, setAttribute, setHidden, setText } from "./elements.js";
+import { element, setAttribute } from "./elements.js";
 import { Announcer } from "./copying.js";
 import { NO_FILTER } from "./filter.js";
 import { Filtering } from "./filtering.js";
+import { Head } from "./head.js";
 import { Searching } from "./searching.js";
 import { parsed } from "./places.js";
 import { RowTools } from "./rowtools.js";
 import { cellsOf, tableOf } from "./table.js";
-import { Toolbar } from "./toolbar.js";
 import { RunParts } from "./turns.js";
 import { Aloud } from "./aloud.js";
 import { TreeKeys } from "./keys.js";
@@ -76,8 +73,6 @@ export class TreeView {
     this.byKey = new Map();
     /** @type {Set<ToolItem>} */
     this.waiting = new Set();
-    /** How the search is opened by its key. */
-    this.openSearch = () => this.searching.open();
     /** How places are shown, for the search. @type {import("./search.js").Eyes} */
     this.eyes = {
       mode: (key, value) => memory.modes.get(key) ?? (tableOf(value) ? "table" : ""),
@@ -85,25 +80,16 @@ export class TreeView {
       cells: cellsOf,
       inner: parsed,
     };
-    this.pace = new Pace(() => this.refresh());
-    this.sweep = new Sweep(this);
-    this.keys = new TreeKeys(this);
     this.heard = performance.now();
     this.frame = 0;
     this.timer = 0;
-    this.query = element("div", "ma-query");
-    this.query.dir = "auto"; // as each text of a model or a reader: by its first letter
-    this.status = element("span", "ma-status");
-    this.figures = element("span", "ma-figures");
-    this.stop = button("Stop", () => {
-      if (!this.stopping) this.talk?.stop?.(this.state.id);
-    });
-    this.stop.classList.add("ma-stop");
+    this.pace = new Pace(() => this.refresh());
+    this.sweep = new Sweep(this);
+    this.head = new Head(this);
     this.announcer = new Announcer(root);
-    this.tree = element("div", "ma-tree");
-    this.toolbar = new Toolbar(this);
-    this.filtering = new Filtering(this);
+    this.tree = this.makeTree();
     this.searching = new Searching(this);
+    this.filtering = new Filtering(this);
     this.rowTools = new RowTools(this, this.tree);
     this.parts = new RunParts(this, this.tree, "", 1, 0);
     this.follower = new Follower(this);
@@ -114,13 +100,6 @@ export class TreeView {
 
   get isRunning() {
     return this.state.status === "running";
-  }
-
-  /** What there is to say of a stop that was asked for. */
-  get stopping() {
-    const { state, memory } = this;
-    const isMeant = this.isRunning && memory.stopping?.run === state.id;
-    return isMeant ? memory.stopping?.note : undefined;
   }
 
   /** The kernel's clock in seconds, as far as it can be known here. */
@@ -153,39 +132,41 @@ export class TreeView {
     this.follower.destroy();
     this.announcer.clear();
     this.searching.destroy();
-    this.toolbar.destroy();
+    this.head.toolbar.destroy();
     this.root.replaceChildren();
   }
 
+  /** Where the turns go, with its keys. */
+  makeTree() {
+    const tree = element("div", "ma-tree");
+    const keys = new TreeKeys(this);
+    tree.setAttribute("role", "tree");
+    tree.setAttribute("aria-label", "Steps of the run");
+    tree.addEventListener("click", (event) => this.onClick(event));
+    tree.addEventListener("keydown", (event) => keys.press(event));
+    tree.addEventListener("focusin", (event) => this.onFocus(event));
+    return tree;
+  }
+
   build() {
-    const head = element("div", "ma-head");
-    head.append(this.query, this.toolbar.root);
-    const meta = element("div", "ma-meta");
-    this.status.setAttribute("role", "status");
-    meta.append(this.status, this.figures);
-    this.tree.setAttribute("role", "tree");
-    this.tree.setAttribute("aria-label", "Steps of the run");
-    this.tree.addEventListener("click", (event) => this.onClick(event));
-    this.tree.addEventListener("keydown", (event) => this.keys.press(event));
-    this.tree.addEventListener("focusin", (event) => this.onFocus(event));
-    this.root.classList.add("ma-run");
-    const { end, latest } = this.follower;
+    const { root, head, searching, filtering, parts, follower, aloud, announcer } = this;
     const tools = element("div", "ma-tools");
-    tools.append(this.searching.root, this.filtering.bar);
-    this.root.replaceChildren(head, meta, tools, ...this.parts.roots, end, latest, this.aloud.root,
-      this.announcer.live);
+    tools.append(searching.root, filtering.bar);
+    root.classList.add("ma-run");
+    root.replaceChildren(...head.roots, tools, ...parts.roots, follower.end, follower.latest,
+      aloud.root, announcer.live);
   }
 
   draw() {
     this.frame = 0;
     const { state } = this;
+    setAttribute(this.root, "data-status", state.status);
     this.pace.begin();
     this.sweep.next(); // before it: what a reader opens is not followed as the run is
     this.follower.before();
-    setText(this.query, state.query);
-    this.drawMeta();
+    this.head.draw();
+    this.drawTimes();
     this.pace.next();
-    this.toolbar.draw();
     this.parts.draw(state);
     this.filtering.draw();
     for (const item of this.waiting) item.drawQuestion();
@@ -195,25 +176,10 @@ export class TreeView {
     this.follower.after();
   }
 
-  drawMeta() {
-    const { state } = this;
+  /** What changes with each second, too. */
+  drawTimes() {
     this.drawAxis();
-    const { steps, calls } = state;
-    const open = state.turns.at(-1)?.calls === null;
-    const time = this.isRunning
-      ? elapsedText(this.now() - state.started) : durationText(state.duration);
-    const parts = [
-      this.isRunning && open ? `step ${steps + 1}` : steps ? countText(steps, "step") : "",
-      calls ? countText(calls, "tool call") : "", tokenText(state.usage), time, state.model,
-    ];
-    setAttribute(this.root, "data-status", state.status);
-    const asks = this.isRunning && this.talk?.decide && this.memory.asked.size;
-    setText(this.status, this.stopping ??
-      (asks ? "Waits for your approval" : wordFor(RUN_WORDS, state.status)));
-    setHidden(this.stop, !(this.talk?.stop && this.isRunning && state.id));
-    setAttribute(this.stop, "aria-disabled", String(this.stopping !== undefined));
-    setText(this.figures, parts.filter(Boolean).map((part) => ` · ${part}`).join(""));
-    setAttribute(this.figures, "title", tokenDetail(state.usage));
+    this.head.drawMeta();
   }
 
   /** How many seconds the bars' column is wide. */
@@ -240,7 +206,7 @@ export class TreeView {
   tick() {
     this.parts.tick(this.now());
     if (!this.isRunning) return;
-    this.drawMeta();
+    this.drawTimes();
     this.aloud.update(this.state);
   }
 
@@ -251,13 +217,13 @@ export class TreeView {
 
   /** Other calls are shown now. */
   filterChanged() {
-    this.toolbar.draw();
+    this.head.draw();
     this.searching.changed();
   }
 
   /** The element that shows a field of the run itself. @param {string} field */
   spot(field) {
-    return field === "query" ? this.query : this.parts.spot(field);
+    return field === "query" ? this.head.query : this.parts.spot(field);
   }
 
   /** How something is shown, remembered. @param {string} key @param {string} mode */

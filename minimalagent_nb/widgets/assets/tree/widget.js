@@ -33,109 +33,130 @@ async function interrupt(model) {
 }
 
 /** The widget of one model: its views share what is known and what was opened. */
-export default function widget() {
-  /** @type {Feed} */
-  let feed = { rev: 0, state: EMPTY_RUN };
-  let isAsking = false;
-  let isHeard = false;
-  let isShown = false;
-  const memory = newMemory();
-  /** @type {any} */
-  let model = null;
-  /** @type {Set<ReturnType<typeof mountTree>>} */
-  const views = new Set();
-
-  /** @param {string} run @param {string} note */
-  function noteStop(run, note) {
-    memory.stopping = { run, note };
-    for (const view of views) view.refresh();
+class TreeWidget {
+  constructor() {
+    /** @type {any} */
+    this.model = null;
+    /** @type {Feed} */
+    this.feed = { rev: 0, state: EMPTY_RUN };
+    this.memory = newMemory();
+    /** @type {Set<ReturnType<typeof mountTree>>} */
+    this.views = new Set();
+    this.isMissing = false; // something of the run, which the kernel was asked for
+    this.isHeard = false; // the kernel has answered to a stop
+    this.isShown = false;
+    this.wholes = new Wholes((id, args) => this.model.send({ type: "whole", id, ...args }));
+    /** @type {Talk} */
+    this.talk = {
+      stop: (run) => this.stop(run),
+      decide: (answer) => this.model.send({ type: "approval", ...answer }),
+      whole: (_run, calls, name) => this.wholes.ask({ calls, name }),
+    };
   }
 
-  const wholes = new Wholes((id, args) => model.send({ type: "whole", id, ...args }));
+  /** @param {any} model @returns {() => void} what ends it */
+  initialize(model) {
+    this.model = model;
+    const take = (/** @type {any} */ message) => this.take(message);
+    const sayEnd = () => this.sayEnd();
+    model.on("msg:custom", take);
+    model.on("comm_live_update", sayEnd);
+    take(model.get("snap"));
+    // That this is heard tells the kernel that it can ask here.
+    model.send({ type: "here" });
+    restoreView(model).then((isRestored) => {
+      if (isRestored) model.send({ type: "restored" });
+    });
+    return () => {
+      model.off("msg:custom", take);
+      model.off("comm_live_update", sayEnd);
+    };
+  }
+
+  /** @param {HTMLElement} el @returns {() => void} what ends this view */
+  render(el) {
+    const { model, feed, memory, talk, views } = this;
+    if (!this.isShown) model.send({ type: "shown", saves: savesStaticForms(model) });
+    this.isShown = true;
+    const view = mountTree(el, { state: feed.state, memory, talk, name: model.get("name") });
+    views.add(view);
+    return () => {
+      views.delete(view);
+      view.destroy();
+    };
+  }
+
+  refresh() {
+    for (const view of this.views) view.refresh();
+  }
 
   /** The kernel is another one now: nothing more comes, and there is nothing to be stopped. */
-  function sayEnd() {
-    if (feed.state.status === "running") noteStop(feed.state.id, "Cut off: the kernel was restarted");
+  sayEnd() {
+    const { id, status } = this.feed.state;
+    if (status === "running") this.noteStop(id, "Cut off: the kernel was restarted");
   }
 
-  /** @type {Talk} */
-  const talk = {
-    stop(run) {
-      isHeard = false;
-      noteStop(run, "Stopping…");
-      model.send({ type: "stop", run });
-      setTimeout(async () => {
-        const isOver = feed.state.id !== run || feed.state.status !== "running";
-        if (isHeard || isOver || await interrupt(model)) return;
-        noteStop(run, "Stops as soon as the kernel is free");
-      }, PATIENCE);
-    },
-    decide(answer) {
-      model.send({ type: "approval", ...answer });
-    },
-    whole: (_run, calls, name) => wholes.ask({ calls, name }),
-  };
-
-  /** @param {any} message */
-  function take(message) {
-    if (message?.type === "stopping") {
-      isHeard = true;
-      noteStop(String(message.run), "Stopping…");
-      return;
-    }
-    if (message?.type === "unstopped") { // why, a notice says
-      if (memory.stopping?.run === message.run) memory.stopping = null;
-      for (const view of views) view.refresh();
-      return;
-    }
-    if (message?.type === "asking" || message?.type === "refused") {
-      if (message.type === "refused") {
-        memory.refused.set(`${message.run}\n${message.call}`, String(message.text));
-      } else {
-        memory.asked = new Set(message.calls.map((/** @type {string[]} */ call) => call.join("\n")));
-      }
-      for (const view of views) view.refresh();
-      return;
-    }
-    if (message?.type === "whole") return wholes.take(message);
-    if (message?.type === "static") {
-      putStatic(model, message.output, Boolean(message.instead));
-      return;
-    }
-    const { feed: next, missing } = receive(feed, message);
-    if (missing && !isAsking) model.send({ type: "resync", have: feed.rev });
-    isAsking = missing;
-    feed = next;
-    for (const view of views) view.update(feed.state);
+  /** @param {string} run @param {string} note */
+  noteStop(run, note) {
+    this.memory.stopping = { run, note };
+    this.refresh();
   }
 
+  /** Ask the kernel, and interrupt it where it does not answer. @param {string} run */
+  stop(run) {
+    this.isHeard = false;
+    this.noteStop(run, "Stopping…");
+    this.model.send({ type: "stop", run });
+    setTimeout(async () => {
+      const { id, status } = this.feed.state;
+      const isOver = id !== run || status !== "running";
+      if (this.isHeard || isOver || await interrupt(this.model)) return;
+      this.noteStop(run, "Stops as soon as the kernel is free");
+    }, PATIENCE);
+  }
+
+  /** What the kernel says, by its type; what has none of these is of the run. @param {any} message */
+  take(message) {
+    switch (message?.type) {
+      case "stopping":
+        this.isHeard = true;
+        return this.noteStop(String(message.run), "Stopping…");
+      case "unstopped": // why, a notice says
+        if (this.memory.stopping?.run === message.run) this.memory.stopping = null;
+        return this.refresh();
+      case "asking":
+        this.memory.asked = new Set(
+          message.calls.map((/** @type {string[]} */ call) => call.join("\n")));
+        return this.refresh();
+      case "refused":
+        this.memory.refused.set(`${message.run}\n${message.call}`, String(message.text));
+        return this.refresh();
+      case "whole":
+        return this.wholes.take(message);
+      case "static":
+        return putStatic(this.model, message.output, Boolean(message.instead));
+      default:
+        return this.takeRun(message);
+    }
+  }
+
+  /** @param {import("./fold.js").Message} message more of the run, or all of it */
+  takeRun(message) {
+    const { feed, missing } = receive(this.feed, message);
+    if (missing && !this.isMissing) this.model.send({ type: "resync", have: this.feed.rev });
+    this.isMissing = missing;
+    this.feed = feed;
+    for (const view of this.views) view.update(feed.state);
+  }
+}
+
+/** What anywidget takes. */
+export default function widget() {
+  const made = new TreeWidget();
   return {
     /** @param {{model: any}} context */
-    initialize(context) {
-      model = context.model;
-      model.on("msg:custom", take);
-      model.on("comm_live_update", sayEnd);
-      take(model.get("snap"));
-      // That this is heard tells the kernel that it can ask here.
-      model.send({ type: "here" });
-      restoreView(model).then((isRestored) => {
-        if (isRestored) model.send({ type: "restored" });
-      });
-      return () => {
-        model.off("msg:custom", take);
-        model.off("comm_live_update", sayEnd);
-      };
-    },
+    initialize: ({ model }) => made.initialize(model),
     /** @param {{el: HTMLElement}} context */
-    render({ el }) {
-      if (!isShown) model.send({ type: "shown", saves: savesStaticForms(model) });
-      isShown = true;
-      const view = mountTree(el, { state: feed.state, memory, talk, name: model.get("name") });
-      views.add(view);
-      return () => {
-        views.delete(view);
-        view.destroy();
-      };
-    },
+    render: ({ el }) => made.render(el),
   };
 }
