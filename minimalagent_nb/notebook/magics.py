@@ -187,7 +187,7 @@ class AgentMagics(Magics):
         context, wanted = blocks_of(parts), self._type(options.type)
         if options.dry_run:
             recorded = agent.begin(prompt, session, context=context, output_type=wanted)
-            print(page(recorded.run.preview(), parts, agent.model.name, withheld))  # noqa: T201 - asked for
+            print(page(recorded.run.preview(), parts, agent.model, withheld))  # noqa: T201 - asked for
             return None
         quiet = options.quiet or not settings.show_reasoning
         return Question(agent, prompt, session, wanted, context, options, quiet)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.errors import AgentError, ConfigurationError, NoModelError
 from minimalagent_nb.notebook.cells import (
     Cell,
     cells_of,
@@ -24,9 +24,10 @@ from minimalagent_nb.notebook.options import Options
 from minimalagent_nb.notebook.withheld import Withheld, taken_out_of
 
 if TYPE_CHECKING:
-    from minimalagent_nb.models.protocol import ModelRequest
+    from minimalagent_nb.cancel import CancelToken
+    from minimalagent_nb.models.protocol import Model, ModelChunk, ModelRequest
 
-__all__ = ["Part", "blocks_of", "gather", "page"]
+__all__ = ["Part", "Unasked", "blocks_of", "gather", "page"]
 
 _IMAGES = 5
 """Images that cells bring along; Converse takes 20 in a whole request."""
@@ -92,14 +93,43 @@ def blocks_of(parts: Sequence[Part]) -> list[Any]:
     return blocks
 
 
-def page(request: ModelRequest, parts: Sequence[Part], model: str, withheld: Withheld) -> str:
+@dataclass(frozen=True)
+class Unasked:
+    """Stands in a look at what would be sent where there is no model, and is never asked.
+
+    Attributes:
+        name: why there is none.
+    """
+
+    name: str
+
+    @classmethod
+    def because(cls, error: AgentError) -> Unasked:
+        """In the place of a model that could not be had."""
+        if isinstance(error, NoModelError):
+            return cls("no model is chosen yet: %agent model ID chooses one.")
+        return cls(f"the model cannot be used yet: {error}")
+
+    def stream(self, request: ModelRequest, cancel: CancelToken) -> Iterator[ModelChunk]:
+        """See `Model.stream`.
+
+        Raises:
+            NoModelError: always.
+        """
+        raise NoModelError(self.name)
+
+
+def page(request: ModelRequest, parts: Sequence[Part], model: Model, withheld: Withheld) -> str:
     """Everything that would leave the kernel, with the tokens of each part, estimated.
 
     Each part says what was taken out of it, and what it holds that is never stored.
     """
     sections = list(_sections(request, parts))
-    total = sum(_tokens(content) for _, content in sections)
-    lines = [f"Nothing was sent. A run would send about {total:,} tokens to {model}:"]
+    total = f"about {sum(_tokens(content) for _, content in sections):,} tokens (an estimate)"
+    head = f"Nothing was sent. A run would send {total} to {model.name}:"
+    if isinstance(model, Unasked):
+        head = f"Nothing was sent, and {model.name} A run would send {total}:"
+    lines = [head]
     for label, content in sections:
         text = content if isinstance(content, str) else _text_of([content])
         lines += ["", f"── {label} ({_figures(_tokens(content), text, withheld)})", text.rstrip()]

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.config import Settings, resolve_settings
-from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.fix import SYSTEM
 from minimalagent_nb.notebook.kernel import new_session_id, notebook_slug, tools_in
 from minimalagent_nb.notebook.options import Options
 from minimalagent_nb.notebook.runs import Runs
+from minimalagent_nb.notebook.sent import Unasked
 
 if TYPE_CHECKING:
     from minimalagent_nb.engine import Agent
@@ -86,6 +87,7 @@ class Workbench:
             return self._own_agent(options)
         return self._agent(
             settings,
+            self._model_of_a_look(settings) if options.dry_run else self.model(settings),
             tools=self.tools(options.tools),
             max_steps=settings.max_steps,
             system_prompt=settings.system_prompt,
@@ -96,13 +98,13 @@ class Workbench:
 
     def mender(self, settings: Settings) -> Agent:
         """The agent that mends cells: it has no tools, and remembers nothing."""
-        return self._agent(settings, name="fix", system_prompt=SYSTEM)
+        return self._agent(settings, self.model(settings), name="fix", system_prompt=SYSTEM)
 
-    def _agent(self, settings: Settings, **more: Any) -> Agent:
+    def _agent(self, settings: Settings, model: Model, **more: Any) -> Agent:
         from minimalagent_nb.engine import Agent
 
         return Agent(
-            model=self.model(settings),
+            model=model,
             log_level=settings.log_level,
             bedrock_region=settings.bedrock_region,
             on_event=_tracing(settings.otel),
@@ -126,6 +128,13 @@ class Workbench:
         if key not in self._models:
             self._models[key] = find_model(settings.model, region=settings.bedrock_region)
         return self._models[key]
+
+    def _model_of_a_look(self, settings: Settings) -> Model:
+        """The model, or what says why there is none: a look sends nothing, and needs none."""
+        try:
+            return self.model(settings)
+        except AgentError as error:
+            return Unasked.because(error)
 
     def approver(self, policy: str | None) -> Any:
         """What decides on calls that must be allowed: a word, or the function of that name.

@@ -249,6 +249,36 @@ def test_a_dry_run_shows_everything_and_sends_nothing(shell: Any, capsys: Any) -
     assert "Earlier question." in capsys.readouterr().out, "and leaves no trace"
 
 
+NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("", "no model is chosen yet: %agent model ID chooses one"),
+        ("us.amazon.nova-pro-v1:0", "(an estimate) to us.amazon.nova-pro-v1:0:"),
+        ("modle", "'modle' is no model id, and a variable of that name is not defined"),
+        ("scripted:nowhere.json", "nowhere.json"),
+    ],
+)
+def test_a_dry_run_needs_no_model_and_no_credentials(
+    shell: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch, model: str, says: str
+) -> None:
+    for name in NO_CREDENTIALS:
+        monkeypatch.delenv(name)
+    prepare(shell, "[]")
+    run(shell, f"%config AgentMagics.model = {model!r}")
+    capsys.readouterr()
+    run(shell, "%%agent --dry-run --type int\nHow many?")
+    shown = capsys.readouterr().out
+    head, *sections = shown.splitlines()
+    assert head.startswith("Nothing was sent")
+    assert says in head
+    assert "estimate" in head
+    assert "How many?" in sections
+    assert any(line.startswith("── tool add (about ") for line in sections)
+
+
 SECRET = "q9w8e7r6t5z4"
 
 

@@ -59,6 +59,19 @@ def test_from_the_environment(tmp_path: Path, otel: str, has_content: bool) -> N
     assert ("gen_ai.input.messages" in found["invoke_agent agent"]) is has_content
 
 
+def test_a_cell_that_is_mended_is_traced_too(tmp_path: Path) -> None:
+    mended = "call('final_answer', explanation='None.', code='n = 1')"
+    found = spans(
+        tmp_path,
+        ASK[0].replace("ScriptedModel\n", "ScriptedModel, call\n").replace("'One.'", mended),
+        *ASK[1:2],
+        "import sys; sys.last_value = ValueError('no')",
+        "%agent fix",
+        MINIMALAGENT_NB_OTEL="on",
+    )
+    assert set(found) == {"invoke_agent fix", "chat scripted"}
+
+
 def test_by_config_and_off_by_default(tmp_path: Path) -> None:
     assert spans(tmp_path, *ASK) == {}
     assert "chat scripted" in spans(tmp_path, "%config AgentMagics.otel = 'on'", *ASK)
