@@ -16,6 +16,7 @@ from IPython.display import clear_output, display
 from minimalagent_nb.errors import AgentError, ConfigurationError, RunStoppedError
 from minimalagent_nb.notebook.fix import Repair
 from minimalagent_nb.notebook.handle import AgentRun, attend
+from minimalagent_nb.notebook.notices import Notices
 from minimalagent_nb.notebook.options import Options
 from minimalagent_nb.notebook.state import Workbench
 
@@ -55,11 +56,13 @@ class Asking:
     Args:
         shell: the notebook's; its namespace gets the results.
         bench: knows the runs that are under way.
+        notices: tells of those in the background that are over, where nothing else does.
     """
 
-    def __init__(self, shell: Any, bench: Workbench) -> None:
+    def __init__(self, shell: Any, bench: Workbench, notices: Notices) -> None:
         self._shell = shell
         self._bench = bench
+        self._notices = notices
 
     def blocking(self, question: Question) -> None:
         """Ask, and block until the answer is there."""
@@ -158,6 +161,7 @@ class Asking:
         self._shell.user_ns["_background"] = run
         if options.output is not None:
             self._shell.user_ns[options.output] = run
+        self._notices.watch(run, options.output or "_background")
 
     def _view(self, question: Question, *, in_kernel: bool = True) -> Any:
         from minimalagent_nb.widgets import AnswerView, make_view

@@ -48,6 +48,10 @@ class AgentRun:
         question: what was asked.
         needs_loop: names of tools that run on the event loop of the kernel.
         background: no cell belongs to it in which the user could be asked.
+
+    Attributes:
+        told_to_stop: whether this kernel's user had it end, by `stop`.
+        heard: whether somebody took its outcome, or was told of it.
     """
 
     def __init__(
@@ -63,7 +67,8 @@ class AgentRun:
     ) -> None:
         self.session_id = session_id
         self.question = question
-        self._told_to_stop = False
+        self.told_to_stop = False
+        self.heard = False
         self._agent, self._begin, self._view = agent, begin, view
         self._needs_loop = tuple(needs_loop)
         self._background = background
@@ -71,7 +76,6 @@ class AgentRun:
         self._recorded: RecordedRun | None = None
         self._result: RunResult | None = None
         self._error: BaseException | None = None
-        self._asked = False
         # Signals only: whoever waits for them asks for the outcome afterwards.
         self._begun: Future[None] = Future()
         self._over: Future[None] = Future()
@@ -87,7 +91,12 @@ class AgentRun:
     def stopping(self) -> bool:
         """Whether it was told to end, by `stop` or by the button of its tree."""
         recorded = self._recorded
-        return self._told_to_stop or (recorded is not None and recorded.run.cancel.cancelled)
+        return self.told_to_stop or (recorded is not None and recorded.run.cancel.cancelled)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the run failed with, None for one that goes on or ended well."""
+        return self._error
 
     @property
     def reasoning(self) -> Reasoning | None:
@@ -97,7 +106,7 @@ class AgentRun:
     def stop(self) -> None:
         """Have the run end, from any thread; what was done is kept."""
         with self._lock:
-            self._told_to_stop = True
+            self.told_to_stop = True
             recorded = self._recorded
         if recorded is not None:
             recorded.run.cancel.cancel()
@@ -137,7 +146,7 @@ class AgentRun:
 
     def __del__(self) -> None:
         unheard = getattr(self, "_error", None)
-        if unheard is not None and not self._asked and not isinstance(unheard, RunStoppedError):
+        if unheard is not None and not self.heard and not isinstance(unheard, RunStoppedError):
             warnings.warn(
                 f"A run in the background failed, and nobody asked for its result: {unheard}",
                 RuntimeWarning,
@@ -171,7 +180,7 @@ class AgentRun:
         Raises:
             AgentError: the run failed or was stopped.
         """
-        self._asked = True
+        self.heard = True
         # Who executes a notebook without a page takes only what comes while a cell runs.
         show_again = getattr(self._view, "show_again", None)
         if show_again is not None:
@@ -197,7 +206,7 @@ class AgentRun:
             AgentError: it never began.
         """
         if self._recorded is None and self._error is not None:
-            self._asked = True
+            self.heard = True
             raise self._error
 
     def signal(self, *, begun: bool) -> asyncio.Future[None]:

@@ -24,6 +24,7 @@ from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.completion import Completion
 from minimalagent_nb.notebook.fix import PROMPT, Mended, Repair
 from minimalagent_nb.notebook.interrupts import blocking
+from minimalagent_nb.notebook.notices import Notices
 from minimalagent_nb.notebook.options import Options, parse_options, usage
 from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.prompt import expand
@@ -96,7 +97,8 @@ class AgentMagics(Magics):
             shell, self.bench, self._settings, self._choose_model, lambda name: getattr(self, name)
         )
         self.completion = Completion(self.bench, self._settings)
-        self._asking = Asking(shell, self.bench)
+        self.notices = Notices(shell)
+        self._asking = Asking(shell, self.bench, self.notices)
 
     @no_var_expand
     @line_cell_magic
@@ -235,3 +237,4 @@ class AgentMagics(Magics):
         """Let go of what was opened, when the extension is unloaded."""
         self.shown.end()
         self.bench.close()
+        self.notices.end()

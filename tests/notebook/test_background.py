@@ -39,6 +39,78 @@ def test_a_terminal_shows_nothing_until_it_is_asked(shell: Any, capfd: Any) -> N
     assert "It is open" not in shown.out + shown.err
 
 
+def ended(shell: Any, cell: str) -> None:
+    """Run a cell that begins a run in the background, and wait for its end without asking it."""
+    run(shell, cell)
+    assert shell.user_ns["_background"].wait(30)
+
+
+def test_a_terminal_tells_once_of_a_run_that_is_over(shell: Any, capfd: Any) -> None:
+    prepare(shell, "[call('wait'), 'It is {{result}}.']")
+    run(shell, GATE)
+    run(shell, "%%agent -b -s mine -o answer\nWait,\nplease.")
+    run(shell, "1")
+    assert capfd.readouterr().err == ""
+    run(shell, "gate.set()")
+    assert shell.user_ns["answer"].wait(30)
+    run(shell, "print('the cell')")
+    shown = capfd.readouterr()
+    assert shown.err == (
+        'The run in the background "Wait, please." (session mine) is done: answer.result()\n'
+    )
+    assert "open" not in shown.out
+    run(shell, "2")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_terminal_tells_of_a_run_that_failed(shell: Any, capfd: Any) -> None:
+    prepare(shell, "[call('add', a=1, b=2)]")
+    ended(shell, "%%agent -b -s mine\nAdd.")
+    del shell.user_ns["_background"]
+    run(shell, "import gc; gc.collect()")
+    shown = capfd.readouterr()
+    assert shown.err.startswith('The run in the background "Add." (session mine) failed: ModelErr')
+    assert shown.err.endswith("What was done is kept: %agent show --session mine\n")
+    assert shown.err.count("\n") == 1, "it is told once, and nothing warns again"
+
+
+def test_it_does_not_tell_what_the_user_knows(shell: Any, capfd: Any) -> None:
+    prepare(shell, "[call('wait'), 'One.', call('wait'), 'Never.']")
+    run(shell, GATE)
+    run(shell, "%%agent -b\nAsk.")
+    run(shell, "gate.set(); _background.result(30)")
+    run(shell, "gate.clear()")
+    run(shell, "%%agent -b\nWait.")
+    run(shell, "%agent stop")
+    shell.user_ns["_background"].wait(30)
+    run(shell, "pass")
+    assert "background" not in capfd.readouterr().err
+
+
+def test_what_is_told_is_one_line_that_a_terminal_only_shows(shell: Any, capfd: Any) -> None:
+    prepare(shell, "[RuntimeError('x')]")
+    run(shell, "from minimalagent_nb.errors import ModelError")
+    run(shell, "model = ScriptedModel([ModelError('one\\x1b[31m\\ntwo ' + 'x' * 5000)])")
+    capfd.readouterr()
+    ended(shell, "%%agent -b -s mine\nAsk \x1b[31mred.")
+    run(shell, "pass")
+    shown = capfd.readouterr().err
+    assert shown.count("\n") == 1
+    assert "\x1b" not in shown
+    assert len(shown) < 600
+
+
+def test_unloading_tells_which_runs_it_ended(shell: Any, capfd: Any) -> None:
+    prepare(shell, "[call('wait'), 'Never.']")
+    run(shell, GATE)
+    run(shell, "%%agent -b -s mine\nWait.")
+    capfd.readouterr()
+    run(shell, "%reload_ext minimalagent_nb")
+    assert '"Wait." (session mine) was stopped' in capfd.readouterr().err
+    run(shell, "%agent show --session mine")
+    assert "Stopped" in capfd.readouterr().out
+
+
 def test_async_code_awaits_it(shell: Any) -> None:
     prepare(shell, "[call('add', a=1, b=2), 'It is {{result}}.']")
     run(shell, "%%agent -b\nAdd.")

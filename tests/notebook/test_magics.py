@@ -287,6 +287,7 @@ def traces(shell: Any) -> dict[str, Any]:
         "configurables": ours,
         "registry": "AgentMagics" in magics.registry,
         "namespace": set(shell.user_ns),
+        "events": {name: list(told) for name, told in shell.events.callbacks.items()},
         "errors": hasattr(AgentError, "_render_traceback_"),
     }
 
