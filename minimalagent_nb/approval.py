@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from minimalagent_nb.cancel import CancelToken
@@ -36,7 +36,12 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """A tool call that waits: `inputs` are the arguments as the model wrote them."""
+    """A tool call that waits: `inputs` are the arguments as the model wrote them.
+
+    Attributes:
+        check: says why arguments do not fit the tool, by the tool's own check; an empty text
+            where they do.
+    """
 
     run_id: str
     session_id: str | None
@@ -45,6 +50,15 @@ class ApprovalRequest:
     tool: str
     description: str
     inputs: Mapping[str, Any]
+    check: Callable[[Mapping[str, Any]], str] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def misfit(self, approval: Approval) -> str:
+        """Why the call cannot run with what was edited; empty where it can, as far as is known."""
+        if approval.decision != "edited" or self.check is None:
+            return ""
+        return self.check(approval.inputs or {})
 
 
 @dataclass(frozen=True)

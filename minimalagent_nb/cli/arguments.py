@@ -67,7 +67,9 @@ def _add_runs(commands: Any) -> None:
         "watch",
         "follow a run live, in whichever process it goes on",
         "Follows the run of a session that goes on, or else the next one, as it is stored (runs "
-        "that are recorded in real time, as those of notebooks are). Ends with the run: with 0 "
+        "that are recorded in real time, as those of notebooks are). In a terminal a call that "
+        "waits to be allowed can be answered: a allows it, d denies it, e edits its arguments, by "
+        "$VISUAL or $EDITOR where one is set. Ends with the run: with 0 "
         "where it was completed, else with 1. JSON: one line for each event, with session_id, "
         "interaction_id and event.",
     )
@@ -82,14 +84,54 @@ def _add_runs(commands: Any) -> None:
         "Stops the run of a session that goes on (one that is recorded in real time), as Stop in "
         "its tree does, and waits for its kernel's word. JSON: session_id, interaction_id, state.",
     )
-    _session(stop)
-    stop.add_argument("--at", type=whole, metavar="N", help="a run of the history")
-    stop.add_argument(
+    _asking(stop)
+
+    approve = _with_memory(
+        commands,
+        "approve",
+        "let a tool call run that waits to be allowed",
+        "Lets a tool call run that waits to be allowed, in whichever process its run goes on (one "
+        "that is recorded in real time), and waits for its kernel's word. The first answer counts, "
+        "wherever it was given: who comes second fails. JSON: session_id, interaction_id, "
+        "call_id, tool, inputs, decision, state.",
+    )
+    _asking(approve)
+    _call(approve)
+    approve.add_argument(
+        "--inputs",
+        metavar="JSON",
+        help="run it with these arguments instead, an object that fits the tool; - reads them from "
+        "standard input. What was redacted and is left as it is keeps its value",
+    )
+
+    deny = _with_memory(
+        commands,
+        "deny",
+        "have a tool call not run that waits to be allowed",
+        "Has a tool call not run that waits to be allowed: the model is told so, and the run goes "
+        "on. JSON: as of approve.",
+    )
+    _asking(deny)
+    _call(deny)
+    deny.add_argument("--reason", metavar="TEXT", help="why not; the model is told")
+
+
+def _asking(parser: Parser) -> None:
+    """The options of what asks something of a run."""
+    _session(parser)
+    parser.add_argument("--at", type=whole, metavar="N", help="a run of the history")
+    parser.add_argument(
         "--wait",
         type=positive,
         metavar="SECONDS",
         default=60,
         help="for the kernel, which looks every few seconds (default: %(default)s)",
+    )
+
+
+def _call(parser: Parser) -> None:
+    parser.add_argument(
+        "--call", metavar="ID", help="which call, where several wait; without it they are listed"
     )
 
 

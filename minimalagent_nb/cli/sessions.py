@@ -170,9 +170,15 @@ def _watch(options: argparse.Namespace, log: SessionLog) -> int:
 
 
 def _stop(options: argparse.Namespace, log: SessionLog) -> int:
-    from minimalagent_nb.cli.stop import run_stop
+    from minimalagent_nb.cli.requests import run_stop
 
     return run_stop(options, log)
+
+
+def _answer(options: argparse.Namespace, log: SessionLog) -> int:
+    from minimalagent_nb.cli.requests import run_answer
+
+    return run_answer(options, log)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, SessionLog], int]] = {
@@ -181,6 +187,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, SessionLog], int]] = {
     "show": _show,
     "watch": _watch,
     "stop": _stop,
+    "approve": _answer,
+    "deny": _answer,
     "export": _export,
     "import": _import,
     "move": _move,

@@ -1,21 +1,25 @@
 """``minimalagent-nb watch``: a run as it is stored, live, from whichever process it comes.
 
-Imports events and sessions; the printer for the page.
+In a terminal the calls that wait to be allowed are asked about. Imports events and sessions;
+the printer for the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from minimalagent_nb.cli.asking import Asker, can_ask
 from minimalagent_nb.cli.output import print_json, print_line
-from minimalagent_nb.cli.stores import chosen
+from minimalagent_nb.cli.stores import chosen, where
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.events import Event, RunEnded
 from minimalagent_nb.sessions import SessionLog
+from minimalagent_nb.sessions.waiting import WaitingCalls
 
 __all__ = ["run_watch"]
 
@@ -36,9 +40,7 @@ def run_watch(options: argparse.Namespace, log: SessionLog) -> int:
     status = ""
     try:
         for interaction_id in _interactions(options, log):
-            show = _shown(options, interaction_id)
-            for event in _events(log, options.session, interaction_id):
-                show(event)
+            for event in _Watched(options, log, interaction_id).events():
                 if isinstance(event, RunEnded):
                     status = event.status
     except KeyboardInterrupt:
@@ -73,19 +75,53 @@ def _waiting(options: argparse.Namespace, log: SessionLog, seen: int) -> str:
     return f"Waiting in {log.description}, session {options.session}, {what}. Ctrl-C ends it."
 
 
-def _events(log: SessionLog, session_id: str, interaction_id: int) -> Iterator[Event]:
-    watch = log.run_watch(session_id, interaction_id)
-    while True:
-        yield from watch.look()
-        if watch.is_over:
+class _Watched:
+    """One run, shown as it is stored; who sits at the terminal is asked what it asks."""
+
+    def __init__(self, options: argparse.Namespace, log: SessionLog, interaction_id: int) -> None:
+        self._options, self._log = options, log
+        self._id, self._waiting = interaction_id, WaitingCalls()
+        self._told: set[tuple[str, str]] = set()
+        self._show = _json_lines(options, interaction_id) if options.json else _printer()
+        self._asker: Asker | None = None
+        if not options.json and can_ask():
+            self._asker = Asker(log, (options.session, interaction_id))
+
+    def events(self) -> Iterator[Event]:
+        """Its events to the last one, each after it was shown."""
+        watch = self._log.run_watch(self._options.session, self._id)
+        try:
+            while True:
+                for event in watch.look():
+                    self._take(event)
+                    yield event
+                if watch.is_over:
+                    return
+                self._tell()
+                if self._asker is None or not self._asker.look(self._waiting, _POLL):
+                    time.sleep(_POLL)
+        finally:
+            if self._asker is not None:
+                self._asker.interrupt()
+
+    def _take(self, event: Event) -> None:
+        if self._asker is not None:
+            self._asker.interrupt()
+        self._show(event)
+        self._waiting.add(event)
+
+    def _tell(self) -> None:
+        """Where nobody can be asked here: how the calls that wait are answered."""
+        if self._asker is not None or self._options.json:
             return
-        time.sleep(_POLL)
+        for call in self._waiting:
+            if (call.run, call.call) not in self._told:
+                self._told.add((call.run, call.call))
+                command = f"approve {where(self._options)} --call {shlex.quote(call.path)}"
+                print_line(f"{call.tool} waits: minimalagent-nb {command} (or deny)", sys.stderr)
 
 
-def _shown(options: argparse.Namespace, interaction_id: int) -> Show:
-    """What shows the events of one run."""
-    if not options.json:
-        return _printer()
+def _json_lines(options: argparse.Namespace, interaction_id: int) -> Show:
     about: dict[str, Any] = {"session_id": options.session, "interaction_id": interaction_id}
 
     def show(event: Event) -> None:

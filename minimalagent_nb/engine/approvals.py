@@ -10,8 +10,9 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.interrupts import Interruptible, ToolInterrupt
 from minimalagent_nb.tools import Tool
 from minimalagent_nb.tools.jsonable import text_of
+from minimalagent_nb.tools.schema import ArgumentsError
 
-__all__ = ["ask", "denial", "must_ask"]
+__all__ = ["ask", "denial", "misfit", "must_ask"]
 
 
 def must_ask(tool: Tool, inputs: Mapping[str, Any]) -> tuple[bool, str]:
@@ -32,6 +33,15 @@ def must_ask(tool: Tool, inputs: Mapping[str, Any]) -> tuple[bool, str]:
             f"({type(error).__name__}: {text_of(error)}), so it was asked for. Mend approve=, "
             "which is given the arguments as one dict."
         )
+
+
+def misfit(tool: Tool, inputs: Mapping[str, Any]) -> str:
+    """Why these arguments do not fit the tool; empty where they do."""
+    try:
+        tool.arguments.bind(dict(inputs))
+    except ArgumentsError as error:
+        return str(error)
+    return ""
 
 
 def ask(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import queue
 import time
 from collections import deque
@@ -19,7 +20,7 @@ from typing import Any
 
 from minimalagent_nb.approval import ApprovalRequest, Approver, default_approver
 from minimalagent_nb.cancel import CancelToken
-from minimalagent_nb.engine.approvals import ask, denial, must_ask
+from minimalagent_nb.engine.approvals import ask, denial, misfit, must_ask
 from minimalagent_nb.engine.capture import begin_capture
 from minimalagent_nb.engine.outcome import CallOutcome, ResultBudget, failed
 from minimalagent_nb.engine.running import CallPlace, RunningCall
@@ -269,6 +270,7 @@ class Execution:
             tool=call.tool.name,
             description=call.tool.description,
             inputs=copy.deepcopy(call.use["input"]),
+            check=functools.partial(misfit, call.tool),
             **place,
         )
         approval, warning = ask(site.approver or default_approver(), request, site.cancel)

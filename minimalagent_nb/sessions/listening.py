@@ -54,6 +54,10 @@ _REMEMBERED = 1_000
 ELSEWHERE = "user elsewhere"
 """Who decided, where the answer came from outside."""
 
+_MISFIT = (
+    "The arguments do not fit the tool. What does not is left out here, as some of the arguments "
+    "must not be stored."
+)
 _OVER = Reply("over", "The run was over before this could be done.")
 _TAKEN = Reply("taken")
 
@@ -223,16 +227,19 @@ class Listener:
         if question is None:
             return self._unheard(request.id, call)
         content: Mapping[str, Any] = request.content
+        original = dict(question.request.inputs)
+        shown = self._redactor.value(original)
         try:
             if isinstance(content.get("inputs"), dict):
-                original = dict(question.request.inputs)
-                shown = self._redactor.value(original)
                 content = {**content, "inputs": restored(content["inputs"], original, shown)}
             approval = approval_from(content, by=ELSEWHERE)
         except ValueError as error:
             return _refused(str(error))
         except RecursionError:
             return _refused("The arguments are nested too deeply.")
+        if question.decided is None and (why := question.request.misfit(approval)):
+            # What does not fit is quoted there, and the reply is stored.
+            return _refused(self._redactor.value(why) if shown == original else _MISFIT)
         if question.answer(approval):
             return _TAKEN
         return _refused("Somebody else has decided on this call already.")

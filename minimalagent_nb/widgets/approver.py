@@ -114,13 +114,13 @@ class PromptApprover:
             if choice in ("s", "show"):
                 prompt = f"{whole}\n{_QUESTION}"
             if choice in ("e", "edit"):
-                inputs = self._edited(cancel)
+                inputs = self._edited(request, cancel)
                 if inputs is not None:
                     return Approval("edited", inputs=inputs)
                 prompt = _QUESTION
         return _STOPPED
 
-    def _edited(self, cancel: CancelToken) -> dict[str, Any] | None:
+    def _edited(self, request: ApprovalRequest, cancel: CancelToken) -> dict[str, Any] | None:
         """The new arguments, None where they are to stay."""
         prompt = _NEW_ARGUMENTS
         while not cancel.cancelled and (line := self._read(prompt, cancel).strip()):
@@ -129,9 +129,13 @@ class PromptApprover:
             except ValueError as error:
                 prompt = f"That is no JSON: {error}.\n{_NEW_ARGUMENTS}"
                 continue
-            if isinstance(inputs, dict):
+            if not isinstance(inputs, dict):
+                prompt = f'It must be an object, such as {{"name": "value"}}.\n{_NEW_ARGUMENTS}'
+                continue
+            why = request.misfit(Approval("edited", inputs=inputs))
+            if not why:
                 return inputs
-            prompt = f'It must be an object, such as {{"name": "value"}}.\n{_NEW_ARGUMENTS}'
+            prompt = f"{clean(why)}\n{_NEW_ARGUMENTS}"
         return None
 
     def _remember(self, request: ApprovalRequest) -> None:

@@ -59,7 +59,7 @@ class Questions:
 
     def ask(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         """The reader's decision; a denial where the run is stopped meanwhile."""
-        key, question = (request.run_id, request.call_id), _Question()
+        key, question = (request.run_id, request.call_id), _Question(request)
         with self._lock:
             self._open[key] = question
         try:
@@ -81,10 +81,14 @@ class Questions:
         try:
             approval = approval_from(content)
         except ValueError as error:
-            self._send({"type": "refused", "run": run, "call": call, "text": str(error)})
+            self._refuse(run, call, str(error))
             return
         with self._lock:
             question = self._open.get((run, call))
+        if question is not None and (why := question.request.misfit(approval)):
+            self._refuse(run, call, why)
+            return
+        with self._lock:
             if question is not None and question.approval is None:
                 question.approval = approval
                 question.decided.set()
@@ -97,6 +101,9 @@ class Questions:
         """
         self.is_open = False
 
+    def _refuse(self, run: str, call: str, text: str) -> None:
+        self._send({"type": "refused", "run": run, "call": call, "text": text})
+
     def _tell(self) -> None:
         with self._lock:
             calls = [list(key) for key in self._open]
@@ -104,7 +111,8 @@ class Questions:
 
 
 class _Question:
-    def __init__(self) -> None:
+    def __init__(self, request: ApprovalRequest) -> None:
+        self.request = request
         self.decided = threading.Event()
         self.approval: Approval | None = None
 

@@ -1,7 +1,7 @@
 """A run that is stored, as the tree once more; one that goes on elsewhere is followed to its end.
 
 What a page asks of a run of another process goes through the store, too. Imports errors,
-events, reasoning, the session log as it is handed in, and the room's display.
+events, reasoning, which calls wait, the session log as it is handed in, and the room's display.
 """
 
 from __future__ import annotations
@@ -11,16 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from minimalagent_nb.errors import AgentError
-from minimalagent_nb.events import (
-    ApprovalGiven,
-    ApprovalRequested,
-    Event,
-    Notice,
-    RunStarted,
-    SubAgentEvent,
-    ToolCallEnded,
-)
+from minimalagent_nb.events import Event, Notice
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.sessions.waiting import WaitingCalls
 from minimalagent_nb.widgets.display import RunDisplay
 from minimalagent_nb.widgets.replay import replayed
 from minimalagent_nb.widgets.static_plain import static_text
@@ -88,9 +81,7 @@ class FollowedRun:
         self.display.tree.questions.close()
         self._closed = threading.Event()
         self._has_page = False
-        # Runs by the calls that lead to them, the outermost one by none.
-        self._runs: dict[tuple[str, ...], str] = {}
-        self._waiting: list[tuple[str, str]] = []
+        self._waiting = WaitingCalls()
         self._thread = threading.Thread(
             target=self._follow, name="minimalagent-follow", daemon=True
         )
@@ -180,27 +171,12 @@ class FollowedRun:
 
     def _take(self, event: Event) -> None:
         self.display.add(event)
-        calls, inner = [], event
-        while isinstance(inner, SubAgentEvent):
-            calls.append(inner.call_id)
-            inner = inner.event
-        if isinstance(inner, RunStarted):
-            self._runs[tuple(calls)] = inner.run_id
-            return
-        if not isinstance(inner, (ApprovalRequested, ApprovalGiven, ToolCallEnded)):
-            return
-        key = (self._runs.get(tuple(calls), ""), inner.call_id)
-        before = list(self._waiting)
-        if isinstance(inner, ApprovalRequested):
-            self._waiting.append(key)
-        elif key in self._waiting:
-            self._waiting.remove(key)
-        if self._waiting != before:
+        if self._waiting.add(event):
             self._tell()
 
     def _tell(self) -> None:
         """Which calls wait for an answer; a page that shows the run asks its reader."""
-        calls = [list(key) for key in self._waiting]
+        calls = [[one.run, one.call] for one in self._waiting]
         self.display.tree.send({"type": "asking", "calls": calls})
 
     def _note(self, text: str) -> None:

@@ -112,13 +112,33 @@ def test_an_answer_decides(deleting: AskedRun, answer: dict[str, Any], expected:
         assert told == "The user did not allow this call, and it did not run. Reason: Keep it."
 
 
-def test_edited_arguments_that_do_not_fit_are_refused_as_those_of_the_tree(
+def test_edited_arguments_that_do_not_fit_are_refused_and_the_call_still_waits(
     deleting: AskedRun,
 ) -> None:
-    assert deleting.answer("edited", inputs={"path": ["x"]}).state == "taken"
+    reply = deleting.answer("edited", inputs={"path": ["x"], "force": True})
+    assert reply.state == "refused"
+    assert "path: Input should be a valid string" in reply.text
+    assert "force: " in reply.text
+    assert deleting.answer("edited", inputs={"path": "b"}).state == "taken"
     deleting.end()
-    assert ran == []
-    assert "do not fit" in deleting.result.reasoning.steps[0].tools[0].error
+    assert ran == ["b"]
+
+
+def test_a_refusal_of_arguments_quotes_nothing_that_must_not_be_stored(
+    store: Any, clock: Any, other: SessionLog
+) -> None:
+    own = SessionLog(store, clock=clock, redact=r"key-\d+")
+    with asked(own, other, [delete], call("delete", path="key-123")) as run:
+        run.until("approval_requested")
+        # The path is left as it was shown: its value is the original one.
+        inputs = {"path": "[redacted]", "note": ["x"]}
+        reply = run.answer("edited", inputs=inputs)
+        assert reply.state == "refused"
+        assert "do not fit" in reply.text
+        assert "key-123" not in reply.text
+        assert run.answer("edited", inputs={**inputs, "note": "!"}).state == "taken"
+        run.end()
+    assert ran == ["key-123!"]
 
 
 def test_a_second_answer_does_nothing_and_is_told(deleting: AskedRun) -> None:

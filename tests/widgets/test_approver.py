@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pty
@@ -51,6 +52,16 @@ class Lines:
 def answer(*lines: str, **inputs: Any) -> tuple[Approval, Lines]:
     user = Lines(*lines)
     return PromptApprover(user)(request(**inputs), CancelToken()), user
+
+
+def test_edited_arguments_are_checked_by_the_tool() -> None:
+    user = Lines("e", '{"path": 1}', '{"path": "b"}')
+    asked = dataclasses.replace(
+        request(path="a"), check=lambda inputs: "" if inputs["path"] == "b" else "path: \x1b[2Jno"
+    )
+    given = PromptApprover(user)(asked, CancelToken())
+    assert given == Approval("edited", inputs={"path": "b"})
+    assert user.prompts[-1].startswith("path: no\nNew arguments")
 
 
 @pytest.mark.parametrize("line", ["y", "Yes", " y ", "yes."])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +57,24 @@ def test_the_answers() -> None:
     assert decided(denied)[0] == Approval("denied", reason="Take the  copy.")
     edited = {"decision": "edited", "inputs": {"path": "b"}}
     assert decided(edited)[0] == Approval("edited", inputs={"path": "b"})
+
+
+def test_arguments_that_do_not_fit_the_tool_are_refused_and_said() -> None:
+    page = Page(
+        lambda page: [
+            page.questions.answer({**ALLOWED, "decision": "edited", "inputs": inputs})
+            for inputs in ({"path": 1}, {"path": "b"})
+        ]
+    )
+
+    def check(inputs: Any) -> str:
+        return "" if isinstance(inputs["path"], str) else "path: no text"
+
+    asked = dataclasses.replace(request(), check=check)
+    given = page.questions.ask(asked, CancelToken())
+    assert given == Approval("edited", inputs={"path": "b"})
+    refused = {"type": "refused", "run": "r", "call": "c", "text": "path: no text"}
+    assert refused in page.sent
 
 
 def test_the_first_answer_is_the_one() -> None:
