@@ -49,7 +49,8 @@ class Settings:
         context_budget: characters that one ``{name}`` in a prompt may take.
         redact: regular expressions; what they match is not stored.
         otel: ``on`` for spans and metrics of every run (see `tracing`), ``content`` for what
-            was said in them as well, ``off`` for none.
+            was said in them as well, ``events`` for that in events of the logs signal instead,
+            ``off`` for none.
         sources: for each setting, where its value came from.
     """
 
@@ -279,8 +280,8 @@ def _patterns(value: Any) -> tuple[str, ...]:
 
 
 def _tracing(value: Any) -> str:
-    if isinstance(value, str) and value.strip().lower() == "content":
-        return "content"
+    if isinstance(value, str) and value.strip().lower() in ("content", "events"):
+        return value.strip().lower()
     return "on" if _flag(value) else "off"
 
 
@@ -316,5 +317,5 @@ _PARSERS: dict[str, tuple[Callable[[Any], Any], str]] = {
         _patterns,
         "regular expressions that do not match the empty text, one on each line or in a list",
     ),
-    "otel": (_tracing, "on, off, or content"),
+    "otel": (_tracing, "on, off, content, or events"),
 }

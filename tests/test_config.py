@@ -322,9 +322,16 @@ def test_patterns_that_cannot_be_used_are_refused(tmp_path, value):
 
 @pytest.mark.parametrize(
     ("value", "read"),
-    [("true", "on"), (True, "on"), ("ON", "on"), ("0", "off"), ("Content", "content")],
+    [
+        ("true", "on"),
+        (True, "on"),
+        ("ON", "on"),
+        ("0", "off"),
+        ("Content", "content"),
+        ("events", "events"),
+    ],
 )
 def test_tracing_is_a_setting(tmp_path, value, read):
     assert resolve(tmp_path, {"otel": value}).otel == read
-    with pytest.raises(ConfigurationError, match="Accepted: on, off, or content"):
+    with pytest.raises(ConfigurationError, match="Accepted: on, off, content, or events"):
         resolve(tmp_path, otel="everything")

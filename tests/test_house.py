@@ -37,7 +37,7 @@ ROOMS = (
     "representation",
     "reasoning",
     "fold",
-    "tracing_content",
+    "redaction",
     "tracing",
     "view",
     "display_capture",

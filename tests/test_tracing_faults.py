@@ -94,7 +94,11 @@ def test_metrics_of_requests() -> None:
         for scope in resource.scope_metrics
         for metric in scope.metrics
     }
-    assert set(found) == {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"}
+    assert set(found) == {
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.token.usage",
+    }
     duration = found["gen_ai.client.operation.duration"]
     assert duration.unit == "s"
     points = {

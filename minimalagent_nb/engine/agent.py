@@ -32,14 +32,15 @@ from minimalagent_nb.engine.result import RunResult
 from minimalagent_nb.errors import ConfigurationError, RunStoppedError
 from minimalagent_nb.events import Event
 from minimalagent_nb.messages import ContentBlock
+from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.tools import Tool, Toolbox
 from minimalagent_nb.view import View, default_view
 
 if TYPE_CHECKING:
     from minimalagent_nb.approval import Approver
     from minimalagent_nb.models import Model
+    from minimalagent_nb.redaction import Rule
     from minimalagent_nb.sessions import ItemStore, Recorder, SessionLog
-    from minimalagent_nb.sessions.redaction import Rule
 
 __all__ = ["Agent"]
 
@@ -77,13 +78,14 @@ class Agent(MemoryFace):
         memory: ``"dynamodb"``, ``"sqlite"``, ``"sqlite:///path"``, an ItemStore or a
             SessionLog: where sessions are kept, instead of `use_session_memory`.
         redact: regular expressions, functions from text to text, or a list of these: what
-            they take out is not stored, as the secrets never are that this process knows.
-            The model and the reader see it all the same.
+            they take out is not stored or traced, as the secrets never are that this process
+            knows. The model and the reader see it all the same.
         name: what to call the agent in trees and logs.
         model_options: settings of the model's service by the service's own names.
         thinking: tokens that the model may think for in each turn, where it can.
         on_event: called with every event of every run, before it is shown; one or several.
-            One with a method ``for_run`` gives a function for each run by it.
+            One with a method ``for_run`` gives a function for each run by it, and is told what
+            must not leave the process; see `engine.recording.RecordedRun`.
         context_tokens: tokens that a request may have, by default what the model can
             read. Nearing them, old tool results and then old turns are left out of what
             the model is sent; the session keeps everything.
@@ -147,6 +149,7 @@ class Agent(MemoryFace):
         self.memory = open_memory(
             memory, session_table_name, memory_region or bedrock_region, session_ttl, redact
         )
+        self._redactor = self.memory.redactor if self.memory else Redactor(redact)
         self._running: set[CancelToken] = set()
 
     def __repr__(self) -> str:
@@ -347,7 +350,7 @@ class Agent(MemoryFace):
                 return None
             return memory.begin(session_id, real_time=self.real_time_reasoning)
 
-        return RecordedRun(Run(plan), begin_record, self.logger, self.on_event)
+        return RecordedRun(Run(plan), begin_record, self.logger, self.on_event, self._redactor)
 
     async def _abegin(self, input_text: str, session_id: str | None, *more: Any) -> RecordedRun:
         loop = asyncio.get_running_loop()

@@ -21,6 +21,7 @@ from minimalagent_nb.engine.turn import Turn
 from minimalagent_nb.errors import AgentError, ContextWindowError, ModelError
 from minimalagent_nb.events import Event, Notice, StepStarted, Usage
 from minimalagent_nb.models.protocol import (
+    Model,
     ModelChunk,
     ModelReply,
     ModelRequest,
@@ -54,7 +55,7 @@ class Asking:
         wanted: the structured output that is looked for, None for an answer in words.
         turn: the model turn that is under way, None between two.
         usage: tokens of summaries, which belong to no turn.
-        enter: called before a request, in the context in which the model works.
+        enter: called with the model and a request, in the context in which the model works.
     """
 
     def __init__(self, plan: RunPlan, cancel: CancelToken) -> None:
@@ -73,7 +74,7 @@ class Asking:
         )
         self.turn: Turn | None = None
         self.usage = Usage()
-        self.enter: Callable[[], None] | None = None
+        self.enter: Callable[[Model, ModelRequest], None] | None = None
 
     def ask(self, step: int, last: bool) -> Generator[Event, None, ModelReply | None]:
         """One model turn as it streams; returns its reply, None where it was stopped."""
@@ -119,7 +120,7 @@ class Asking:
         """One request and its reply; None where it was stopped."""
         assert self.turn is not None  # noqa: S101 - ask has set it
         plan, request = self._plan, self.request(last)
-        within = self._context()
+        within = self._context(request)
         chunks: Iterator[ModelChunk] = iter(())
         try:
             chunks = within(plan.model.stream, request, self._cancel)
@@ -147,12 +148,12 @@ class Asking:
             "yield one ModelReply at the end."
         )
 
-    def _context(self) -> Callable[..., Any]:
-        """What calls a function in the context of one request."""
+    def _context(self, request: ModelRequest) -> Callable[..., Any]:
+        """What calls a function in the context of this request."""
         if self.enter is None:
             return _directly
         context = contextvars.copy_context()
-        context.run(self.enter)
+        context.run(self.enter, self._plan.model, request)
         return context.run
 
     def _tell(self, done: Shortening | None) -> Iterator[Event]:

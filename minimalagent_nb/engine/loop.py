@@ -41,7 +41,7 @@ from minimalagent_nb.messages import (
     message_text,
     tool_uses,
 )
-from minimalagent_nb.models.protocol import ModelReply, ModelRequest
+from minimalagent_nb.models.protocol import Model, ModelReply, ModelRequest
 from minimalagent_nb.tools.jsonable import text_of
 
 __all__ = ["Run", "RunPlan"]
@@ -83,8 +83,8 @@ class Run:
         self._private_loop = PrivateLoop()
         self._asking = Asking(plan, self.cancel)
 
-    def enter_requests(self, enter: Callable[[], None]) -> None:
-        """Have this called before each request to the model, in the context of that."""
+    def enter_requests(self, enter: Callable[[Model, ModelRequest], None]) -> None:
+        """Have this called with each request before the model is, in the context of that."""
         self._asking.enter = enter
 
     @property

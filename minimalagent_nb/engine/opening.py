@@ -15,8 +15,8 @@ from minimalagent_nb.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from minimalagent_nb.models import Model
+    from minimalagent_nb.redaction import Rule
     from minimalagent_nb.sessions import ItemStore, SessionLog
-    from minimalagent_nb.sessions.redaction import Rule
 
 __all__ = ["open_approver", "open_memory", "open_model", "own_logger"]
 

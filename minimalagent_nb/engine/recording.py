@@ -18,9 +18,12 @@ from minimalagent_nb.errors import AgentError
 from minimalagent_nb.events import Event, Notice, RunEnded
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.view import View
 
 if TYPE_CHECKING:
+    from minimalagent_nb.models import Model
+    from minimalagent_nb.models.protocol import ModelRequest
     from minimalagent_nb.sessions import Recorder
 
 __all__ = ["GuardedView", "LogView", "RecordedRun", "show"]
@@ -29,6 +32,11 @@ _inherited: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar(
     "minimalagent_hooks", default=()
 )
 """The hooks that a run which the running code begins has beside its own."""
+
+_rules_around: contextvars.ContextVar[Redactor | None] = contextvars.ContextVar(
+    "minimalagent_rules", default=None
+)
+"""What takes out of a run that the running code begins what its outer run keeps to itself."""
 
 _NOT_WAITED = "The memory was still being written when the wait for it was interrupted."
 
@@ -41,10 +49,13 @@ class RecordedRun:
             when the first event is asked for, so that a stream that nobody reads
             leaves no trace.
         hooks: called with every event once it is folded and handed to the memory; of one
-            that has a method ``for_run``, what that returns. A method ``enter_call`` of that
-            is called with the id of each tool call in the context of its code, and one
-            ``enter_request`` before each request in the context in which the model works; runs
-            that the code of a call begins have the hooks with a true ``nested``, too.
+            that has a method ``for_run``, what that returns when it is given the redactor. A
+            method ``enter_call`` of that is called with the id of each tool call in the
+            context of its code, and one ``enter_request`` with the model and its request,
+            before each one and in the context in which the model works; runs that the code of
+            a call begins have the hooks with a true ``nested``, too.
+        redactor: takes out what must not leave the process; the rules of a run whose call
+            begins this one count beside it.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class RecordedRun:
         begin_record: Callable[[], Recorder | None],
         logger: logging.Logger,
         hooks: Sequence[Callable[[Event], object]] = (),
+        redactor: Redactor | None = None,
     ) -> None:
         self.run = run
         self._logger = logger
@@ -61,11 +73,11 @@ class RecordedRun:
         self._fold = ReasoningFold()
         kinds = {type(hook) for hook in hooks}
         inherited = [hook for hook in _inherited.get() if type(hook) not in kinds]
-        opened = [(hook, _opened(hook)) for hook in (*hooks, *inherited)]
+        self._redactor = (redactor or Redactor()).within(_rules_around.get())
+        opened = [(hook, _opened(hook, self._redactor)) for hook in (*hooks, *inherited)]
         self._hooks = [one for _, one in opened if one is not None]
         self._nested = tuple(hook for hook, _ in opened if getattr(hook, "nested", False))
-        if self._nested or any(hasattr(hook, "enter_call") for hook in self._hooks):
-            run.enter_call = self._enter_call
+        run.enter_call = self._enter_call
         if any(hasattr(hook, "enter_request") for hook in self._hooks):
             run.enter_requests(self._enter_request)
 
@@ -140,14 +152,15 @@ class RecordedRun:
     def _enter_call(self, call_id: str) -> None:
         """Before the code of a call, in its context."""
         _inherited.set(self._nested)
+        _rules_around.set(self._redactor)
         for hook in list(self._hooks):
             if (enter := getattr(hook, "enter_call", None)) is not None:
                 self._call(hook, enter, call_id)
 
-    def _enter_request(self) -> None:
+    def _enter_request(self, model: Model, request: ModelRequest) -> None:
         for hook in list(self._hooks):
             if (enter := getattr(hook, "enter_request", None)) is not None:
-                self._call(hook, enter)
+                self._call(hook, enter, model, request)
 
     def _call(self, hook: Any, function: Callable[..., object], *arguments: Any) -> None:
         try:
@@ -157,7 +170,7 @@ class RecordedRun:
             _warn_of(hook, error)
 
 
-def _opened(hook: Any) -> Any:
+def _opened(hook: Any, redactor: Redactor) -> Any:
     """The hook of one run; None where it cannot be had.
 
     Raises:
@@ -167,7 +180,7 @@ def _opened(hook: Any) -> Any:
     if for_run is None:
         return hook
     try:
-        return for_run()
+        return for_run(redactor)
     except AgentError:
         raise
     except Exception as error:  # noqa: BLE001 - see _call

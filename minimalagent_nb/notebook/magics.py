@@ -64,7 +64,10 @@ class AgentMagics(Magics):
     context_budget = _setting(
         Integer, "Characters that one {name} in a prompt, or --use and --cells, may take."
     )
-    otel = _setting(Unicode, 'OpenTelemetry: "on", "off", or "content" for what was said as well.')
+    otel = _setting(
+        Unicode,
+        'OpenTelemetry: "on", "off"; "content" traces what was said as well, "events" in events.',
+    )
     redact = Union(
         [Unicode(), List(Unicode())],
         default_value=None,

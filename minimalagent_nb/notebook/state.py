@@ -100,11 +100,16 @@ class Workbench:
         """The agent that mends cells: it has no tools, and remembers nothing."""
         return self._agent(settings, self.model(settings), name="fix", system_prompt=SYSTEM)
 
-    def _agent(self, settings: Settings, model: Model, **more: Any) -> Agent:
+    def _agent(
+        self, settings: Settings, model: Model, memory: SessionLog | None = None, **more: Any
+    ) -> Agent:
         from minimalagent_nb.engine import Agent
 
         return Agent(
             model=model,
+            memory=memory,
+            # What must not be stored is not traced either, also where nothing is stored.
+            redact=None if memory else settings.redact,
             log_level=settings.log_level,
             bedrock_region=settings.bedrock_region,
             on_event=_tracing(settings.otel),
@@ -232,4 +237,6 @@ def _tracing(otel: str) -> tuple[Any, ...]:
         return ()
     from minimalagent_nb.tracing import OpenTelemetry
 
-    return (OpenTelemetry(content=otel == "content"),)
+    # Where only `on` is said, the variable of OpenTelemetry's own may say more.
+    content = {"content": "spans", "events": "events"}.get(otel)
+    return (OpenTelemetry(content=content),)

@@ -21,14 +21,14 @@ _BY_RULE = "what your redact setting matches"
 class Withheld:
     """Takes out of texts and values what a model is not to see of the notebook.
 
-    The same as what is never stored (`sessions.redaction`), with the same marks in its place.
+    The same as what is never stored (`redaction`), with the same marks in its place.
 
     Args:
         rules: the setting `redact`.
     """
 
     def __init__(self, rules: Sequence[str] = ()) -> None:
-        from minimalagent_nb.sessions.redaction import Redactor
+        from minimalagent_nb.redaction import Redactor
 
         self._redactor = Redactor(list(rules))
 

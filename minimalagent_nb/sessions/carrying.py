@@ -17,13 +17,13 @@ from minimalagent_nb.errors import (
     SessionWriteError,
 )
 from minimalagent_nb.messages import Message
+from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.sessions.directory import SessionInfo, newest_entry
 from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import open_key
 from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.partitions import exists
 from minimalagent_nb.sessions.portable import export_session, import_session
-from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.transfer import (
     check_apart,
     copy_session,

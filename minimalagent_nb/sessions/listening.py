@@ -28,10 +28,10 @@ from minimalagent_nb.events import (
     ToolCallEnded,
 )
 from minimalagent_nb.outside import add_ear, find_question, remove_ear
+from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.sessions.heartbeat import BEATS_PER_LEASE
 from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.items import Item, ItemStore
-from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.requests import Reply, Request, requests_key, watching_token
 
 __all__ = ["ELSEWHERE", "Listener", "restored"]

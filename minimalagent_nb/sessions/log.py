@@ -15,6 +15,7 @@ from minimalagent_nb.errors import ConfigurationError, SessionWriteError
 from minimalagent_nb.events import Event
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.redaction import Redactor, Rule
 from minimalagent_nb.sessions.batches import messages_of, read_log
 from minimalagent_nb.sessions.carrying import SessionCarrier
 from minimalagent_nb.sessions.conversation import (
@@ -41,7 +42,6 @@ from minimalagent_nb.sessions.listening import Listener
 from minimalagent_nb.sessions.outbox import Outbox, UnsentRun
 from minimalagent_nb.sessions.pending import PENDING
 from minimalagent_nb.sessions.recorder import Recorder
-from minimalagent_nb.sessions.redaction import Redactor, Rule
 from minimalagent_nb.sessions.removal import remove_session
 from minimalagent_nb.sessions.repair import exact_events, finish_log, left_behind
 from minimalagent_nb.sessions.requesting import Requester
@@ -100,6 +100,11 @@ class SessionLog(SessionCarrier, Requester):
         # What the clock of a test says cannot be compared with that of this system.
         self._system = system_id() if clock is time.time else ""
         self._liveness = Liveness(clock, self._system)
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes out what must not be stored."""
+        return self._redactor
 
     @property
     def description(self) -> str:

@@ -22,11 +22,11 @@ from minimalagent_nb.events import (
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.messages import Message
 from minimalagent_nb.reasoning import Reasoning
+from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.sessions.batches import EventQueue
 from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.listening import Listener
 from minimalagent_nb.sessions.outbox import Outbox, OutboxFullError
-from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.shorten import copy_of
 from minimalagent_nb.sessions.writer import Keeper, Writer
 

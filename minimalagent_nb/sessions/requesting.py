@@ -12,6 +12,7 @@ from typing import Any
 
 from minimalagent_nb.approval import approval_from
 from minimalagent_nb.errors import ConfigurationError, RunOverError
+from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.sessions.batches import log_key
 from minimalagent_nb.sessions.codec import byte_size, dumps
 from minimalagent_nb.sessions.conversation import SECOND
@@ -19,7 +20,6 @@ from minimalagent_nb.sessions.heartbeat import Heartbeat, Liveness
 from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import reasoning_key
 from minimalagent_nb.sessions.items import ItemStore
-from minimalagent_nb.sessions.redaction import Redactor
 from minimalagent_nb.sessions.requests import (
     Reply,
     Request,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ shell = new_shell()
 shell.run_line_magic("load_ext", "minimalagent_nb")
 for cell in json.loads(sys.argv[1]):
     assert shell.run_cell(cell).success
-print(json.dumps([[s.name, sorted(s.attributes)] for s in exporter.get_finished_spans()]))
+print(json.dumps([[s.name, dict(s.attributes)] for s in exporter.get_finished_spans()]))
 """
 ASK = (
     "from minimalagent_nb.models import ScriptedModel\nmodel = ScriptedModel(['One.', 'Two.'])",
@@ -37,8 +38,8 @@ ASK = (
 )
 
 
-def spans(tmp_path: Path, *cells: str, **environment: str) -> dict[str, list[str]]:
-    environment["MINIMALAGENT_NB_MEMORY"] = f"sqlite:///{tmp_path / 's.sqlite3'}"
+def spans(tmp_path: Path, *cells: str, **environment: str) -> dict[str, dict[str, Any]]:
+    environment.setdefault("MINIMALAGENT_NB_MEMORY", f"sqlite:///{tmp_path / 's.sqlite3'}")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(cells)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
@@ -70,6 +71,20 @@ def test_a_cell_that_is_mended_is_traced_too(tmp_path: Path) -> None:
         MINIMALAGENT_NB_OTEL="on",
     )
     assert set(found) == {"invoke_agent fix", "chat scripted"}
+
+
+@pytest.mark.parametrize("memory", ["sqlite:///s.sqlite3", "none"])
+def test_what_redact_names_is_not_traced(tmp_path: Path, memory: str) -> None:
+    found = spans(
+        tmp_path,
+        *ASK,
+        MINIMALAGENT_NB_OTEL="content",
+        MINIMALAGENT_NB_REDACT="sk|ne",
+        MINIMALAGENT_NB_MEMORY=memory,
+    )
+    told = found["invoke_agent agent"]
+    assert "A[redacted]." in told["gen_ai.input.messages"]
+    assert "O[redacted]." in told["gen_ai.output.messages"]
 
 
 def test_by_config_and_off_by_default(tmp_path: Path) -> None:

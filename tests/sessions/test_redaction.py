@@ -29,10 +29,10 @@ from minimalagent_nb.events import (
     ToolCallStarted,
 )
 from minimalagent_nb.models import ScriptedModel, call, say
+from minimalagent_nb.redaction import REDACTED, UNCHECKED, Redactor
 from minimalagent_nb.secrets import known_secrets, remember_client
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStore
 from minimalagent_nb.sessions.outbox import Outbox
-from minimalagent_nb.sessions.redaction import REDACTED, UNCHECKED, Redactor
 from tests.servers.dynamodb_faults import FaultyDynamoDB, Refusal
 from tests.sessions.conftest import client_for, conversation, events_of, make_store
 
@@ -134,7 +134,7 @@ def test_credentials_are_never_refreshed_for_it(aws_environment):
 
 def test_nothing_of_aws_is_loaded_for_it():
     script = (
-        "import sys\nfrom minimalagent_nb.sessions.redaction import Redactor\n"
+        "import sys\nfrom minimalagent_nb.redaction import Redactor\n"
         "Redactor().value('x')\n"
         "print([name for name in sys.modules if name.startswith(('boto', 'urllib3'))])"
     )

@@ -1,10 +1,10 @@
-"""What is never stored: secrets that this process knows, and what the user's rules find.
+"""What is never stored or traced: secrets that this process knows, and what the user's rules find.
 
 Imports errors, events, messages and secrets.
 
 The events of a run pass through here before anything is made of them for the store,
-so that turns, reasoning, titles and batches are redacted alike. The model and the
-reader of the run see the original.
+so that turns, reasoning, titles and batches are redacted alike; spans are made of what has
+passed here, too. The model and the reader of the run see the original.
 """
 
 from __future__ import annotations
@@ -82,6 +82,14 @@ class Redactor:
         self._lock = threading.Lock()
         self._finder = finder_of(())
         self._warned = False
+
+    def within(self, outer: Redactor | None) -> Redactor:
+        """With the rules of `outer` before its own: for what is done on behalf of another."""
+        if outer is None or outer is self or not outer._rules:
+            return self
+        both = Redactor(secrets=self._secrets)
+        both._rules = [*outer._rules, *self._rules]
+        return both
 
     def value(self, value: Any) -> Any:
         """Any JSON value, redacted: its strings, its keys, and secrets in its bytes.

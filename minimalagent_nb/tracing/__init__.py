@@ -1,0 +1,18 @@
+"""`OpenTelemetry`: the events of runs as spans and metrics, for Langfuse, Phoenix, CloudWatch, ...
+
+    from minimalagent_nb.tracing import OpenTelemetry
+
+    agent = Agent(tools=[add], on_event=OpenTelemetry())
+
+Names are those of OpenTelemetry's semantic conventions for generative AI (``gen_ai.*``, status
+"development", as of semantic-conventions v1.41 and the package opentelemetry-semantic-conventions
+0.66b2): ``invoke_agent`` with ``chat`` and ``execute_tool`` below it, and histograms of requests.
+What a tool traces itself is below the span of its call, and so are runs that a tool begins,
+sub-agents among them. Imports events, messages and redaction; opentelemetry when a run begins.
+"""
+
+from __future__ import annotations
+
+from minimalagent_nb.tracing.hook import OpenTelemetry
+
+__all__ = ["OpenTelemetry"]

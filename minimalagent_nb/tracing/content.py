@@ -1,0 +1,111 @@
+"""Messages, arguments and results in the form that the conventions give them.
+
+Roles and parts are those of the message schemas of OpenTelemetry's conventions for generative
+AI: ``{"role": ..., "parts": [{"type": "text", "content": ...}, ...]}``. What comes in here is
+redacted already, but for the messages of `newest`. Imports messages and redaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minimalagent_nb.messages import Message
+from minimalagent_nb.redaction import Redactor
+
+__all__ = ["as_json", "definitions", "message_parts", "newest", "parts_of", "text_part"]
+
+_LONGEST = 20_000
+"""Characters of one attribute."""
+
+_PART = 8_000
+"""Characters of one text in it."""
+
+
+def text_part(text: str) -> dict[str, str]:
+    """What somebody said."""
+    return {"type": "text", "content": _cut(text)}
+
+
+def message_parts(role: str, parts: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
+    """One message; of parts that are too long together the first ones, and how many follow."""
+    kept: list[Mapping[str, Any]] = []
+    room = _LONGEST
+    for part in parts:
+        room -= len(_dumped(part)) + 1
+        if room < 0 and kept:
+            kept.append({"type": "text", "content": f"… ({len(parts) - len(kept):,} more parts)"})
+            break
+        kept.append(part)
+    return {"role": role, "parts": kept, **more}
+
+
+def parts_of(message: Message) -> list[dict[str, Any]]:
+    """The content of a message of Converse's; what is no text stands there by its kind."""
+    return [part for block in message["content"] for part in _parts(block)]
+
+
+def newest(messages: Sequence[Message], redactor: Redactor) -> list[dict[str, Any]]:
+    """The newest messages, oldest first: as many as are not too long together.
+
+    Only these are looked at, so that a long conversation costs no more than a short one.
+    """
+    kept: list[dict[str, Any]] = []
+    room = _LONGEST
+    for message in reversed(messages):
+        parts = parts_of(redactor.message(message))
+        is_result = bool(parts) and parts[0]["type"] == "tool_call_response"
+        told = message_parts("tool" if is_result else message["role"], parts)
+        room -= len(_dumped(told)) + 1
+        if room < 0 and kept:
+            break
+        kept.append(told)
+    return kept[::-1]
+
+
+def definitions(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tools as a model is told of them; where that is too long, their names."""
+    told = [{"type": "function", **tool} for tool in tools]
+    if len(_dumped(told)) <= _LONGEST:
+        return told
+    return [{"type": "function", "name": tool["name"]} for tool in tools]
+
+
+def as_json(value: Any) -> str:
+    """The value as JSON; one that is too long as a text of its beginning."""
+    text = _dumped(value)
+    return text if len(text) <= _LONGEST else _dumped(_cut(text))
+
+
+def _parts(block: Any) -> list[dict[str, Any]]:
+    if "text" in block:
+        return [text_part(block["text"])]
+    if "toolUse" in block:
+        use = block["toolUse"]
+        about = {"id": use["toolUseId"], "name": use["name"]}
+        return [{"type": "tool_call", **about, "arguments": _small(use["input"])}]
+    if "toolResult" in block:
+        result = block["toolResult"]
+        texts = [part.get("text", part.get("json", "")) for part in result["content"]]
+        told = _small(texts[0] if len(texts) == 1 else texts)
+        return [{"type": "tool_call_response", "id": result["toolUseId"], "response": told}]
+    if "reasoningContent" in block:
+        text = block["reasoningContent"].get("reasoningText", {}).get("text", "")
+        return [{"type": "reasoning", "content": _cut(text)}] if text else []
+    return [{"type": kind} for kind in block]
+
+
+def _small(value: Any) -> Any:
+    text = _dumped(value)
+    return value if len(text) <= _PART else _cut(text)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _PART:
+        return text
+    return f"{text[:_PART]}… ({len(text) - _PART:,} more characters)"

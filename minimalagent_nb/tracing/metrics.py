@@ -1,0 +1,67 @@
+"""The metrics of requests to models. Imports events, and opentelemetry when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from minimalagent_nb._version import __version__
+from minimalagent_nb.events import StepEnded
+from minimalagent_nb.tracing.words import usage_attributes
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+__all__ = ["Histograms"]
+
+# The bounds of buckets that the conventions ask for.
+_SECONDS = [0.01 * 2**power for power in range(14)]
+_TOKENS = [4**power for power in range(14)]
+_FIRST = [
+    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
+    *(0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+]
+
+
+class Histograms:
+    """The metrics of requests to models, in the provider or the one that the process has set."""
+
+    def __init__(self, provider: MeterProvider | None) -> None:
+        from opentelemetry import metrics
+
+        meter = metrics.get_meter("minimalagent_nb", __version__, provider)
+        self._duration = meter.create_histogram(
+            "gen_ai.client.operation.duration",
+            "s",
+            "GenAI operation duration.",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self._tokens = meter.create_histogram(
+            "gen_ai.client.token.usage",
+            "{token}",
+            "Number of input and output tokens used.",
+            explicit_bucket_boundaries_advisory=_TOKENS,
+        )
+        self._first = meter.create_histogram(
+            "gen_ai.client.operation.time_to_first_chunk",
+            "s",
+            "Time to receive the first chunk in a streaming response.",
+            explicit_bucket_boundaries_advisory=_FIRST,
+        )
+
+    def record(
+        self,
+        attributes: Mapping[str, Any],
+        event: StepEnded,
+        error: str | None,
+        first: float | None,
+    ) -> None:
+        """Count one request; `first` is the seconds to its first chunk, None without one."""
+        failed = {"error.type": error} if error else {}
+        self._duration.record(event.duration, {**attributes, **failed})
+        if first is not None:
+            self._first.record(first, attributes)
+        usage = usage_attributes(event.usage)
+        for kind in ("input", "output"):
+            if number := usage[f"gen_ai.usage.{kind}_tokens"]:
+                self._tokens.record(number, {**attributes, "gen_ai.token.type": kind})
