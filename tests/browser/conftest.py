@@ -34,9 +34,12 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
 
 
 @pytest.fixture(autouse=True)
-def kernels_end(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The kernels of a test end with it: dozens of them take the server long to end."""
+def nothing_goes_on(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The pages and kernels of a test end with it: dozens of them keep both cores busy."""
     yield
+    if "browser" in request.fixturenames:
+        for context in request.getfixturevalue("browser").contexts:
+            context.close()
     if "lab" in request.fixturenames:
         request.getfixturevalue("lab").end_kernels()
 

@@ -154,9 +154,7 @@ class Desk:
         return self._browser.new_page()
 
     def end_kernels(self) -> None:
-        """Close the page, and end all kernels of the server."""
-        if self.page is not None:
-            self.page.close()
+        """End all kernels of the server."""
         for kernel in self._ask("GET", "kernels"):
             self._ask("DELETE", f"kernels/{kernel['id']}")
 

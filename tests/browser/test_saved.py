@@ -196,4 +196,3 @@ def test_where_the_file_would_get_the_widget_the_static_form_takes_its_place(
         assert set(output.data) == STATIC
         assert output.metadata == {}
         assert desk.troubles == []
-        desk.page.close()
