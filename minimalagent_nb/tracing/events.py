@@ -10,6 +10,7 @@ says that its names may still change; the separate events API is deprecated in i
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ class Events:
 
     def details(self, context: Context, at: int, attributes: Mapping[str, Any]) -> None:
         """One request to a model; `at` is in nanoseconds since the epoch."""
-        self._emit("gen_ai.client.inference.operation.details", _DEBUG, context, at, attributes)
+        about = {name: _sendable(value) for name, value in attributes.items()}
+        self._emit("gen_ai.client.inference.operation.details", _DEBUG, context, at, about)
 
     def exception(
         self, name: str, context: Context, at: int, kind: str, message: str | None
@@ -56,6 +58,21 @@ class Events:
             attributes=dict(attributes),
             event_name=name,
         )
+
+
+def _sendable(value: Any) -> Any:
+    """The value; lists of several kinds as JSON, of which SDKs before 1.45 make nothing.
+
+    See open-telemetry/opentelemetry-python#4342.
+    """
+    if isinstance(value, Mapping):
+        return {name: _sendable(item) for name, item in value.items()}
+    if not isinstance(value, (list, tuple)):
+        return value
+    kinds = {Mapping if isinstance(item, Mapping) else type(item) for item in value}
+    if len(kinds) > 1:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return [_sendable(item) for item in value]
 
 
 def open_events(provider: LoggerProvider | None) -> Events | None:
