@@ -24,7 +24,7 @@ from minimalagent_nb.models.bedrock_models import family_of
 from minimalagent_nb.models.bedrock_options import check_options
 from minimalagent_nb.models.bedrock_stream import Interrupt, on_cancel, read_events
 from minimalagent_nb.models.bedrock_turn import StreamedTurn, is_malformed, reply_of_response
-from minimalagent_nb.models.bedrock_wire import for_converse, request_members
+from minimalagent_nb.models.bedrock_wire import for_converse, has_tool_blocks, request_members
 from minimalagent_nb.models.protocol import (
     ModelChunk,
     ModelReply,
@@ -126,6 +126,16 @@ class Bedrock:
         """Tokens that the model can read and write in one turn; None where it is not known."""
         return self._family.context_window
 
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Members of a Converse request that go with every one."""
+        return self._options
+
+    @property
+    def endpoint(self) -> str | None:
+        """The URL of the service, None before the first request."""
+        return self._client.meta.endpoint_url if self._client is not None else None
+
     def __repr__(self) -> str:
         return f"Bedrock({self.model_id!r}, region={self.region!r})"
 
@@ -145,7 +155,7 @@ class Bedrock:
         members = request_members(request, self._options, self._family, self.model_id)
         if cancel.cancelled:
             return
-        ask = self._streamed if self._streams("toolConfig" in members) else self._whole
+        ask = self._streamed if self.streams(request) else self._whole
         attempt, waited = 1, 0.0
         while True:
             broken = yield from ask(request.messages, members, cancel)
@@ -164,10 +174,11 @@ class Bedrock:
             raise broken.final from broken.cause
         yield broken.reply
 
-    def _streams(self, with_tools: bool) -> bool:
+    def streams(self, request: ModelRequest) -> bool:
+        """Whether this request is answered in pieces; see `streaming`."""
         if self._streaming is not None:
             return self._streaming
-        return not with_tools or self._family.streams_tools
+        return self._family.streams_tools or not (request.tools or has_tool_blocks(request))
 
     def _whole(
         self, messages: Sequence[Message], members: dict[str, Any], cancel: CancelToken

@@ -50,7 +50,7 @@ def request_members(
     members = {**options}
     if request.system.strip():
         members["system"] = [{"text": json_safe(request.system)}]
-    tools = request.tools or ([_INERT_TOOL] if _holds_tool_blocks(request) else ())
+    tools = request.tools or ([_INERT_TOOL] if has_tool_blocks(request) else ())
     if tools:
         members["toolConfig"] = {"tools": [_tool(spec) for spec in tools]}
         if request.tool_choice and not thinks:
@@ -75,7 +75,8 @@ def _forced(name: str, family: Family) -> dict[str, Any] | None:
     return {"any": {}} if "any" in family.forces else None
 
 
-def _holds_tool_blocks(request: ModelRequest) -> bool:
+def has_tool_blocks(request: ModelRequest) -> bool:
+    """Whether the history of the request holds calls of tools or their results."""
     return any(
         "toolUse" in block or "toolResult" in block
         for message in request.messages

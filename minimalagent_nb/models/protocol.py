@@ -116,7 +116,9 @@ class Model(Protocol):
     """A model that the loop can talk to.
 
     It may have an attribute ``context_window``, the number of tokens that it can read
-    and write in one turn: the loop then keeps long conversations within it.
+    and write in one turn: the loop then keeps long conversations within it. Traces tell what
+    it says by an attribute ``endpoint``, the URL of its service, by ``options``, those that go
+    with every request, and by a method ``streams``, whether it answers a request in pieces.
     """
 
     @property

@@ -70,9 +70,9 @@ class RunSpans:
             if self._turn is None:
                 return
             context.attach(self._signals.below(self._turn.span))
-            if self._constant is None:
+            if self._constant is None and self._turn.tells:
                 self._constant = self._asked_always(request)
-            self._turn.ask(model, request, self._constant)
+            self._turn.ask(model, request, self._constant or {})
 
     def adopt(self, spans: RunSpans) -> None:
         """Take in a run that a call of this one begins: it ends with this one at the latest."""
@@ -81,8 +81,6 @@ class RunSpans:
 
     def _asked_always(self, request: Any) -> dict[str, Any]:
         """System prompt and tools; they go into the run's own span, too."""
-        if not (self._signals.in_spans or self._signals.in_events):
-            return {}
         clean = self._signals.redactor.value
         told: dict[str, Any] = {}
         if request.system:

@@ -49,16 +49,21 @@ class TurnSpan:
         """Whether the model has answered, or broken off."""
         return self._ended is not None
 
+    @property
+    def tells(self) -> bool:
+        """Whether content goes anywhere."""
+        return self._signals.in_events or self._signals.tells(self.span)
+
     def ask(self, model: Any, request: Any, constant: Mapping[str, Any]) -> None:
         """What the model is asked; `constant` is the content that all turns of the run share."""
         self._model = model
         streams = getattr(model, "streams", None)
-        self._streams = streams is None or bool(streams(request))
-        options = {**getattr(model, "options", {}), **request.options}
-        self._set(request_attributes(options))
+        self._streams = bool(streams(request)) if callable(streams) else True
+        for options in (getattr(model, "options", None), request.options):
+            self._set(request_attributes(options))
         if self._streams:
             self._set({"gen_ai.request.stream": True})
-        if self._tells:
+        if self.tells:
             asked = newest(request.messages, self._signals.redactor)
             self._tell({**constant, "gen_ai.input.messages": asked})
 
@@ -81,7 +86,7 @@ class TurnSpan:
 
     def say(self, message: Message) -> None:
         """What the model answered."""
-        if self._ended is not None and self._tells:
+        if self._ended is not None and self.tells:
             reason = finish_reason(self._ended.stop_reason)
             more = {"finish_reason": reason} if reason else {}
             clean = self._signals.redactor.message(message)
@@ -108,10 +113,6 @@ class TurnSpan:
         self._emit(at, failure, error)
         signals.histograms.record({**self._counted(), **server}, event, failure, self._first)
         self.span.end(at)
-
-    @property
-    def _tells(self) -> bool:
-        return self._signals.in_events or self._signals.tells(self.span)
 
     def _set(self, facts: Mapping[str, Any]) -> None:
         self._facts.update(facts)

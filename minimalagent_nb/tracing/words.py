@@ -91,9 +91,11 @@ def usage_attributes(usage: Usage) -> dict[str, int]:
     }
 
 
-def request_attributes(options: Mapping[str, Any]) -> dict[str, float]:
+def request_attributes(options: Any) -> dict[str, float]:
     """The numbers among the options of a request; what is text in them is nobody's business."""
     found: dict[str, Any] = {}
+    if not isinstance(options, Mapping):
+        return {}
     # Bedrock has them in objects of their own.
     for name in ("additionalModelRequestFields", "inferenceConfig"):
         inside = options.get(name)
@@ -107,10 +109,12 @@ def request_attributes(options: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def server_attributes(endpoint: str | None) -> dict[str, str | int]:
+def server_attributes(endpoint: Any) -> dict[str, str | int]:
     """Host and port of an URL; nothing else of it, such as a password, goes on."""
+    if not isinstance(endpoint, str):
+        return {}
     try:
-        url = urllib.parse.urlsplit(endpoint or "")
+        url = urllib.parse.urlsplit(endpoint)
         host, port = url.hostname, url.port or _PORTS.get(url.scheme)
     except ValueError:
         return {}
