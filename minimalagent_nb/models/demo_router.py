@@ -189,9 +189,10 @@ def _shared_words(tools: Sequence[ToolSpec], reading: Reading) -> list[float]:
     """For each tool what its words in the request are worth; rare ones most."""
     known = [_vocabulary(tool) for tool in tools]
     said = {stem(word.value) for word in reading.words} & stems_of([reading.text])
+    asked = [*(frozenset((word,)) for word in said), *reading.operations]
     worth = [0.0] * len(tools)
-    for word in said:
-        holders = [any(matches(word, item) for item in words) for words in known]
+    for names in asked:
+        holders = [any(matches(n, item) for n in names for item in words) for words in known]
         for place, holds in enumerate(holders):
             if holds:
                 worth[place] += _KNOWN_WORD + _SHARED_WORD / sum(holders)
@@ -217,10 +218,15 @@ def _typed(tool: ToolSpec, reading: Reading, found: Arguments) -> float:
         total += _DATE if kinds & {"date", "datetime"} else _UNUSED_DATE
     if reading.numbers and not reading.quoted and not kinds & {"number", "integer"}:
         total += _UNUSED_NUMBER
-    first = words_of_name(tool.description)[:1]
-    if _CHANGES & set(first) and _is_question(reading):
+    first = set(words_of_name(tool.description)[:1])
+    if _CHANGES & first and _is_question(reading) and not first & _named(reading):
         total += _CHANGES_SOMETHING
     return total
+
+
+def _named(reading: Reading) -> frozenset[str]:
+    """What signs between numbers are called: to add two numbers changes nothing."""
+    return frozenset().union(*reading.operations)
 
 
 def _is_question(reading: Reading) -> bool:

@@ -76,6 +76,19 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)")
+# Between numbers; 2007/08 and 10-20 are no operations, so that two signs need their spaces.
+_OPERATION = re.compile(r"(?<=\d)(?: ?([+*\u00d7^]|\*\*) ?| ([-\u2212/\u00f7]) )(?=[-+]?\d)")
+_OPERATIONS = {
+    "+": "add addition plus sum total",
+    "-": "subtract subtraction minus difference",
+    "\u2212": "subtract subtraction minus difference",
+    "*": "multiply multiplication times product",
+    "\u00d7": "multiply multiplication times product",
+    "/": "divide division quotient ratio",
+    "\u00f7": "divide division quotient ratio",
+    "^": "power exponent",
+    "**": "power exponent",
+}
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]+)?")
 
 
@@ -91,7 +104,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Reading:
-    """A request as it was read. `numbers` are those outside of dates; of a time, its hour."""
+    """A request as it was read.
+
+    Attributes:
+        numbers: those outside of dates; of a time, its hour.
+        operations: for each sign between two numbers the stems of what it may be called.
+    """
 
     text: str
     words: tuple[Found, ...]
@@ -99,6 +117,7 @@ class Reading:
     dates: tuple[Found, ...]
     quoted: tuple[Found, ...]
     times: tuple[Found, ...] = ()
+    operations: tuple[frozenset[str], ...] = ()
 
 
 def read(text: str, today: datetime.date) -> Reading:
@@ -118,6 +137,7 @@ def read(text: str, today: datetime.date) -> Reading:
         dates=dates,
         quoted=quoted,
         times=times,
+        operations=tuple(_operations(text, dates)),
     )
 
 
@@ -240,6 +260,15 @@ def _days_from(match: re.Match[str], today: datetime.date) -> int:
     if begin == "last":
         return ahead - 7 or -7
     return ahead + {"day after": 1, "day before": -1}.get(begin, 0)
+
+
+def _operations(text: str, dates: Iterable[Found]) -> Iterable[frozenset[str]]:
+    signs = {
+        match[1] or match[2]: None
+        for match in _OPERATION.finditer(text)
+        if not any(date.start < match.start() < date.end for date in dates)
+    }
+    return (frozenset(map(stem, _OPERATIONS[sign].split())) for sign in signs)
 
 
 def _times(text: str) -> list[Found]:
