@@ -20,7 +20,7 @@ from minimalagent_nb.errors import AgentError
 from minimalagent_nb.server.following import followed_log
 from minimalagent_nb.server.handlers import LARGEST_ID, StoreHandler
 from minimalagent_nb.server.source import SessionSource
-from minimalagent_nb.sessions.search import MOST_TEXT, Filters, SessionSearch
+from minimalagent_nb.sessions.search import MOST_TEXT, Filters, Place, SessionSearch
 from minimalagent_nb.widgets.history_data import found
 
 __all__ = ["SearchHandler"]
@@ -33,12 +33,13 @@ STALLED_SECONDS = 30.0
 
 
 class SearchHandler(StoreHandler):
-    """``GET minimalagent/api/search?text=T&session=ID&before=ID`` and the filters: events.
+    """``GET minimalagent/api/search?text=T&session=ID`` and the filters: events.
 
-    An event ``found`` comes with each piece of the search, newest interaction first, with
-    ``{"hits", "looked", "total", "reached", "over"}``; the last one has `over` true.
-    ``trouble`` with ``{"message"}`` tells that the store failed. Whoever has enough closes
-    the connection, and goes on later with `reached` as `before`.
+    An event ``found`` comes with each piece of the search, newest interaction first, as
+    `history_data.found` makes it; the last one has `over` true. ``trouble`` with
+    ``{"message"}`` tells that the store failed. Whoever has enough closes the connection,
+    and goes on later with `reached` as ``before`` and `reached_session` as
+    ``before_session``.
     """
 
     under_way = 0
@@ -64,7 +65,8 @@ class SearchHandler(StoreHandler):
             self.refuse(503, "There are too many searches at once: try again in a moment.")
             return
         session = self.get_query_argument("session", "") or None
-        pieces = self._pieces(text, filters, session, before)
+        left_in = self.get_query_argument("before_session", "")
+        pieces = self._pieces(text, filters, session, Place(before, left_in))
         SearchHandler.under_way += 1
         try:
             self._sending = asyncio.ensure_future(self._send(pieces))
@@ -97,7 +99,7 @@ class SearchHandler(StoreHandler):
             self.request.connection.close()
 
     async def _pieces(
-        self, text: str, filters: Filters, session: str | None, before: int
+        self, text: str, filters: Filters, session: str | None, before: Place
     ) -> AsyncGenerator[dict[str, Any], None]:
         search = await self.source.read(
             lambda log: SessionSearch(followed_log(log), text, filters, session, before=before)

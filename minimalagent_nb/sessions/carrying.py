@@ -18,10 +18,11 @@ from minimalagent_nb.errors import (
 )
 from minimalagent_nb.messages import Message
 from minimalagent_nb.redaction import Redactor
-from minimalagent_nb.sessions.directory import SessionInfo, newest_entry
+from minimalagent_nb.sessions.directory import newest_entry
 from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import open_key
 from minimalagent_nb.sessions.items import Item, ItemStore
+from minimalagent_nb.sessions.listing import SessionLister
 from minimalagent_nb.sessions.partitions import exists
 from minimalagent_nb.sessions.portable import export_session, import_session
 from minimalagent_nb.sessions.transfer import (
@@ -41,16 +42,13 @@ _SETTLE_SECONDS = 10.0
 """How long to wait for what this process has not stored yet."""
 
 
-class SessionCarrier:
+class SessionCarrier(SessionLister):
     """The part of `SessionLog` that copies sessions as they are stored."""
 
-    _store: ItemStore
     _ttl: int | None
-    _clock: Callable[[], float]
     _redactor: Redactor
     load: Callable[[str], list[Message]]
     flush: Callable[[float], bool]
-    sessions: Callable[[], list[SessionInfo]]
     _unsent: Callable[[str], Sequence[Any]]
 
     def fork(self, session_id: str, at: int | None = None, to: str | None = None) -> str:

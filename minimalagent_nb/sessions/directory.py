@@ -5,6 +5,7 @@ Imports items and the codec. Listing is one query for each month, and never a sc
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import re
 import time
@@ -20,13 +21,19 @@ __all__ = [
     "is_entry_of",
     "list_session",
     "listed_session",
+    "listed_since",
     "listed_sessions",
     "newest_entry",
+    "sessions_by_month",
     "unlist_session",
 ]
 
 MONTHS = 24
-"""How many months back sessions are looked for."""
+"""How many months back a list of sessions goes."""
+ALL_MONTHS = 120
+"""How many months back a search goes, each of which costs a query."""
+FIRST_MONTH = "2024-01"
+"""No version of this package has listed a session before."""
 _TITLE = 80
 _MICROSECONDS = 1_000_000
 
@@ -58,6 +65,7 @@ def list_session(
     run: str,
     title: str,
     count: Callable[[], int] | None,
+    used: int | None = None,
 ) -> None:
     """Note that an interaction of the session has ended, or that a new session's first goes on.
 
@@ -67,6 +75,7 @@ def list_session(
         title: the interaction's query; kept where it is the session's first.
         count: how many interactions the session has, this one included; asked once
             in a month. None of a first one that goes on.
+        used: when it was used, in microseconds since the epoch; None for `now`.
 
     Raises:
         SessionReadError, SessionWriteError: the store failed.
@@ -85,7 +94,7 @@ def list_session(
         # None where the entry of the first interaction is still on its way.
         title = title if there else _first_query(store, session_id) or title
     first_title = there.attributes["title"] if there else one_line(title, _TITLE)
-    last_used = int(now * _MICROSECONDS)
+    last_used = int(now * _MICROSECONDS) if used is None else used
     if there is not None:
         last_used = max(last_used, int(there.attributes["last_used"]) + 1)
     entry: dict[str, Attribute] = {
@@ -112,20 +121,55 @@ def _first_query(store: ItemStore, session_id: str) -> str:
 
 
 def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> list[SessionInfo]:
-    """The sessions of the last months, the one used last first.
+    """The sessions of the last `MONTHS` months, the one used last first.
 
     Raises:
         SessionReadError: the store failed.
     """
-    found: dict[str, SessionInfo] = {}
-    for month in _months(now):
-        entries = [_info(item) for item in store.query(_key(month), consistent=False)]
-        for info in sorted(entries, key=lambda entry: entry.last_used, reverse=True):
-            found.setdefault(info.session_id, info)
+    found: list[SessionInfo] = []
+    for _, sessions in sessions_by_month(store, now=now, months=MONTHS):
+        found += sessions
         if limit is not None and len(found) >= limit:
             break
-    newest = sorted(found.values(), key=lambda entry: entry.last_used, reverse=True)
-    return newest[:limit]
+    return sorted(found, key=_newest_first)[:limit]
+
+
+def sessions_by_month(
+    store: ItemStore, *, now: float, months: int = ALL_MONTHS
+) -> Iterator[tuple[float, list[SessionInfo]]]:
+    """The sessions of one month after another, newest first, read as the iterator goes on.
+
+    Each session comes once, with its newest month.
+
+    Args:
+        months: how far back, but never beyond `FIRST_MONTH`.
+
+    Yields:
+        When the month began, in seconds since the epoch, and its sessions.
+
+    Raises:
+        SessionReadError: the store failed.
+    """
+    known: set[int] = set()
+    for month in _months(now, months):
+        items = list(store.query(_key(month), consistent=False))
+        new = [_info(item) for item in items if item.sk not in known]
+        known.update(item.sk for item in items)
+        yield _beginning(month), sorted(new, key=_newest_first)
+
+
+def listed_since(now: float, months: int = MONTHS) -> float | None:
+    """Before which moment sessions were last used that are looked for nowhere.
+
+    None where there can be none, as there was no list then.
+    """
+    last = min(_months(now, months))
+    return None if last <= FIRST_MONTH else _beginning(last)
+
+
+def _newest_first(info: SessionInfo) -> tuple[float, str]:
+    """Sorts the one used last first; those of one moment stay in one order."""
+    return -info.last_used, info.session_id
 
 
 def unlist_session(store: ItemStore, session_id: str, *, now: float) -> None:
@@ -134,7 +178,7 @@ def unlist_session(store: ItemStore, session_id: str, *, now: float) -> None:
     Raises:
         SessionReadError, SessionWriteError: the store failed.
     """
-    for month in _months(now):
+    for month in _months(now, ALL_MONTHS):
         if store.get(_key(month), _sort_key(session_id)):
             store.delete(_key(month), _sort_key(session_id))
 
@@ -192,10 +236,19 @@ def _sort_key(session_id: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _months(now: float) -> Iterator[str]:
-    """The month in UTC as yyyy-mm, then those before it."""
+def _months(now: float, most: int = MONTHS) -> Iterator[str]:
+    """The month in UTC as yyyy-mm, always, then those before it back to the first."""
     today = time.gmtime(now)
     months = today.tm_year * 12 + today.tm_mon - 1
-    for back in range(MONTHS):
+    for back in range(most):
         year, month = divmod(months - back, 12)
-        yield f"{year:04d}-{month + 1:02d}"
+        name = f"{year:04d}-{month + 1:02d}"
+        if back and name < FIRST_MONTH:
+            return
+        yield name
+
+
+def _beginning(month: str) -> float:
+    """The first second of a month, since the epoch."""
+    year, number = month.split("-")
+    return float(calendar.timegm((int(year), int(number), 1, 0, 0, 0)))

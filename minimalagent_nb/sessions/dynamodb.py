@@ -86,6 +86,9 @@ class DynamoDBStore:
         self._lock = threading.Lock()
         renew_in_children(self)
 
+    others = ("minimalagent",)
+    """Programs that keep sessions in such a table, and list them nowhere."""
+
     @property
     def description(self) -> str:
         """The table and its region, for a reader."""

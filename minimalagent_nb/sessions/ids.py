@@ -1,12 +1,19 @@
-"""What a session may be called. Imports errors."""
+"""What a session may be called, and the ids of its interactions.
+
+Imports errors and the conversation's units.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections.abc import Callable
 
 from minimalagent_nb.errors import SessionIdError
+from minimalagent_nb.sessions.conversation import SECOND, next_id
 
-__all__ = ["check_session_id"]
+__all__ = ["PROCESS_IDS", "InteractionIds", "check_session_id"]
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -23,3 +30,26 @@ def check_session_id(session_id: str) -> str:
         f"{session_id!r:.200} is no session id: use 1 to 128 letters, digits, underscores and "
         "dashes."
     )
+
+
+class InteractionIds:
+    """Sort keys for new interactions, strictly increasing and never a whole second.
+
+    Args:
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def take(self, after: int = 0) -> int:
+        """The next id in microseconds: now, or where that is no later, the one after `after`."""
+        with self._lock:
+            self._last = next_id(max(int(self._clock() * SECOND) - 1, self._last, after))
+            return self._last
+
+
+PROCESS_IDS = InteractionIds()
+"""The ids of this process: its agents share them, as they may share a session."""

@@ -12,8 +12,6 @@ sort key 0 there names the newest one that was closed.
 from __future__ import annotations
 
 import dataclasses
-import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -32,17 +30,17 @@ from minimalagent_nb.sessions.conversation import (
     Conversation,
     Extent,
     messages_key,
-    next_id,
     put_once,
     put_turn,
     read_conversation,
 )
 from minimalagent_nb.sessions.directory import list_session
 from minimalagent_nb.sessions.heartbeat import LEASE, Heartbeat
+from minimalagent_nb.sessions.ids import InteractionIds
 from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 from minimalagent_nb.sessions.shorten import fitted, live_view
 
-__all__ = ["PROCESS_IDS", "Interaction", "InteractionIds", "open_key", "reasoning_key"]
+__all__ = ["Interaction", "open_key", "reasoning_key"]
 
 LIVE_BYTES = 7_900
 """Greatest size of a live view's JSON: with the other attributes it stays under 8 KB."""
@@ -68,29 +66,6 @@ def reasoning_key(session_id: str) -> str:
 def open_key(session_id: str) -> str:
     """Partition of a session's interactions whose log is not closed; sort keys are their ids."""
     return f"reasoning#{session_id}#open"
-
-
-class InteractionIds:
-    """Sort keys for new interactions, strictly increasing and never a whole second.
-
-    Args:
-        clock: seconds since the epoch.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._last = 0
-        self._lock = threading.Lock()
-
-    def take(self, after: int = 0) -> int:
-        """The next id in microseconds: now, or where that is no later, the one after `after`."""
-        with self._lock:
-            self._last = next_id(max(int(self._clock() * SECOND) - 1, self._last, after))
-            return self._last
-
-
-PROCESS_IDS = InteractionIds()
-"""The ids of this process: its agents share them, as they may share a session."""
 
 
 class Interaction:
@@ -133,6 +108,7 @@ class Interaction:
         self._attempts = 0 if run is None else int(clock())
         self._rank = self._beats = self._shift = 0
         self._viewed = clock()
+        self._used: int | None = None
         self.session_id, self.ttl, self.lease = session_id, ttl, lease
         self.run = run or uuid.uuid4().hex
         self.id = interaction_id or ids.take(after=extent.newest if extent else 0)
@@ -154,6 +130,10 @@ class Interaction:
                 self._store.delete(open_key(self.session_id), self.id)
             self.id = self._ids.take(after=self.id)
         self.beat()
+
+    def end(self) -> None:
+        """The run is over now, whenever that is stored; another that ends later is listed so."""
+        self._used = self._ids.take(after=self.id)
 
     def resume(self) -> None:
         """Go on with an interaction that another process has claimed, with its log."""
@@ -311,6 +291,7 @@ class Interaction:
             run=self.run,
             title=reasoning.query or "",
             count=self._count if is_over else None,
+            used=self._used,
         )
 
     def _count(self) -> int:

@@ -23,22 +23,17 @@ from minimalagent_nb.sessions.conversation import (
     UnsentTurn,
     read_conversation,
 )
-from minimalagent_nb.sessions.directory import (
-    SessionInfo,
-    listed_session,
-    listed_sessions,
-)
+from minimalagent_nb.sessions.directory import SessionInfo
 from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
 from minimalagent_nb.sessions.history import read_history, reasoning_of
-from minimalagent_nb.sessions.ids import check_session_id
+from minimalagent_nb.sessions.ids import PROCESS_IDS, InteractionIds, check_session_id
 from minimalagent_nb.sessions.interaction import (
-    PROCESS_IDS,
     Interaction,
-    InteractionIds,
     reasoning_key,
 )
 from minimalagent_nb.sessions.items import ItemStore
 from minimalagent_nb.sessions.listening import Listener
+from minimalagent_nb.sessions.listing import READ_SECONDS
 from minimalagent_nb.sessions.outbox import Outbox, UnsentRun
 from minimalagent_nb.sessions.pending import PENDING
 from minimalagent_nb.sessions.recorder import Recorder
@@ -49,9 +44,6 @@ from minimalagent_nb.sessions.sending import Sender, Unsent
 from minimalagent_nb.sessions.watch import NextRun, RunWatch, open_run, watch_log
 
 __all__ = ["SessionInfo", "SessionLog", "check_session_id"]
-
-READ_SECONDS = 2.0
-"""How long a reader waits for what this process has not stored yet."""
 
 
 class SessionLog(SessionCarrier, Requester):
@@ -263,28 +255,6 @@ class SessionLog(SessionCarrier, Requester):
         For processes that may be frozen or thrown away after an answer: nothing else needs it.
         """
         return not PENDING.wait(seconds, self._place())
-
-    def sessions(self, *, limit: int | None = None) -> list[SessionInfo]:
-        """Sessions that were used in the last 24 months, the one used last first.
-
-        Sessions that only minimalagent wrote are not among them.
-
-        Raises:
-            SessionReadError: the store could not be read.
-        """
-        PENDING.wait(READ_SECONDS, self._place())
-        return listed_sessions(self._store, now=self._clock(), limit=limit)
-
-    def session(self, session_id: str) -> SessionInfo | None:
-        """One session of that list, None where it is not there.
-
-        Raises:
-            SessionIdError: the id is not allowed.
-            SessionReadError: the store could not be read.
-        """
-        check_session_id(session_id)
-        PENDING.wait(READ_SECONDS, self._place())
-        return listed_session(self._store, session_id, now=self._clock())
 
     def delete(self, session_id: str) -> None:
         """Remove a session with all that belongs to it; one that is not there is no error.

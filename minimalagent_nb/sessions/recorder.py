@@ -150,6 +150,7 @@ class Recorder:
         """
         if not self.finished:
             self.finished = True
+            self._interaction.end()
             if self._keeper is not None:
                 self._keeper.finish()
             self._writer.finish()

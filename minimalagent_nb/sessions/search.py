@@ -2,28 +2,37 @@
 
 Everything here goes from the newest interaction to the oldest by queries of single
 partitions, in pieces of a bounded size, so that whoever asks can stop in between. Imports
-errors and reasoning; the session log only for its type.
+errors, reasoning and its siblings; the session log only for its type.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.reasoning import Reasoning, ToolData
 from minimalagent_nb.sessions.directory import SessionInfo
+from minimalagent_nb.sessions.search_text import Text, texts_of
+from minimalagent_nb.sessions.timeline import Place, Timeline, interactions_of
 
 if TYPE_CHECKING:
     from minimalagent_nb.sessions.log import SessionLog
 
-__all__ = ["Filters", "Hit", "Page", "SessionSearch", "filters_of", "history_page", "place_of"]
+__all__ = [
+    "Filters",
+    "Hit",
+    "Page",
+    "Place",
+    "Progress",
+    "SessionSearch",
+    "filters_of",
+    "history_page",
+    "place_of",
+]
 
 STATUSES = ("running", "completed", "stopped", "failed")
 MOST_TEXT = 1_000
@@ -31,13 +40,11 @@ MOST_TEXT = 1_000
 PIECE_SECONDS = 0.05
 """A search gives what it has found at least so often."""
 PIECE = 200
-"""Interactions that are looked at before that, at most."""
+"""Steps that are taken before that, at most: each looks at an interaction, or reads."""
 PAGE_LOOKS = 400
 """Interactions that are looked at for one page through a filter, at most."""
-_FIRST_READ, _LARGEST_READ = 4, 64
 _BEFORE, _AFTER = 60, 140
 """Characters of a snippet around what was found."""
-_DEEPEST = 40
 _MICROSECONDS = 1_000_000
 
 
@@ -134,7 +141,7 @@ def history_page(
     """
     runs, looked, last = [], 0, 0
     ends = _least(before, filters.before)
-    for run in _of_session(log, session_id, filters.first, ends, limit):
+    for run in interactions_of(log, session_id, filters.first, ends, limit):
         looked, last = looked + 1, run.interaction_id or 0
         if filters.fits(run):
             runs.append(run)
@@ -145,21 +152,6 @@ def history_page(
 
 def _least(*bounds: int | None) -> int | None:
     return min((bound for bound in bounds if bound is not None), default=None)
-
-
-def _of_session(
-    log: SessionLog, session_id: str, first: int, before: int | None, size: int = _FIRST_READ
-) -> Iterator[Reasoning]:
-    """Its interactions from `before` down to `first`, read in pages that grow."""
-    while True:
-        runs = list(log.history(session_id, newest_first=True, limit=size, before=before))
-        for run in runs:
-            if (run.interaction_id or 0) < first:
-                return
-            yield run
-        if len(runs) < size:
-            return
-        before, size = runs[-1].interaction_id, min(2 * size, _LARGEST_READ)
 
 
 @dataclass(frozen=True)
@@ -183,6 +175,25 @@ class Hit:
     places: int = 0
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a search has come.
+
+    Attributes:
+        looked: interactions that were looked at.
+        interactions: how many there are, nearly.
+        searched: sessions that were searched to their first interaction.
+        sessions: how many there are, as far as they are counted.
+        counted: whether all are.
+    """
+
+    looked: int
+    interactions: int
+    searched: int
+    sessions: int
+    counted: bool
+
+
 class SessionSearch:
     """A search through all sessions or one, newest interaction first, piece by piece.
 
@@ -191,19 +202,18 @@ class SessionSearch:
             it is empty, all that the filters let through is found.
         filters: which interactions are looked through.
         session_id: the one session to search in.
-        before: only interactions whose ids are less: where an earlier search was left.
+        before: where an earlier search was left: what comes after that place only.
         monotonic: seconds that only grow.
 
     Attributes:
-        total: how many interactions there are, nearly.
-        looked: how many of them were looked at.
-        reached: the id of the last one, 0 before.
+        progress: how far it has come.
+        reached: the place of the last interaction that was looked at, None before.
         is_over: whether nothing more comes.
 
     Raises:
         ConfigurationError: the text is too long.
         SessionIdError: the id is not allowed.
-        SessionReadError: the list of sessions could not be read.
+        SessionReadError: the one session could not be looked for.
     """
 
     def __init__(
@@ -213,7 +223,7 @@ class SessionSearch:
         filters: Filters,
         session_id: str | None = None,
         *,
-        before: int | None = None,
+        before: Place | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if len(text) > MOST_TEXT:
@@ -221,11 +231,37 @@ class SessionSearch:
         words = [re.escape(word) for word in text.split()]
         self._pattern = re.compile(r"\s+".join(words), re.IGNORECASE) if words else None
         self._filters, self._monotonic = filters, monotonic
-        infos = log.sessions() if session_id is None else [_info(log, session_id)]
-        self.total = sum(info.interactions for info in infos)
-        self.looked = self.reached = 0
-        self.is_over = False
-        self._runs = _newest_first(log, infos, filters.first, _least(before, filters.before))
+        self._of_all = session_id is None
+        self._log = log
+        self._looked = 0
+        self.reached: Place | None = None
+        if filters.before is not None:
+            until = Place(filters.before)
+            before = until if before is None or until <= before else before
+        months = [_alone(log, session_id)] if session_id else log.sessions_by_month()
+        self._line = Timeline(log, months, filters.first, before)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self._line.is_over
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        line = self._line
+        return Progress(
+            self._looked,
+            max(line.interactions, self._looked),
+            line.finished,
+            line.sessions,
+            line.all_listed,
+        )
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the store may have that was not searched, in words for a reader."""
+        return self._log.unlisted() if self._of_all else []
 
     def look(self) -> list[Hit]:
         """What the next piece of the search finds.
@@ -235,30 +271,34 @@ class SessionSearch:
         """
         hits: list[Hit] = []
         ends = self._monotonic() + PIECE_SECONDS
+        # So that it is known soon how many sessions there are, and the first hits do not wait.
+        self._line.list_on()
         for _ in range(PIECE):
-            found = next(self._runs, None)
-            if found is None:
-                self.is_over = True
+            if self.is_over or self._monotonic() >= ends:
                 break
-            self.looked += 1
-            self.reached = found[1].interaction_id or 0
-            hit = self._hit(*found)
-            hits += [hit] if hit else []
-            if self._monotonic() >= ends:
-                break
+            found = self._line.step()
+            if found is not None:
+                hit = self._hit(*found)
+                hits += [hit] if hit else []
         return hits
 
     def _hit(self, session_id: str, run: Reasoning) -> Hit | None:
-        if not self._filters.fits(run):
-            return None
-        return place_of(self._pattern, session_id, run)
+        self._looked += 1
+        self.reached = Place(run.interaction_id or 0, session_id)
+        return place_of(self._pattern, session_id, run) if self._filters.fits(run) else None
+
+
+def _alone(log: SessionLog, session_id: str) -> tuple[float, list[SessionInfo]]:
+    """The list with this one session in it, whether it is listed or not."""
+    info = log.session(session_id) or SessionInfo(session_id, "", 0.0, 0)
+    return float("-inf"), [replace(info, last_used=float("inf"))]
 
 
 def place_of(pattern: re.Pattern[str] | None, session_id: str, run: Reasoning) -> Hit | None:
     """Where an interaction has what a pattern matches, None where it has not."""
     if pattern is None:
         return Hit(session_id, run)
-    found = [(where, text, match) for where, text in _texts(run) if (match := pattern.search(text))]
+    found = [one for where, text in texts_of(run) if (one := _found(pattern, where, text))]
     if not found:
         return None
     where, text, match = found[0]
@@ -275,39 +315,15 @@ def place_of(pattern: re.Pattern[str] | None, session_id: str, run: Reasoning) -
     )
 
 
-def _info(log: SessionLog, session_id: str) -> SessionInfo:
-    return log.session(session_id) or SessionInfo(session_id, "", 0.0, 0)
-
-
-def _newest_first(
-    log: SessionLog, infos: list[SessionInfo], first: int, before: int | None
-) -> Iterator[tuple[str, Reasoning]]:
-    """The interactions of all sessions; of each no more is read than its turn needs.
-
-    A session was last used when its newest interaction had begun, so it is opened when none
-    of those that are open has a newer one.
-    """
-    waiting = deque(sorted(infos, key=lambda info: info.last_used, reverse=True))
-    heap: list[tuple[int, int, str, Reasoning, Iterator[Reasoning]]] = []
-    numbers = itertools.count()
-
-    def push(session_id: str, runs: Iterator[Reasoning]) -> None:
-        run = next(runs, None)
-        if run is not None:
-            # The number keeps two of one moment apart, which cannot be compared.
-            heapq.heappush(heap, (-(run.interaction_id or 0), next(numbers), session_id, run, runs))
-
-    while waiting or heap:
-        newest = -heap[0][0] / _MICROSECONDS if heap else 0.0
-        if waiting and (not heap or waiting[0].last_used >= newest):
-            session_id = waiting.popleft().session_id
-            push(session_id, _of_session(log, session_id, first, before))
-            continue
-        if not heap:
-            continue
-        _, _, session_id, run, runs = heapq.heappop(heap)
-        yield session_id, run
-        push(session_id, runs)
+def _found(
+    pattern: re.Pattern[str], where: str, text: Text
+) -> tuple[str, str, re.Match[str]] | None:
+    """Where a pattern matches what was written, or else what is shown of it."""
+    if match := pattern.search(text.written):
+        return where, text.written, match
+    shown = text.shown()
+    match = None if shown is None else pattern.search(shown)
+    return None if match is None or shown is None else (where, shown, match)
 
 
 def _calls(run: Reasoning) -> Iterator[ToolData]:
@@ -317,43 +333,6 @@ def _calls(run: Reasoning) -> Iterator[ToolData]:
             yield call
             if call.reasoning is not None:
                 yield from _calls(call.reasoning)
-
-
-def _texts(run: Reasoning) -> Iterator[tuple[str, str]]:
-    """All that was said and done, each with what it is."""
-    yield "query", run.query or ""
-    yield ("error" if run.status == "failed" else "answer"), run.final_response or run.error or ""
-    for step in run.steps:
-        yield "thinking", step.thinking or ""
-        yield "said", step.text or ""
-        for call in step.tools:
-            yield from _texts_of_call(call)
-    yield "thinking", run.final_thinking or ""
-
-
-def _texts_of_call(call: ToolData) -> Iterator[tuple[str, str]]:
-    yield "tool", call.name
-    yield f"{call.name}: inputs", _flat(call.inputs)
-    yield f"{call.name}: result", _flat(call.result)
-    yield f"{call.name}: error", call.error or ""
-    for part in call.output:
-        yield f"{call.name}: output", str(part.get("text") or "")
-    if call.reasoning is not None:
-        for where, text in _texts(call.reasoning):
-            yield f"{call.name}: {where}", text
-
-
-def _flat(value: Any, depth: int = 0) -> str:
-    """A value as one readable text, its strings as they are."""
-    if isinstance(value, str):
-        return value
-    if value is None or depth > _DEEPEST:
-        return ""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_flat(item, depth + 1)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_flat(item, depth + 1) for item in value)
-    return "" if isinstance(value, bytes) else str(value)
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionInfo, SessionLog
-from minimalagent_nb.sessions.search import Filters, Hit, SessionSearch, history_page
+from minimalagent_nb.sessions.search import Filters, Hit, Place, SessionSearch, history_page
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.replay import tree_message
 
@@ -24,9 +24,10 @@ _LOOKED_FOR_RUNS = 20
 
 
 def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[str, Any]:
-    """The sessions used last: ``{"store", "sessions", "more"}``.
+    """The sessions used last: ``{"store", "sessions", "more", "since"}``.
 
-    `store` is None where the memory is switched off. Each session is a `session_row`.
+    `store` is None where the memory is switched off. Each session is a `session_row`. Older
+    ones than `since` are not listed, where it is not None.
 
     Args:
         search: part of a title or an id, whatever its case.
@@ -35,7 +36,7 @@ def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[st
         SessionReadError: the store could not be read.
     """
     if log is None:
-        return {"store": None, "sessions": [], "more": False}
+        return {"store": None, "sessions": [], "more": False, "since": None}
     wanted = search.casefold().strip()
     # Titles are searched on all of them: without a search no more are read than are shown.
     listed = log.sessions(limit=None if wanted else limit + 1)
@@ -45,7 +46,13 @@ def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[st
         session_row(one, number < _LOOKED_FOR_RUNS and log.running(one.session_id) is not None)
         for number, one in enumerate(listed[:limit])
     ]
-    return {"store": log.description, "sessions": rows, "more": len(listed) > limit}
+    more = len(listed) > limit
+    return {
+        "store": log.description,
+        "sessions": rows,
+        "more": more,
+        "since": None if more else log.listed_since(),
+    }
 
 
 def session_row(info: SessionInfo, is_running: bool = False) -> dict[str, Any]:
@@ -113,15 +120,31 @@ def interaction_tree(
 
 
 def found(search: SessionSearch) -> dict[str, Any]:
-    """The next piece of a search: ``{"hits", "looked", "total", "reached", "over"}``.
+    """The next piece of a search.
+
+    ``{"hits", "looked", "total", "searched", "sessions", "counted", "reached",
+    "reached_session", "left_out", "over"}``: `looked` and `total` count interactions,
+    `searched` and `sessions` sessions, as far as they are `counted`. `reached` and
+    `reached_session` are the place to go on from, `left_out` the words for what the store
+    may have that is not searched.
 
     Raises:
         SessionReadError: the store could not be read.
     """
     hits = [_hit(hit) for hit in search.look()]
-    total = max(search.total, search.looked)
-    place = {"looked": search.looked, "total": total, "reached": search.reached}
-    return {"hits": hits, **place, "over": search.is_over}
+    come, place = search.progress, search.reached or Place(0)
+    return {
+        "hits": hits,
+        "looked": come.looked,
+        "total": come.interactions,
+        "searched": come.searched,
+        "sessions": come.sessions,
+        "counted": come.counted,
+        "reached": place.interaction_id,
+        "reached_session": place.session_id,
+        "left_out": search.left_out if search.is_over else [],
+        "over": search.is_over,
+    }
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

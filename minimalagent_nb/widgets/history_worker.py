@@ -16,7 +16,7 @@ from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.sessions import SessionLog
-from minimalagent_nb.sessions.search import SessionSearch, filters_of
+from minimalagent_nb.sessions.search import Place, SessionSearch, filters_of
 from minimalagent_nb.widgets import history_data
 from minimalagent_nb.widgets.history_following import Following
 from minimalagent_nb.widgets.wholes import whole_messages
@@ -179,7 +179,8 @@ class HistoryWorker:
         if method == "follow":
             following = Following(log, session_id, _number(given, "interaction", None, 10**18))
             return _Stream(following.look, pause=POLL_SECONDS)
-        before = _number(given, "before", None, 10**18)
+        left = _number(given, "before", None, 10**18)
+        before = Place(left, _text(given, "before_session")) if left else None
         text, filters = _text(given, "text"), filters_of(given)
         search = SessionSearch(log, text, filters, session_id or None, before=before)
 

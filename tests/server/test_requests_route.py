@@ -17,7 +17,8 @@ from minimalagent_nb.models import call
 from minimalagent_nb.outside import OutsideApprover
 from minimalagent_nb.server import requests
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
-from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
+from minimalagent_nb.sessions.ids import InteractionIds
+from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.requests import requests_key
 from tests.benchmarks.server.followers import Follower
 from tests.server.site import become, keep, log_of

@@ -45,7 +45,7 @@ async def hits(jp_fetch: Callable[..., Any], **params: str) -> list[Any]:
 async def test_a_search_goes_through_all_sessions(jp_fetch, log):
     ids = [keep(log, f"s{n % 2}", finished_run(), real_time=False) for n in range(4)]
     found = await hits(jp_fetch, text="gentoo PENGUINS")
-    assert [hit["run"]["interaction_id"] for hit in found] == []
+    assert [hit["match"] for hit in found] == ["Gentoo penguins"] * 4, "as it is shown, not written"
     found = await hits(jp_fetch, text="heaviest,  AND")
     assert [hit["run"]["interaction_id"] for hit in found] == ids[::-1]
     assert [hit["session_id"] for hit in found] == ["s1", "s0", "s1", "s0"]
@@ -53,6 +53,10 @@ async def test_a_search_goes_through_all_sessions(jp_fetch, log):
     assert len(await hits(jp_fetch, text="heaviest", session="s0")) == 2
     later = await hits(jp_fetch, text="heaviest", before=str(ids[2]))
     assert [hit["run"]["interaction_id"] for hit in later] == ids[1::-1]
+    # Others of the same moment: those of the sessions that come after.
+    here = {"text": "heaviest", "before": str(ids[2])}
+    assert len(await hits(jp_fetch, **here, before_session="r")) == 3
+    assert len(await hits(jp_fetch, **here, before_session="s0")) == 2
 
 
 async def test_filters_of_a_search_and_of_a_history(jp_fetch, log):

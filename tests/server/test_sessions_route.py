@@ -30,7 +30,7 @@ async def test_sessions_come_newest_first(jp_fetch, keep_run, database):
     keep_run("first", "And its weight?")
     response = await jp_fetch(*ROUTE)
     body = body_of(response)
-    assert set(body) == {"version", "store", "sessions", "more"}
+    assert set(body) == {"version", "store", "sessions", "more", "since"}
     assert body["version"] == 1
     assert str(database.name) in body["store"]
     first, second = body["sessions"]
@@ -168,7 +168,10 @@ class TestNoMemory:
 
     async def test_is_an_empty_list(self, jp_fetch):
         body = body_of(await jp_fetch(*ROUTE))
-        assert body == {"version": 1, "store": None, "sessions": [], "more": False}
+        assert body == {
+            **{"version": 1, "store": None, "sessions": []},
+            **{"more": False, "since": None},
+        }
 
 
 class TestABrokenStore:

@@ -162,6 +162,7 @@ class FaultyStore:
         self.open.set()
         self.held = threading.Event()
         self.puts: list[Any] = []
+        self.others: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:

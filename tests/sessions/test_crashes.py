@@ -23,7 +23,8 @@ from minimalagent_nb.messages import normalize
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.batches import read_log, sealed
 from minimalagent_nb.sessions.heartbeat import Heartbeat, Liveness
-from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
+from minimalagent_nb.sessions.ids import InteractionIds
+from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.repair import DIED, closing_events
 from tests.sessions.conftest import (
     NOW,

@@ -17,7 +17,8 @@ from minimalagent_nb.models import call
 from minimalagent_nb.outside import OutsideApprover, ask_everywhere, find_question
 from minimalagent_nb.redaction import UNCHECKED, Redactor
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
-from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
+from minimalagent_nb.sessions.ids import InteractionIds
+from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.listening import MOST, Listener, restored
 from minimalagent_nb.sessions.requests import Request, replies_key, watching_item
 from minimalagent_nb.widgets import PromptApprover, UserApprover, ask_user

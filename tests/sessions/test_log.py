@@ -50,7 +50,7 @@ def test_an_id_is_never_a_whole_second(log, clock):
     clock.now = 4_000_000_000.0
     assert record(log, "s") == 4_000_000_000_000_001
     clock.now = 3_999_999_999.5
-    assert record(log, "s") == 4_000_000_000_000_002
+    assert record(log, "s") == 4_000_000_000_000_003, "the end of the first run took 2"
 
 
 def test_an_id_comes_after_what_another_clock_has_written(store, log, clock):
@@ -288,6 +288,39 @@ def test_sessions_come_newest_first_and_once(log, clock):
     assert log.sessions()[0].interactions == 2
 
 
+def test_sessions_used_in_the_same_moment_come_in_the_order_of_their_use(log):
+    names = [f"s{number}" for number in range(9)]
+    for name in names:
+        record(log, name)
+    listed = [info.session_id for info in log.sessions()]
+    assert listed == names[::-1]
+    for limit in (1, 4, 8):
+        assert [info.session_id for info in log.sessions(limit=limit)] == listed[:limit]
+
+
+def test_sessions_that_two_kernels_used_in_one_moment_stay_in_one_order(store, log, clock):
+    others = SessionLog(store, clock=clock)
+    for number in range(5):
+        clock.now = NOW
+        record(others if number % 2 else SessionLog(store, clock=clock), f"s{number}")
+    listed = log.sessions()
+    assert len({info.last_used for info in listed}) < 5
+    assert listed == sorted(listed, key=lambda info: (-info.last_used, info.session_id))
+
+
+def test_a_list_goes_back_two_years_and_knows_what_is_older(log, clock):
+    record(log, "old")
+    clock.now += 23 * 30 * 86400
+    record(log, "new")
+    assert [info.session_id for info in log.sessions()] == ["new", "old"]
+    clock.now += 2 * 30 * 86400
+    assert [info.session_id for info in log.sessions()] == ["new"]
+    by_month = [sessions for _, sessions in log.sessions_by_month()]
+    assert [info.session_id for sessions in by_month for info in sessions] == ["new", "old"]
+    clock.now = datetime(2025, 6, 1, tzinfo=timezone.utc).timestamp()
+    assert len(list(log.sessions_by_month())) == 18, "there was no list before 2024"
+
+
 def test_a_session_goes_on_over_months(log, clock):
     clock.now = datetime(2024, 11, 30, 23, 59, tzinfo=timezone.utc).timestamp()
     record(log, "old", "first words")
@@ -299,7 +332,7 @@ def test_a_session_goes_on_over_months(log, clock):
     assert [info.session_id for info in sessions] == ["old", "forgotten"]
     assert sessions[0].title == "first words"
     assert sessions[0].interactions == 3
-    assert sessions[0].last_used == clock.now
+    assert sessions[0].last_used == pytest.approx(clock.now)
 
 
 def test_a_deleted_session_leaves_nothing(store, log):

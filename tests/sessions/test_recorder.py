@@ -22,7 +22,8 @@ from minimalagent_nb.events import (
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.batches import read_log
-from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
+from minimalagent_nb.sessions.ids import InteractionIds
+from minimalagent_nb.sessions.interaction import Interaction
 from minimalagent_nb.sessions.recorder import Recorder
 from tests.sessions.conftest import NOW, FaultyStore, conversation, end, events_of, wait_for
 

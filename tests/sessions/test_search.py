@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import time
 
 import pytest
 
 from minimalagent_nb.errors import ConfigurationError, SessionIdError, SessionReadError
 from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
-from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions import Item, SessionLog, SQLiteStore
+from minimalagent_nb.sessions.codec import FORMAT, dumps
+from minimalagent_nb.sessions.directory import list_session
+from minimalagent_nb.sessions.interaction import reasoning_key
 from minimalagent_nb.sessions.search import (
     PAGE_LOOKS,
     Filters,
+    Place,
+    Progress,
     SessionSearch,
     filters_of,
     history_page,
 )
+from minimalagent_nb.sessions.search_text import without_marks
+from minimalagent_nb.sessions.timeline import MOST_HELD
 from tests.sessions.conftest import NOW, FaultyStore, events_of, record, wait_for
 from tests.sessions.test_crashes import die_after
 
@@ -35,12 +44,24 @@ class CountingStore(FaultyStore):
             yield item
 
 
+@pytest.fixture
+def embedded(clock):
+    """A log over a store in memory: for what no engine makes different."""
+    log = SessionLog(SQLiteStore(":memory:", clock=clock), clock=clock)
+    yield log
+    log.close()
+
+
 def found(search):
     """All hits, piece by piece."""
     hits = []
     while not search.is_over:
         hits += search.look()
     return hits
+
+
+def place_of_hit(hit):
+    return Place(hit.run.interaction_id, hit.session_id)
 
 
 def queries(hits):
@@ -53,14 +74,13 @@ def test_search_goes_through_all_sessions_newest_first(log, clock):
         record(log, f"s{number % 3}", f"question {number}", "the penguin\nweighs 5 kg")
     record(log, "other", "nothing", "of the kind")
     search = SessionSearch(log, "PENGUIN  weighs", ALL)
-    assert search.total == 13
     hits = found(search)
+    assert search.progress == Progress(13, 13, searched=4, sessions=4, counted=True)
     assert queries(hits) == [f"question {n}" for n in reversed(range(12))]
     assert [hit.session_id for hit in hits[:3]] == ["s2", "s1", "s0"]
-    assert search.looked == 13
     assert (hits[0].where, hits[0].before, hits[0].match) == ("answer", "the ", "penguin weighs")
-    assert search.reached == min(hit.run.interaction_id for hit in hits)
-    later = SessionSearch(log, "penguin", ALL, before=hits[8].run.interaction_id)
+    assert search.reached == (hits[-1].run.interaction_id, "s0")
+    later = SessionSearch(log, "penguin", ALL, before=place_of_hit(hits[8]))
     assert queries(found(later)) == ["question 2", "question 1", "question 0"]
     assert queries(found(SessionSearch(log, "question 1", ALL, "s1"))) == [
         *("question 10", "question 1")
@@ -116,59 +136,117 @@ def test_every_text_of_an_interaction_is_searched(text, where):
     assert (hit.where, hit.match) == (where, text)
 
 
-def test_a_snippet_is_bounded_and_what_is_special_is_text(log):
-    record(log, "s", "x" * 5000 + " a.b*(c " + "y" * 5000)
-    (hit,) = found(SessionSearch(log, "a.b*(c", ALL))
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("There are **12** birds.", "12 birds"),
+        ("An un*frigging*believable _kind_ of ~~fish~~.", "unfriggingbelievable kind of fish"),
+        ("## The result\n\n- one\n- two", "The result one two"),
+        ("1. first\n2. second", "first second"),
+        ("> said [the *old* report](https://example.com/a_b 'x'), twice", "report"),
+        ("see [the *old* report](https://example.com/a_b), twice", "the old report, twice"),
+        ("![a plot](plot.png) of it", "a plot of it"),
+        ("| a | b |\n|---|---|\n| **1** | 2 |", "1 2"),
+        ("call `f(*args)` twice", "call f(*args) twice"),
+        ("so:\n```py\na ** b\n```\n**that**", "a ** b that"),
+        (r"2 \* 3 and 3 &lt; 4", "2 * 3 and 3 < 4"),
+    ],
+)
+def test_what_is_shown_of_markdown_is_found(embedded, written, shown):
+    record(embedded, "s", "q", written)
+    (hit,) = found(SessionSearch(embedded, shown, ALL))
+    assert hit.match == shown
+    assert len(found(SessionSearch(embedded, written, ALL))) == 1, "and what was written"
+
+
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [
+        ("snake_case_name", "snakecasename"),
+        ("2 * 3", "2 3"),
+        ("`a*b`", "ab*"),
+        ("a\\b", "ab"),
+    ],
+)
+def test_what_is_no_mark_stays(embedded, written, other):
+    record(embedded, "s", "q", written)
+    assert found(SessionSearch(embedded, other, ALL)) == []
+
+
+def test_no_mark_of_a_query_is_passed_over(embedded):
+    record(embedded, "s", "**12** birds", "none")
+    assert found(SessionSearch(embedded, "12 birds", ALL)) == [], "it is shown as it was written"
+
+
+@pytest.mark.parametrize(
+    "mark", ["`", "``a`", "*", "_a", "[", "[](", "![a](b", "|", "```\n", "\\", "~*_", "> "]
+)
+def test_marks_are_taken_out_in_linear_time(mark):
+    def seconds(times):
+        text = mark * times
+        best = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            without_marks(text)
+            best.append(time.perf_counter() - begun)
+        return min(best)
+
+    assert seconds(16_000) < 4 * 8 * seconds(2_000), "eight times as much, not sixty-four"
+
+
+def test_a_snippet_is_bounded_and_what_is_special_is_text(embedded):
+    record(embedded, "s", "x" * 5000 + " a.b*(c " + "y" * 5000)
+    (hit,) = found(SessionSearch(embedded, "a.b*(c", ALL))
     assert hit.match == "a.b*(c"
     assert len(hit.before) < 100
     assert len(hit.after) < 200
     assert hit.before.startswith("…")
     assert hit.after.endswith("…")
-    assert found(SessionSearch(log, "aXb", ALL)) == []
+    assert found(SessionSearch(embedded, "aXb", ALL)) == []
     with pytest.raises(ConfigurationError, match="at most"):
-        SessionSearch(log, "x" * 2000, ALL)
+        SessionSearch(embedded, "x" * 2000, ALL)
 
 
-def test_filters(log, clock):
+def test_filters(embedded, clock):
     ids = []
     for number in range(6):
         clock.now += 100
-        ids.append(record(log, "s", f"q{number}"))
-    assert queries(found(SessionSearch(log, "", Filters(tool="SEAR")))) == [
+        ids.append(record(embedded, "s", f"q{number}"))
+    assert queries(found(SessionSearch(embedded, "", Filters(tool="SEAR")))) == [
         f"q{n}" for n in reversed(range(6))
     ]
-    assert found(SessionSearch(log, "q1", Filters(tool="plot"))) == []
-    assert found(SessionSearch(log, "q1", Filters(statuses=("failed",)))) == []
+    assert found(SessionSearch(embedded, "q1", Filters(tool="plot"))) == []
+    assert found(SessionSearch(embedded, "q1", Filters(statuses=("failed",)))) == []
     window = Filters(since=NOW + 250, until=NOW + 450)
-    assert queries(found(SessionSearch(log, "", window))) == ["q3", "q2"]
-    page = history_page(log, "s", window, before=None, limit=20)
+    assert queries(found(SessionSearch(embedded, "", window))) == ["q3", "q2"]
+    page = history_page(embedded, "s", window, before=None, limit=20)
     assert [run.query for run in page.runs] == ["q3", "q2"]
     assert page.next is None
 
 
-def test_pages_of_a_session_through_a_filter(log, clock):
+def test_pages_of_a_session_through_a_filter(embedded, clock):
     for number in range(7):
         clock.now += 1
-        record(log, "s", f"q{number}")
+        record(embedded, "s", f"q{number}")
     seen, before = [], None
     for _ in range(4):
-        page = history_page(log, "s", Filters(tool="search"), before=before, limit=2)
+        page = history_page(embedded, "s", Filters(tool="search"), before=before, limit=2)
         seen += [run.query for run in page.runs]
         before = page.next
         if before is None:
             break
     assert seen == [f"q{n}" for n in reversed(range(7))]
-    none = history_page(log, "s", Filters(tool="nothing"), before=None, limit=2)
+    none = history_page(embedded, "s", Filters(tool="nothing"), before=None, limit=2)
     assert (none.runs, none.next, none.looked) == ([], None, 7)
     with pytest.raises(SessionIdError):
-        history_page(log, "../x", ALL, before=None, limit=2)
+        history_page(embedded, "../x", ALL, before=None, limit=2)
 
 
 def test_a_page_looks_at_a_bounded_number_and_says_where_to_go_on():
     class Log:
         def history(self, session_id, *, newest_first, limit, before):
             top = before or 10_001
-            return iter([Reasoning(interaction_id=n) for n in range(top - 1, 0, -1)][:limit])
+            return (Reasoning(interaction_id=top - n) for n in range(1, limit + 1))
 
     page = history_page(Log(), "s", Filters(tool="x"), before=None, limit=20)
     assert (page.runs, page.looked, page.next) == ([], PAGE_LOOKS, 10_001 - PAGE_LOOKS)
@@ -180,12 +258,13 @@ def test_a_search_reads_no_further_than_it_has_looked(tmp_path, clock):
     for number in range(60):
         clock.now += 1
         record(log, "s", f"q{number}", load=False)
-    now = iter(range(1000))
-    search = SessionSearch(log, "q59", ALL, monotonic=lambda: float(next(now)))
+    now = itertools.count()
+    search = SessionSearch(log, "q59", ALL, monotonic=lambda: float(next(now)) / 25)
     store.handed_out = 0
-    assert queries(search.look()) == ["q59"]
-    assert search.looked == 1, "a piece that takes its time is given at once"
-    assert store.handed_out <= 4
+    pieces = list(itertools.takewhile(lambda hits: not hits, iter(search.look, None)))
+    assert all(hits == [] for hits in pieces), "a piece that takes its time is given at once"
+    assert search.progress.looked == 1
+    assert store.handed_out <= 1 + 4, "the list, and a few interactions"
     log.close()
 
 
@@ -198,6 +277,106 @@ def test_a_store_that_fails_ends_the_search_with_its_words(tmp_path, clock):
     with pytest.raises(SessionReadError, match="gone"):
         search.look()
     log.close()
+
+
+MONTH = 31 * 86400
+
+
+def put_run(store, session_id, at, query):
+    """An interaction as it is stored, and its session's entry; in seconds since the epoch."""
+    sk = int(at * 1_000_000) + 7
+    run = Reasoning(query=query, status="completed", interaction_id=sk)
+    attributes = {"reasoning": dumps(run.to_dict()), "version": FORMAT, "run": query}
+    store.put(Item(reasoning_key(session_id), sk, attributes))
+    options = {"now": at + 1, "expires": None, "run": query, "title": query}
+    list_session(store, session_id, count=lambda: 1, **options)
+
+
+def test_a_search_goes_beyond_what_is_listed(store, log, clock):
+    for number in range(11):
+        put_run(store, f"s{number % 5}", NOW + 3 * MONTH * number, f"question {number}")
+    put_run(store, "forgotten", NOW - 1, "an old question")
+    clock.now = NOW + 3 * MONTH * 10 + 60
+    assert "forgotten" not in [info.session_id for info in log.sessions()]
+    assert log.listed_since() is not None
+    search = SessionSearch(log, "question", ALL)
+    newer = [f"question {number}" for number in reversed(range(11))]
+    assert queries(found(search)) == [*newer, "an old question"]
+    assert search.progress == Progress(12, 12, searched=6, sessions=6, counted=True)
+    recent = SessionSearch(log, "question", Filters(since=NOW + 3 * MONTH * 7))
+    assert queries(found(recent)) == newer[:4]
+    assert recent.progress.sessions == 4, "what was used before has nothing of that time"
+
+
+def test_what_is_not_searched_is_told(store, log, clock):
+    words = SessionSearch(log, "x", ALL).left_out
+    assert words[-1] == "sessions that were last used before 2086"
+    others = ["sessions that only minimalagent wrote"]
+    assert words[:-1] == ([] if isinstance(store, SQLiteStore) else others)
+    assert SessionSearch(log, "x", ALL, "s").left_out == []
+    clock.now = 1_790_000_000.0
+    assert SessionSearch(log, "x", ALL).left_out == words[:-1], "nothing can be older than that"
+
+
+def test_two_interactions_of_one_moment_are_both_found_across_a_pause(store, clock):
+    for name in ("b", "a", "c"):
+        record(SessionLog(store, clock=clock), name, f"question of {name}")
+    log = SessionLog(store, clock=clock)
+    hits = found(SessionSearch(log, "question", ALL))
+    assert len({hit.run.interaction_id for hit in hits}) == 1
+    assert [hit.session_id for hit in hits] == ["a", "b", "c"]
+    for number, hit in enumerate(hits[:2]):
+        later = SessionSearch(log, "question", ALL, before=place_of_hit(hit))
+        assert found(later) == hits[number + 1 :]
+
+
+@pytest.fixture
+def counted(tmp_path, clock):
+    """A store that counts, and a log over it that writes without loading."""
+    store = CountingStore(SQLiteStore(tmp_path / "s.sqlite3", clock=clock))
+    log = SessionLog(store, clock=clock)
+    yield store, log
+    log.close()
+
+
+def test_first_hits_come_before_all_sessions_are_read(counted, clock):
+    store, log = counted
+    for number in range(1_200):
+        put_run(store.inner, f"s{number}", NOW - 3600 * number, f"question {number}")
+    clock.now = NOW + 60
+    search = SessionSearch(log, "question", ALL)
+    store.handed_out = 0
+    hits = []
+    while not hits:
+        hits = search.look()
+    assert queries(hits)[0] == "question 0"
+    assert store.handed_out < 1_200, "a month of the list, and the newest sessions"
+    assert not search.progress.counted
+    shares = []
+    while not search.is_over:
+        hits += search.look()
+        shares.append((search.progress.searched, search.progress.sessions))
+    assert queries(hits) == [f"question {number}" for number in range(1_200)]
+    assert shares == sorted(shares)
+    assert shares[-1] == (1_200, 1_200)
+    assert any(one[0] < 600 and one[1] == 1_200 for one in shares), "they are counted early"
+
+
+def test_what_is_held_of_many_sessions_is_bounded(counted, clock):
+    store, log = counted
+    names = [f"s{number:03}" for number in range(90)]
+    # Each has old interactions: all are open until the search comes to them.
+    for back in (5, 4, 3, 2, 1, 0):
+        for number, name in enumerate(names):
+            put_run(store.inner, name, NOW - 864_000 * back - number, f"{name} {back}")
+    clock.now = NOW + 60
+    search = SessionSearch(log, "", ALL)
+    hits, held = [], []
+    while not search.is_over:
+        hits += search.look()
+        held.append(sum(len(one.runs) for one in search._line._open))
+    assert queries(hits) == [f"{name} {back}" for back in range(6) for name in names]
+    assert max(held) <= MOST_HELD < 6 * len(names)
 
 
 @pytest.mark.parametrize(

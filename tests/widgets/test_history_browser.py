@@ -106,7 +106,12 @@ def test_a_search_comes_piece_by_piece_and_can_be_cancelled(desk: Desk, log: Ses
         if message["value"]["over"]:
             break
     assert [hit["match"] for hit in hits] == ["Gentoo"] * 3
-    assert (message["value"]["looked"], message["value"]["total"]) == (3, 3)
+    told = message["value"]
+    assert (told["looked"], told["total"], told["searched"], told["sessions"]) == (3, 3, 1, 1)
+    desk.ask("search", "q", text="x", before=told["reached"] + 1, before_session="")
+    while not (message := desk.next())["value"]["over"]:
+        pass
+    assert message["value"]["looked"] == 1
 
 
 class EndlessLog:
@@ -116,6 +121,9 @@ class EndlessLog:
 
     def sessions(self, *, limit: int | None = None) -> list[Any]:
         return []
+
+    def listed_since(self) -> None:
+        return None
 
     def session(self, session_id: str) -> None:
         return None
@@ -324,7 +332,10 @@ def test_it_takes_an_agent_or_a_log(log: SessionLog, tmp_path: Path) -> None:
     browser = HistoryBrowser(agent, "s")
     assert browser.first_page()["history"]["interactions"][0]["query"] == "Hi"
     without = HistoryBrowser(Agent(model=ScriptedModel([])))
-    assert without.first_page()["sessions"] == {"store": None, "sessions": [], "more": False}
+    assert without.first_page()["sessions"] == {
+        **{"store": None, "sessions": []},
+        **{"more": False, "since": None},
+    }
     assert "use_session_memory=True" in static_history(None, None)["text/plain"]
     with pytest.raises(ConfigurationError, match="neither"):
         HistoryBrowser("a session")

@@ -98,7 +98,7 @@ def test_search_through_all_sessions(history: HistoryPage, log: SessionLog) -> N
     history.page.locator(".mh-session").first.focus()
     history.page.keyboard.press("/")
     history.page.keyboard.type("mean of")
-    history.wait(".mh-progress", "4 found in 4 interactions")
+    history.wait(".mh-progress", "4 found in 4 interactions of 4 sessions")
     assert queries(history, ".mh-hit .mh-query") == [f"question {n}" for n in (3, 2, 1, 0)]
     assert history.texts(".mh-hit mark") == ["Mean of"] * 4
     history.page.locator(".mh-hit").nth(2).focus()
@@ -120,7 +120,10 @@ def test_search_through_all_sessions(history: HistoryPage, log: SessionLog) -> N
     history.wait(".mh-card", "question 2")
 
 
-def test_a_search_can_be_stopped_and_goes_on(history: HistoryPage, log: SessionLog) -> None:
+def test_a_search_can_be_stopped_and_goes_on(
+    history: HistoryPage, log: SessionLog, store: FaultyStore
+) -> None:
+    store.others = ("minimalagent",)
     # More than two pieces of 200: it stops by itself before it is over, at any pace.
     for number in range(430):
         keep(log, "s", asked(number), real_time=False)
@@ -131,7 +134,10 @@ def test_a_search_can_be_stopped_and_goes_on(history: HistoryPage, log: SessionL
     while history.page.locator(".mh-results[data-state=over]").count() == 0:
         history.page.get_by_role("button", name="Go on").click()
         history.wait(".mh-results:not([data-state=running])")
-    assert history.text(".mh-progress").startswith("430 found in 430 interactions")
+    assert history.text(".mh-progress").startswith("430 found in 430 interactions of 1 session")
+    assert history.text(".mh-results .mh-quiet") == (
+        "Not searched: sessions that only minimalagent wrote."
+    )
     assert queries(history, ".mh-hit .mh-query") == [f"question {n}" for n in reversed(range(430))]
 
 

@@ -186,7 +186,8 @@ def waits(url: str, folder: Path, *, delay: float, limit_bytes: int) -> tuple[fl
 
 def slow(url: str) -> Meter:
     """A run whose every event is stored by itself, with a view each: the dearest there is."""
-    from minimalagent_nb.sessions.interaction import Interaction, InteractionIds
+    from minimalagent_nb.sessions.ids import InteractionIds
+    from minimalagent_nb.sessions.interaction import Interaction
     from minimalagent_nb.sessions.recorder import Recorder
 
     made = client(url)

@@ -35,7 +35,10 @@ export class ResultsPane {
     this.on = on;
     this.looked = 0;
     this.total = 0;
-    this.reached = 0;
+    this.searched = 0;
+    this.sessions = 0;
+    this.isCounted = false;
+    this.reached = { before: 0, before_session: "" };
     this.hits = 0;
     this.until = AT_ONCE;
     this.state = "running"; // or stopped, over, failed
@@ -60,10 +63,10 @@ export class ResultsPane {
   }
 
   begin() {
-    const before = this.reached || null;
     this.state = "running";
     this.base = this.looked;
-    this.end = this.source.search({ ...this.about, before }, {
+    const from = { ...this.reached, before: this.reached.before || null };
+    this.end = this.source.search({ ...this.about, ...from }, {
       found: (found) => this.take(found),
       failed: (message) => this.stop("failed", message),
     });
@@ -71,15 +74,22 @@ export class ResultsPane {
   }
 
   /** @param {Found} found */
-  take({ hits, looked, total, reached, over }) {
+  take(found) {
+    const { hits, looked, total, reached, over } = found;
     this.looked = this.base + looked;
     this.total = Math.max(total, this.looked);
-    this.reached = reached || this.reached;
+    // Gone on with, it goes quickly over what was searched before.
+    this.searched = Math.max(found.searched, this.searched);
+    this.sessions = Math.max(found.sessions, this.sessions);
+    this.isCounted = found.counted;
+    if (reached) this.reached = { before: reached, before_session: found.reached_session };
     for (const hit of hits) this.list.append(this.row(hit));
     this.on.tools(hits.flatMap((hit) => hit.run.tools ?? []));
     this.hits += hits.length;
-    if (over) this.stop("over", "");
-    else if (this.hits >= this.until) this.pause();
+    if (over) {
+      this.stop("over", "");
+      this.tellLeftOut(found.left_out);
+    } else if (this.hits >= this.until) this.pause();
     else this.draw();
   }
 
@@ -101,14 +111,29 @@ export class ResultsPane {
     setText(this.said, this.progress.textContent ?? "");
   }
 
+  /** How far it has come, for reading. */
+  get come() {
+    const looked = numberText(this.looked);
+    if (this.about.session) return `${looked} of about ${numberText(this.total)} interactions`;
+    const least = this.isCounted ? "" : "at least ";
+    const all = `${least}${countText(this.sessions, "session")}`;
+    return `${numberText(this.searched)} of ${all} · ${countText(this.looked, "interaction")}`;
+  }
+
+  /** @param {string[]} kinds of sessions that may be in the store */
+  tellLeftOut(kinds) {
+    if (kinds.length) this.list.after(element("p", "mh-quiet", `Not searched: ${kinds.join("; ")}.`));
+  }
+
   draw() {
-    const of = `${numberText(this.looked)} of about ${numberText(this.total)} interactions`;
+    const of = this.come;
+    const among = this.about.session ? "" : ` of ${countText(this.sessions, "session")}`;
     const found = `${numberText(this.hits)} found`;
     /** @type {Record<string, string>} */
     const words = {
-      running: this.total ? `Searched ${of} · ${found}` : "Searching…",
+      running: this.sessions ? `Searched ${of} · ${found}` : "Searching…",
       stopped: `Stopped at ${of} · ${found}`,
-      over: `${found} in ${countText(this.looked, "interaction")}`,
+      over: `${found} in ${countText(this.looked, "interaction")}${among}`,
       failed: `${this.message} ${found} until then.`,
     };
     setText(this.progress, words[this.state]);

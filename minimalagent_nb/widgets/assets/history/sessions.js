@@ -4,6 +4,7 @@
 import { countText } from "../tree/words.js";
 import { element, setHidden, setText } from "../tree/elements.js";
 import { blank, field, pushButton, settled, setWhen, walkKeys } from "./parts.js";
+import { dayText } from "./times.js";
 
 /**
  * @typedef {import("./source.js").Session} Session
@@ -26,6 +27,8 @@ export class SessionsPane {
     this.sessions = [];
     this.limit = SESSIONS_PAGE;
     this.hasMore = false;
+    /** @type {number | null} */
+    this.since = null;
     this.isLoaded = false;
     this.isOff = false;
     this.trouble = "";
@@ -74,9 +77,10 @@ export class SessionsPane {
   }
 
   /** @param {import("./source.js").SessionsPage} page */
-  take({ store, sessions, more }) {
+  take({ store, sessions, more, since = null }) {
     this.sessions = sessions;
     this.hasMore = Boolean(more);
+    this.since = since;
     this.isLoaded = true;
     this.isOff = store === null;
     setHidden(this.note, true);
@@ -134,7 +138,7 @@ export class SessionsPane {
       const item = element("li");
       item.append(this.more);
       rows.push(item);
-    }
+    } else if (this.since !== null) rows.push(this.bound(this.since));
     this.list.replaceChildren(...rows);
     this.mark();
     if (!held) return;
@@ -154,6 +158,14 @@ export class SessionsPane {
     } else if (typed) item.append(element("p", "mh-quiet", "No session matches."));
     else if (this.isOff) item.append(element("p", "mh-quiet", "The memory is switched off."));
     else if (this.note.hidden) item.append(element("p", "mh-quiet", "No sessions yet."));
+    return item;
+  }
+
+  /** What a list does not go beyond. @param {number} since seconds */
+  bound(since) {
+    const item = element("li");
+    item.append(element("p", "mh-quiet", `Sessions last used before ${dayText(since)} are not ` +
+      "listed. A search in all sessions finds them."));
     return item;
   }
 

@@ -13,11 +13,14 @@
  *   model: string, agent: string, started: number | null, duration: number | null,
  *   steps: number, tool_calls: number, tools?: string[], tokens: number}} Summary
  * @typedef {{tool: string, status: string, since: number | null, until: number | null}} Filters
- * @typedef {{store: string | null, sessions: Session[], more?: boolean}} SessionsPage
+ * @typedef {{store: string | null, sessions: Session[], more?: boolean,
+ *   since?: number | null}} SessionsPage `since`: what was last used before is not listed
  * @typedef {{interactions: Summary[], next: number | null, looked?: number}} RunsPage
  * @typedef {{session_id: string, run: Summary, where: string, before: string, match: string,
  *   after: string, places: number}} Hit
- * @typedef {{hits: Hit[], looked: number, total: number, reached: number, over: boolean}} Found
+ * @typedef {{hits: Hit[], looked: number, total: number, searched: number, sessions: number,
+ *   counted: boolean, reached: number, reached_session: string, left_out: string[],
+ *   over: boolean}} Found a piece of a search; see history_data.found
  * @typedef {{found: (found: Found) => void, failed: (message: string) => void}} OnSearch
  * @typedef {{message: (data: any) => void, end: (data: any) => void,
  *   state: (isOpen: boolean, trouble: string) => void}} OnFollow
@@ -33,8 +36,8 @@
  * @property {(session: string, id: number) => Promise<any>} interaction the tree's message
  * @property {(session: string, id: number, calls: [number, string][], name: string)
  *   => Promise<import("../tree/wholes.js").Whole>} whole a value that the tree has cut; see `Talk`
- * @property {(about: Filters & {text: string, session: string, before: number | null},
- *   on: OnSearch) => () => void} search gives what ends it
+ * @property {(about: Filters & {text: string, session: string, before: number | null,
+ *   before_session: string}, on: OnSearch) => () => void} search gives what ends it
  * @property {(session: string, id: number | null, on: OnFollow) => () => void} follow likewise:
  *   one run, or the one that goes on and those that come after it
  * @property {string[]} forms in which a session can be had as a file

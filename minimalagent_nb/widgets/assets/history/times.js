@@ -27,6 +27,11 @@ export function whenText(seconds, now) {
   return (date.getFullYear() === today.getFullYear() ? DATE : DATE_OF_YEAR).format(date);
 }
 
+/** A day. @param {number} seconds */
+export function dayText(seconds) {
+  return DATE_OF_YEAR.format(new Date(seconds * 1000));
+}
+
 /** The same to the second. @param {number | null | undefined} seconds */
 export function exactText(seconds) {
   return seconds ? EXACT.format(new Date(seconds * 1000)) : "";
