@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from minimalagent_nb.models.demo_changes import changed
 from minimalagent_nb.models.demo_spans import items_of, overlaps, spans_of
 from minimalagent_nb.models.demo_words import (
     COMMON,
@@ -116,7 +117,7 @@ def fill(tool: ToolSpec, reading: Reading, before: Mapping[str, Any] | None = No
     _fill_choices(wanted, reading, found, used, before or {})
     quoted = reading.quoted if any(item.kind == "text" for item in wanted) else ()
     free = [item for item in reading.numbers if not overlaps(item, [*used, *quoted])]
-    _fill_numbers(wanted, reading, found, used, free)
+    _fill_numbers(wanted, reading, found, used, free, before or {})
     _fill_flags(wanted, reading, found, used)
     _fill_texts(wanted, reading, found, used, tool)
     _fill_rest(wanted, found, before or {})
@@ -284,12 +285,14 @@ def _fill_numbers(
     found: Arguments,
     used: list[Found],
     free: Sequence[Found],
+    before: Mapping[str, Any],
 ) -> None:
     """Give the numbers to the parameters so that the words around them fit best."""
     slots = [item for item in wanted if item.kind in ("number", "integer") and not item.many]
     for item in wanted:
         if item.kind in ("number", "integer") and item.many and free:
-            found.values[item.name] = [number.value for number in free]
+            anew = [number.value for number in free]
+            found.values[item.name] = changed(before.get(item.name), free, reading) or anew
             return
     free = ([number for number in free if number.text.lower() != "one"] or free)[:_MOST_NUMBERS]
     for slot, place in _assigned([[_fits(item, n, reading) for n in free] for item in slots]):
