@@ -130,12 +130,9 @@ def grammar(choices: Sequence[Choice]) -> str:
     for number, choice in enumerate(choices):
         if number:
             parts.append(_literal(f', "{choice.name}": '))
-        parts.append("( " + " | ".join(_literal(_json(option)) for option in choice.options) + " )")
+        options = (json.dumps(option, ensure_ascii=False) for option in choice.options)
+        parts.append(f"( {' | '.join(map(_literal, options))} )")
     return "root ::= " + " ".join([*parts, _literal("}")])
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _literal(text: str) -> str:
