@@ -172,7 +172,7 @@ def test_where_a_path_begins(run_node: Node, name: str, begins: str) -> None:
 
 
 def test_search_filters_and_tables(run_node: Node) -> None:
-    assert "# pass 10" in run_node("--test", "search.test.mjs")
+    assert "# pass 12" in run_node("--test", "search.test.mjs")
 
 
 def test_the_whole_run_as_json_reads_back(run_node: Node) -> None:

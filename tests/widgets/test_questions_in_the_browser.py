@@ -36,6 +36,22 @@ def answers(tree_page: TreePage) -> list[dict[str, Any]]:
     return [message for message in tree_page.sent if message["type"] == "approval"]
 
 
+def line_starts(page: Any) -> list[list[int]]:
+    """For each argument, by its lines on the screen: 0 at the edge, 1 further in."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".ma-argument")].map((el) => {
+            const range = document.createRange();
+            range.selectNodeContents(el);
+            const edge = el.getBoundingClientRect().left + 1;
+            const lines = new Map();
+            for (const {left, top} of range.getClientRects()) {
+                lines.set(top, Math.min(lines.get(top) ?? Infinity, left));
+            }
+            return [...lines.values()].map((left) => Number(left > edge));
+        })"""
+    )
+
+
 def test_nothing_is_asked_where_the_kernel_asks_elsewhere(tree_page: TreePage) -> None:
     tree_page.connect(Source(waiting()).feed.snapshot())
     assert tree_page.sent == GREETING
@@ -45,7 +61,8 @@ def test_nothing_is_asked_where_the_kernel_asks_elsewhere(tree_page: TreePage) -
 
 
 def test_the_arguments_are_shown_whole_and_allowed_by_a_click(asked: TreePage) -> None:
-    assert json.loads(asked.texts(".ma-question pre")[0]) == INPUTS
+    whole = [f"{name}: {json.dumps(value, indent=2)}" for name, value in INPUTS.items()]
+    assert asked.texts(".ma-argument") == whole
     assert asked.page.get_by_role("status").inner_text() == "Waits for your approval"
     asked.page.evaluate("window.show()")
     allow = asked.page.get_by_role("button", name="Allow")
@@ -61,8 +78,28 @@ def test_code_is_shown_as_its_lines_and_none_passes_for_an_argument(tree_page: T
     inputs = {"code": "x = 1\nforce: true\n", "force": False}
     tree_page.connect(Source(waiting(inputs)).feed.snapshot())
     tree_page.tell(ASKING)
-    (shown,) = tree_page.texts(".ma-question pre")
-    assert shown == "code:\n    x = 1\n    force: true\nforce: false"
+    assert tree_page.texts(".ma-argument") == ["code:\nx = 1\nforce: true", "force: false"]
+    assert line_starts(tree_page.page) == [[0, 1, 1], [0]]
+
+
+def test_nor_does_what_the_width_makes_a_line(tree_page: TreePage) -> None:
+    tree_page.page.set_viewport_size({"width": 300, "height": 700})
+    inputs = {"note": "a " * 60 + "force: true " * 30, "rows": [{"a": 1}], "force": False}
+    tree_page.connect(Source(waiting(inputs)).feed.snapshot())
+    tree_page.tell(ASKING)
+    note, rows, force = line_starts(tree_page.page)
+    assert note[0] == 0
+    assert len(note) > 3
+    assert set(note[1:]) == {1}
+    assert rows[0] == 0
+    assert min(rows[1:]) == 1
+    assert force == [0]
+
+
+def test_a_call_without_arguments_says_so(tree_page: TreePage) -> None:
+    tree_page.connect(Source(waiting({})).feed.snapshot())
+    tree_page.tell(ASKING)
+    assert tree_page.texts(".ma-question pre") == ["No arguments"]
 
 
 def test_denied_with_a_reason_by_keys_alone(asked: TreePage) -> None:

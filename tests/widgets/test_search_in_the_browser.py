@@ -69,6 +69,31 @@ def test_a_long_text_is_shown_as_far_as_the_match(tree_page: TreePage) -> None:
     assert marked(tree_page.page) == [["the needle", True]]
 
 
+def test_through_the_marks_of_markdown(tree_page: TreePage) -> None:
+    teller = sample_run.Teller()
+    said = "I count **all** the [birds](https://a.example/penguins.csv)."
+    answer = "There are **12** birds.\n\n1. `12` *birds* of one kind\n"
+    events: list[Event] = [teller.begin(), *teller.turn("", said, calls=1)]
+    events += [teller.call("count", {}), teller.returned("call-1", 12)]
+    events += [*teller.turn("", answer), teller.end(answer, stop_reason="end_turn")]
+    tree_page.mount(snapshot(events))
+    page = tree_page.page
+    for query, count, at in [
+        ("12 birds", "1 of 2", "12 birds"),
+        ("**12** birds", "1 of 1", "12 birds"),
+        ("`12` *birds*", "1 of 1", "12 birds"),
+        ("penguins.csv", "1 of 1", "birds."),
+        ("the birds", "1 of 1", "the birds"),
+    ]:
+        search(page, query, count)
+        assert marked(page) == [[at, True]], query
+        search(page, "walrus", "No matches")
+    page.get_by_role("button", name="Copy and view the answer").click()
+    page.get_by_role("menuitemradio", name="Show as written").click()
+    search(page, "**12** birds", "1 of 1")
+    assert marked(page) == [["**12** birds", True]]
+
+
 def test_opened_and_closed_by_keys_with_the_focus_given_back(tree_page: TreePage) -> None:
     tree_page.mount(snapshot(rich_run.rich_run()))
     page = tree_page.page

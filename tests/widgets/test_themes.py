@@ -105,3 +105,35 @@ def test_nothing_moves_for_who_does_not_want_it(tree_page: TreePage, motion: Any
     )
     moving = {name for name in names if name != "none"}
     assert moving == (set() if motion == "reduce" else {"ma-breathe"})
+
+
+JUPYTER_RULES = """
+.jp-OutputArea-output pre {
+  border: none; margin: 0; padding: 0; overflow-x: auto; overflow-y: auto;
+  word-break: break-all; word-wrap: break-word; white-space: pre-wrap;
+}
+.jp-ThemedContainer pre { font-size: 13px; }
+"""
+"""What JupyterLab 4 has for texts in outputs, which goes before a style of one class."""
+
+
+def test_texts_in_an_output_of_jupyterlab_look_as_in_a_bare_page(tree_page: TreePage) -> None:
+    wanted = ["fontSize", "padding", "margin", "borderLeftWidth", "wordBreak", "lineHeight"]
+    script = """(wanted) => [...document.querySelectorAll(".ma-run pre")].map((el) =>
+        [el.className, ...wanted.map((name) => getComputedStyle(el)[name])])"""
+    found = []
+    for name in ("finished", "cut off", "waiting"):
+        show(tree_page, name, everything=True)
+        bare = tree_page.page.evaluate(script, wanted)
+        tree_page.page.evaluate(
+            """() => {
+                document.body.className = "jp-ThemedContainer";
+                document.querySelector(".ma-run").parentElement.className = "jp-OutputArea-output";
+            }"""
+        )
+        style = tree_page.page.add_style_tag(content=JUPYTER_RULES)
+        assert tree_page.page.evaluate(script, wanted) == bare
+        style.evaluate("(el) => el.remove()")
+        tree_page.page.evaluate("document.body.className = ''")
+        found += [one[0] for one in bare]
+    assert {"ma-block ma-printed ma-stderr", "ma-block", ""} <= set(found)

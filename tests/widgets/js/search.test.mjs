@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 
 const {
   EMPTY_RUN, Finder, MOST, callsTo, cellText, cellsOf, choicesOf, hiddenSteps, isNumeric, keepsTool,
+  matchesIn,
   orderOf, parsed, patternOf, placeIn, reduce, tableOf, textOfNodes,
 } = await import(pathToFileURL(process.env.TREE_JS).href);
 
@@ -159,4 +160,36 @@ test("cells, and the order of rows", () => {
 test("JSON in a text", () => {
   assert.deepEqual(parsed(' {"a": [1]}'), { a: [1] });
   for (const text of ["12", "null", '"x"', "{a}", "", null, 7, ["x"]]) assert.equal(parsed(text), undefined);
+});
+
+test("what is shown rendered is found as it is seen and as it was written, each place once", () => {
+  const seen = "\nThere are 12 birds, 12 of them here.\n\none\n\n1 two & three\n";
+  const written = "There are **12** *birds*, `12` of them [here](https://a.b/birds?n=12).\n\n" +
+    "1. one\n2. 1 two &amp; three";
+  const words = (query) => [...matchesIn(seen, patternOf(query), written)]
+    .map(({ at, size }) => [at, seen.slice(at, at + size)]);
+  assert.deepEqual(words("12 birds"), [[11, "12 birds"]]);
+  assert.deepEqual(words("**12** *birds*"), [[11, "12 birds"]], "as it was written");
+  assert.deepEqual(words("birds"), [[14, "birds"], [32, "here."]], "and in the address");
+  assert.deepEqual(words("12"), [[11, "12"], [21, "12"], [32, "here."]]);
+  assert.deepEqual(words("a.b"), [[32, "here."]]);
+  assert.deepEqual(words("1. o").map(([, word]) => word), ["one"]);
+  assert.deepEqual(words("2."), [[44, "1"]], "the number of an item, at its first word");
+  assert.deepEqual(words("&amp;"), [[50, "&"]]);
+  assert.deepEqual(words("**").map(([, word]) => word), ["12"], "once, though there are two");
+  assert.deepEqual(words("walrus"), []);
+  assert.deepEqual([...matchesIn(seen, patternOf("**"))], [], "shown as it was written");
+  const plainText = "no marks in it, none at all";
+  assert.equal([...matchesIn(plainText, patternOf("no"), plainText)].length, 2);
+  assert.deepEqual([...matchesIn("", patternOf("-"), "---")], [], "a line has no words");
+  assert.equal([...matchesIn("end \n", patternOf("*"), "*end* ")][0].size, 3);
+});
+
+test("a run is searched through the marks of its answer, wherever it is rendered", () => {
+  const nodes = [["p", {}, [["strong", {}, ["12"]], " birds"]]];
+  const run = fold(started("q"), turn(1, 0, "", "**12** birds"), { type: "markdown", at, step: 1, nodes });
+  assert.deepEqual(places(search(run, "12 birds")), [["", "answer", 0]]);
+  assert.deepEqual(places(search(run, "**12** birds")), [["", "answer", 0]]);
+  const raw = new Finder("12 birds", { ...EYES, mode: () => "raw" });
+  assert.deepEqual(places(search(run, "", undefined, raw)), [], "shown as it was written");
 });

@@ -25,10 +25,11 @@ export class Head {
     this.status = element("span", "ma-status");
     this.status.setAttribute("role", "status");
     this.figures = element("span", "ma-figures");
+    this.model = element("span", "ma-model");
     const top = element("div", "ma-head");
     top.append(this.query, this.toolbar.root);
     const meta = element("div", "ma-meta");
-    meta.append(this.status, this.figures);
+    meta.append(this.status, this.figures, this.model);
     this.roots = [top, meta];
   }
 
@@ -50,7 +51,10 @@ export class Head {
     setText(this.status, this.statusText);
     setHidden(this.stop, !(talk?.stop && isRunning && state.id));
     setAttribute(this.stop, "aria-disabled", String(this.stopping !== undefined));
-    setText(this.figures, this.figureTexts.filter(Boolean).map((text) => ` · ${text}`).join(""));
+    const texts = this.figureTexts.filter(Boolean);
+    if (state.model) texts.push(""); // which follows, on one line where it fits
+    setText(this.figures, texts.map((text) => ` · ${text}`).join(""));
+    setText(this.model, state.model);
     setAttribute(this.figures, "title", tokenDetail(state.usage));
   }
 
@@ -63,12 +67,12 @@ export class Head {
 
   get figureTexts() {
     const { view } = this;
-    const { started, duration, steps, calls, turns, usage, model } = view.state;
+    const { started, duration, steps, calls, turns, usage } = view.state;
     const isInStep = view.isRunning && turns.at(-1)?.calls === null;
     return [
       isInStep ? `step ${steps + 1}` : steps ? countText(steps, "step") : "",
       calls ? countText(calls, "tool call") : "", tokenText(usage),
-      view.isRunning ? elapsedText(view.now() - started) : durationText(duration), model,
+      view.isRunning ? elapsedText(view.now() - started) : durationText(duration),
     ];
   }
 }

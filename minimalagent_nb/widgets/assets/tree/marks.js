@@ -4,7 +4,9 @@
  * A browser without it shows the row of the match alone.
  */
 
+import { plain } from "./elements.js";
 import { isBlock } from "./search.js";
+import { matchesIn } from "./written.js";
 
 const HIGHLIGHTS = { all: "ma-found", now: "ma-found-now" };
 
@@ -35,9 +37,10 @@ function walk(node, onText, onEdge) {
 
 /**
  * Where a pattern matches in the text of an element, whatever elements that is made of.
- * @param {Element} el @param {RegExp} pattern @returns {Range[]}
+ * @param {Element} el @param {RegExp} pattern
+ * @param {string} [written] its Markdown where it is shown rendered @returns {Range[]}
  */
-export function rangesIn(el, pattern) {
+export function rangesIn(el, pattern, written) {
   /** @type {{node: Text, at: number}[]} */
   const pieces = [];
   let text = "";
@@ -47,16 +50,16 @@ export function rangesIn(el, pattern) {
   }, () => { text += "\n"; });
   const ranges = [];
   let place = 0;
-  for (const match of text.matchAll(pattern)) {
+  for (const { at, size } of matchesIn(text, pattern, written && plain(written))) {
     const range = document.createRange();
-    const end = match.index + match[0].length;
-    while (place + 1 < pieces.length && pieces[place + 1].at <= match.index) place += 1;
+    const end = at + size;
+    while (place + 1 < pieces.length && pieces[place + 1].at <= at) place += 1;
     let last = place;
     while (last + 1 < pieces.length && pieces[last + 1].at < end) last += 1;
     if (!pieces[place]) break;
     const from = pieces[place].node;
     const to = pieces[last].node;
-    range.setStart(from, Math.min(match.index - pieces[place].at, from.length));
+    range.setStart(from, Math.min(at - pieces[place].at, from.length));
     range.setEnd(to, Math.min(end - pieces[last].at, to.length));
     ranges.push(range);
   }

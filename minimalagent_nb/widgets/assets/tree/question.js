@@ -8,20 +8,16 @@ import { button, element, keepKeys, plain, setAttribute, setHidden, setText } fr
  */
 
 /**
- * Arguments for reading: texts of several lines, as code is, below their names. They are indented,
- * so that none of their lines can pass for an argument.
- * @param {Record<string, any>} inputs @param {string} json
+ * An argument for reading, in an element of its own: texts of several lines, as code is, below
+ * its name. All lines but the first are indented, those that the width makes too, so that none
+ * of them can pass for an argument.
+ * @param {string} name @param {any} value
  */
-function readable(inputs, json) {
-  const entries = Object.entries(inputs);
-  const hasLines = (/** @type {any} */ value) =>
-    typeof value === "string" && value.trim().includes("\n");
-  if (!entries.some(([, value]) => hasLines(value))) return json;
-  return entries.map(([name, value]) => {
-    const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
-    if (!hasLines(value)) return `${key}: ${JSON.stringify(value, null, 2)}`;
-    return `${key}:\n${value.replace(/^\n+|\n+$/g, "").replace(/^/gm, "    ")}`;
-  }).join("\n");
+function argument(name, value) {
+  const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
+  const isText = typeof value === "string" && value.trim().includes("\n");
+  const text = isText ? `\n${value.replace(/^\n+|\n+$/g, "")}` : ` ${JSON.stringify(value, null, 2)}`;
+  return element("div", "ma-argument", `${key}:${text}`);
 }
 
 /** Asks whether a call may run: its arguments as they are, and what can be said to them. */
@@ -29,11 +25,13 @@ export class Question {
   /** @param {Tool} tool @param {(answer: any) => void} onAnswer */
   constructor(tool, onAnswer) {
     this.onAnswer = onAnswer;
+    const entries = Object.entries(tool.inputs ?? {});
     this.json = JSON.stringify(tool.inputs ?? {}, null, 2);
     this.root = element("div", "ma-question");
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", `May ${plain(tool.name).slice(0, 100)} run?`);
-    this.shown = element("pre", "ma-block", readable(tool.inputs ?? {}, this.json));
+    this.shown = element("pre", "ma-block", entries.length ? "" : "No arguments");
+    this.shown.append(...entries.map(([name, value]) => argument(name, value)));
     this.shown.tabIndex = 0; // it scrolls
     this.shown.setAttribute("aria-label", "Arguments");
     keepKeys(this.shown);
@@ -81,6 +79,8 @@ export class Question {
     this.text.value ||= this.json;
     this.text.rows = Math.min(Math.max(this.text.value.split("\n").length, 3), 16);
     this.text.focus();
+    this.text.setSelectionRange(0, 0); // a long one is read from its beginning
+    this.text.scrollTop = 0;
   }
 
   edited() {

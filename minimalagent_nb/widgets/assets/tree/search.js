@@ -11,6 +11,7 @@ import { plain } from "./elements.js";
 import { isFiltering, isMeant, keepsRetries, keepsTool, NO_FILTER } from "./filter.js";
 import { keyPart, PARSED } from "./places.js";
 import { approvalText, retryText } from "./words.js";
+import { matchesIn } from "./written.js";
 
 /**
  * @typedef {import("./filter.js").Filter} Filter
@@ -18,8 +19,9 @@ import { approvalText, retryText } from "./words.js";
  * @typedef {import("./fold.js").Run} Run
  * @typedef {import("./fold.js").Tool} Tool
  * @typedef {import("./fold.js").Turn} Turn
- * @typedef {{key: string, field: string, text: string}} Spot a text at an item
- * @typedef {{key: string, field: string, nth: number, at: number}} Found
+ * @typedef {{key: string, field: string, text: string, written?: string}} Spot a text at an
+ *   item; `written` is its Markdown where it is shown rendered
+ * @typedef {{key: string, field: string, nth: number, at: number, written?: string}} Found
  * @typedef {{mode: (key: string, value: any) => string, whole: (key: string) => any,
  *   cells: (value: any) => Iterable<[string, string]>, inner: (value: any) => any}} Eyes
  *   how the page shows a place: as table, as parsed JSON, as written; what it has whole; the
@@ -59,9 +61,11 @@ export function textOfNodes(nodes) {
   }).join("");
 }
 
-/** @param {string} key @param {Markup[] | null} nodes @param {string} text @param {Eyes} eyes */
+/** A text in Markdown as its reader sees it. @param {string} key @param {Markup[] | null} nodes
+ *  @param {string} text @param {Eyes} eyes @returns {{text: string, written?: string}} */
 function shownText(key, nodes, text, eyes) {
-  return nodes && eyes.mode(key, text) !== "raw" ? textOfNodes(nodes) : text;
+  const isRendered = nodes && eyes.mode(key, text) !== "raw";
+  return isRendered ? { text: textOfNodes(nodes), written: text } : { text };
 }
 
 /** @param {any} value @param {string} key @param {Eyes} eyes @returns {Generator<Spot>} */
@@ -92,15 +96,17 @@ function* spotsOfTool(tool, key, eyes) {
   if (edited) yield* spotsOfValue(edited, `${key}/edited`, eyes);
   if (tool.inputs) yield* spotsOfValue(eyes.whole(`${key}/inputs`) ?? tool.inputs, `${key}/inputs`, eyes);
   for (const [index, { text, shown }] of tool.output.entries()) {
-    const words = shown?.nodes ? textOfNodes(shown.nodes) : shown?.text ?? text;
-    if (shown?.kind !== "image") yield { key: `${key}/output`, field: String(index), text: words };
+    if (shown?.kind === "image") continue;
+    const place = `${key}/output`;
+    const words = shownText(place, shown?.nodes ?? null, shown?.text ?? text, eyes);
+    yield { key: place, field: String(index), ...words };
   }
   if (tool.error !== null && tool.error !== undefined) {
     yield { key: `${key}/error`, field: "value", text: tool.error };
   } else if (tool.status === "success") {
     const place = `${key}/result`;
     if (tool.nodes && eyes.mode(place, tool.result) === "rendered") {
-      yield { key: place, field: "value", text: textOfNodes(tool.nodes) };
+      yield { key: place, field: "value", ...shownText(place, tool.nodes, String(tool.result), eyes) };
     } else {
       yield* spotsOfValue(eyes.whole(place) ?? tool.result, place, eyes);
     }
@@ -114,8 +120,8 @@ function* spotsOfTurn(turn, key, eyes) {
   }
   if (turn.thinking) yield { key: `${key}/thinking`, field: "label", text: turn.thinking };
   if (!turn.calls || !turn.text) return;
-  const text = shownText(`${key}/said`, turn.nodes, turn.text, eyes);
-  yield { key: `${key}/said`, field: "label", text };
+  const place = `${key}/said`;
+  yield { key: place, field: "label", ...shownText(place, turn.nodes, turn.text, eyes) };
 }
 
 /** Those of a run that belong to no turn. @param {Run} run @param {string} key @param {Eyes} eyes
@@ -126,7 +132,7 @@ function* spotsOfEnd(run, key, eyes) {
     : turn && !turn.calls ? turn : { nodes: null, text: "" };
   const answer = key ? `${key}/answer` : "answer";
   if (run.status !== "failed") {
-    yield { key, field: "answer", text: shownText(answer, nodes, text, eyes) };
+    yield { key, field: "answer", ...shownText(answer, nodes, text, eyes) };
   }
   yield { key, field: "error", text: run.error ?? "" };
   for (const [index, notice] of run.notices.entries()) {
@@ -191,10 +197,11 @@ export class Finder {
     if (!found) {
       found = [];
       let size = 0;
-      for (const { key, field, text } of spots) {
+      const pattern = /** @type {RegExp} */ (this.pattern);
+      for (const { key, field, text, written } of spots) {
         let nth = 0;
-        for (const match of plain(text).matchAll(/** @type {RegExp} */ (this.pattern))) {
-          found.push({ key, field, nth, at: match.index });
+        for (const { at } of matchesIn(plain(text), pattern, written && plain(written))) {
+          found.push({ key, field, nth, at, written });
           nth += 1;
           if (found.length >= MOST) break;
         }

@@ -229,7 +229,8 @@ export class Searching {
     const pattern = finder?.pattern;
     for (const one of pattern ? some : []) {
       const spot = spotOf(view, one);
-      if (spot && !known.has(spot)) known.set(spot, rangesIn(spot, /** @type {RegExp} */ (pattern)));
+      if (!spot || known.has(spot)) continue;
+      known.set(spot, rangesIn(spot, /** @type {RegExp} */ (pattern), one.written));
     }
     const spot = now && spotOf(view, now);
     const range = (spot && known.get(spot)?.[now.nth]) ?? null;

@@ -91,6 +91,7 @@ class TurnItem extends Item {
   tick(now) {
     if (this.turn.calls === null) {
       setText(this.time, this.view.isRunning ? elapsedText(now - this.turn.started) : "");
+      if (!this.view.isRunning) setText(this.note, "Not finished");
       this.showBar();
     }
     for (const tool of this.tools) tool.tick(now);
