@@ -22,7 +22,13 @@ from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
 
-__all__ = ["ENVIRONMENT_PREFIX", "PROJECT_TABLE", "Settings", "resolve_settings"]
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "PROJECT_TABLE",
+    "Settings",
+    "check_setting",
+    "resolve_settings",
+]
 
 ENVIRONMENT_PREFIX = "MINIMALAGENT_NB_"
 PROJECT_TABLE = "minimalagent_nb"
@@ -110,6 +116,15 @@ def resolve_settings(
         values["memory"] = "dynamodb"
         sources["memory"] = f"session_table_name, from {sources['session_table_name']}"
     return Settings(**values, sources=sources)
+
+
+def check_setting(name: str, value: Any, source: str) -> None:
+    """Refuse a value that the setting `name` cannot have.
+
+    Raises:
+        ConfigurationError: it names `source`, and what the setting accepts.
+    """
+    _parse(name, value, source)
 
 
 _Layer = dict[str, tuple[Any, str]]

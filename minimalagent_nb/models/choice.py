@@ -14,7 +14,7 @@ from typing import Any
 from minimalagent_nb.errors import AgentError, ConfigurationError, NoModelError
 from minimalagent_nb.models.protocol import Model
 
-__all__ = ["describe_choice", "find_model"]
+__all__ = ["check_spec", "describe_choice", "find_model"]
 
 _PREFIXES = ("bedrock", "scripted", "local", "demo")
 
@@ -61,6 +61,15 @@ def find_model(spec: Any, *, region: str | None = None, session: Any = None) -> 
     if kind == "demo":
         return _demo()
     return _bedrock(value, region, session)
+
+
+def check_spec(spec: str) -> None:
+    """Refuse what `find_model` could not understand; whether the model is there is not asked.
+
+    Raises:
+        ConfigurationError: its kind is unknown, or lacks its value.
+    """
+    _split(spec.strip())
 
 
 def describe_choice(spec: Any, *, region: str | None = None, session: Any = None) -> str:

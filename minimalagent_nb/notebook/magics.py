@@ -14,11 +14,12 @@ from IPython.core.magic import (
     no_var_expand,
 )
 from IPython.display import display
-from traitlets import Bool, Integer, List, Unicode, Union
+from traitlets import Bool, Integer, List, Unicode, Union, validate
 
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.asking import Asking, Question
+from minimalagent_nb.notebook.assignments import check_assignment
 from minimalagent_nb.notebook.cells import last_failure
 from minimalagent_nb.notebook.commands import Commands, find_command
 from minimalagent_nb.notebook.completion import Completion
@@ -35,6 +36,9 @@ from minimalagent_nb.notebook.tool_cell import define_tool
 from minimalagent_nb.notebook.withheld import Withheld
 
 __all__ = ["AgentMagics"]
+
+
+_SETTINGS = tuple(field.name for field in fields(Settings) if field.name != "sources")
 
 
 def _setting(trait: Any, about: str) -> Any:
@@ -83,6 +87,17 @@ class AgentMagics(Magics):
         'Who allows calls that ask: "always", "never", or a variable that holds a function \
 (minimalagent_nb.approval). Not set: you are asked.',
     )
+
+    @validate(*_SETTINGS, "approver")
+    def _refuse(self, proposal: Any) -> Any:
+        """Refuse what cannot be where it is assigned; what a configuration file says, at a prompt.
+
+        A kernel that loads the extension by itself has no place for an error of loading it.
+        """
+        bench = getattr(self, "bench", None)
+        if bench is not None and proposal["value"] is not None:
+            check_assignment(proposal["trait"].name, proposal["value"], bench)
+        return proposal["value"]
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
@@ -225,8 +240,7 @@ class AgentMagics(Magics):
             display(Table("", (), (), note))
 
     def _settings(self, options: Options | None = None) -> Settings:
-        names = [field.name for field in fields(Settings) if field.name != "sources"]
-        return self.bench.settings({name: getattr(self, name) for name in names}, options)
+        return self.bench.settings({name: getattr(self, name) for name in _SETTINGS}, options)
 
     def _choose_model(self, model_id: str) -> None:
         before, self.model = self.model, model_id

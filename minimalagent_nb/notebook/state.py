@@ -118,21 +118,34 @@ class Workbench:
 
     def model(self, settings: Settings) -> Model:
         """The model that the settings name; one object a kernel, so that it is opened once."""
-        from minimalagent_nb.models import Model, find_model
+        from minimalagent_nb.models import find_model
 
-        value = self.namespace.get(settings.model)
-        if isinstance(value, Model):
-            return value
-        if settings.model.isidentifier() and settings.model not in MODEL_WORDS:
-            what = f"holds {type(value).__name__}" if value is not None else "is not defined"
-            raise ConfigurationError(
-                f"{settings.model!r} is no model id, and a variable of that name {what}. Run the "
-                "cell that makes the model, or name a model id such as us.amazon.nova-pro-v1:0."
-            )
+        found = self.variable_model(settings.model)
+        if found is not None:
+            return found
         key = (settings.model, settings.bedrock_region)
         if key not in self._models:
             self._models[key] = find_model(settings.model, region=settings.bedrock_region)
         return self._models[key]
+
+    def variable_model(self, name: str) -> Model | None:
+        """The model in the variable of this name; None for what is no such name, but a model id.
+
+        Raises:
+            ConfigurationError: it can only be a variable, and holds no model.
+        """
+        from minimalagent_nb.models.protocol import Model
+
+        value = self.namespace.get(name)
+        if isinstance(value, Model):
+            return value
+        if not name.isidentifier() or name in MODEL_WORDS:
+            return None
+        what = f"holds {type(value).__name__}" if value is not None else "is not defined"
+        raise ConfigurationError(
+            f"{name!r} is no model id, and a variable of that name {what}. Run the cell that "
+            "makes the model, or name a model id such as us.amazon.nova-pro-v1:0."
+        )
 
     def _model_of_a_look(self, settings: Settings) -> Model:
         """The model, or what says why there is none: a look sends nothing, and needs none."""

@@ -322,12 +322,6 @@ def test_unloading_brings_back_a_magic_of_the_same_name(store_path: Any) -> None
     assert "agent" not in shell.magics_manager.magics["cell"]
 
 
-def test_settings_that_cannot_be_are_said(shell: Any, capsys: Any) -> None:
-    prepare(shell, "['one']")
-    run(shell, "%config AgentMagics.max_steps = 0")
-    run(shell, "%%agent\nhi", fails="max_steps")
-
-
 def test_agent_is_the_public_class(shell: Any) -> None:
     prepare(shell, "[]")
     assert shell.user_ns["Agent"] is Agent

@@ -196,8 +196,8 @@ def test_a_policy_decides_instead_of_the_user(bench: Any, policy: str, ran: bool
 
 def test_a_policy_that_is_none_is_said(bench: Any, capsys: Any) -> None:
     model = prepare(bench, "['never']")
-    run(bench, "%config AgentMagics.approver = 'allways'")
-    run(bench, "%%agent\nGo.", fails="'allways' is neither 'always' nor 'never'")
+    run(bench, "%config AgentMagics.approver = 'policy'")
+    run(bench, "%%agent\nGo.", fails="'policy' is neither 'always' nor 'never'")
     assert model.requests == []
     run(bench, "%config AgentMagics.approver = 'always'")
     capsys.readouterr()

@@ -1,0 +1,127 @@
+"""``%config AgentMagics``: what is possible is taken, what is not is refused at once."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+
+from minimalagent_nb import ConfigurationError
+from tests.notebook.conftest import new_shell
+from tests.notebook.test_magics import prepare, run
+
+BAD = [
+    ("memory", "dynamo", "Accepted: sqlite, sqlite:///PATH, dynamodb, none"),
+    ("session_table_name", "a b", "3 to 255 letters"),
+    ("session_ttl", 0, "a whole number above 0"),
+    ("max_steps", -1, "a whole number above 0"),
+    ("bedrock_region", "us west", "the name of an AWS region, such as us-west-2"),
+    ("memory_region", "us_west", "the name of an AWS region"),
+    ("log_level", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ("otel", "maybe", "on, off, or content"),
+    ("redact", ["("], "regular expressions"),
+    ("redact", "x*", "do not match the empty text"),
+    ("model", "nope:x", "Unknown kind of model 'nope'"),
+    ("model", "scripted:", "needs the path of a script"),
+    ("model", "number", "a variable of that name holds int"),
+    ("approver", "allways", "Did you mean 'always'?"),
+    ("approver", "number", "a variable of that name holds int"),
+    ("approver", "ask me", "neither 'always' nor 'never'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "says"), BAD)
+def test_a_value_that_cannot_be_is_refused_at_the_assignment(
+    shell: Any, caplog: Any, name: str, value: Any, says: str
+) -> None:
+    magics = shell.magics_manager.registry["AgentMagics"]
+    shell.user_ns["number"] = 7
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as refused:
+        setattr(magics, name, value)
+    assert isinstance(refused.value, TraitError), "traitlets takes back what it has refused"
+    run(shell, f"%config AgentMagics.{name} = {value!r}")
+    (record,) = caplog.records
+    assert says in record.getMessage()
+    assert getattr(magics, name) is None
+
+
+def test_the_value_before_it_stays(shell: Any, caplog: Any) -> None:
+    model = prepare(shell, "['one']")
+    run(shell, "%config AgentMagics.max_steps = 30")
+    run(shell, "%config AgentMagics.max_steps = 0")
+    run(shell, "%config AgentMagics.model = 'nope:x'")
+    assert len(caplog.records) == 2
+    run(shell, "%%agent\nhi")
+    assert len(model.requests) == 1
+    assert run(shell, "%config AgentMagics.max_steps") == 30
+
+
+GOOD = [
+    ("memory", "sqlite:///a/b.sqlite3"),
+    ("memory", "none"),
+    ("session_ttl", 3600),
+    ("session_ttl", None),
+    ("memory_region", "none"),
+    ("redact", ["a", "b"]),
+    ("model", "model_of_a_later_cell"),
+    ("model", "nothing_yet"),
+    ("model", "us.amazon.nova-pro-v1:0"),
+    ("model", "scripted:made/later.json"),
+    ("approver", "policy_of_a_later_cell"),
+    ("approver", "always"),
+    ("approver", "print"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD)
+def test_what_can_be_is_taken_also_names_of_variables_to_come(
+    shell: Any, caplog: Any, name: str, value: Any
+) -> None:
+    shell.user_ns["nothing_yet"] = None
+    run(shell, f"%config AgentMagics.{name} = {value!r}")
+    assert caplog.records == []
+    assert getattr(shell.magics_manager.registry["AgentMagics"], name) == value
+
+
+def test_a_refusal_loads_nothing_heavy(store_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from tests.notebook.conftest import new_shell\n"
+        "shell = new_shell()\n"
+        "shell.run_line_magic('load_ext', 'minimalagent_nb')\n"
+        "shell.run_line_magic('config', 'AgentMagics.model = \"nope:x\"')\n"
+        "shell.run_line_magic('config', 'AgentMagics.memory = \"dynamo\"')\n"
+        "heavy = {'boto3', 'botocore', 'pydantic', 'anywidget', 'nbformat'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("ERROR") == 2
+
+
+def test_a_bad_value_of_a_configuration_file_is_said_by_the_prompt(
+    store_path: Path, capsys: Any
+) -> None:
+    """Where a kernel loads the extension by itself, an error of loading is seen by nobody."""
+    shell = new_shell()
+    shell.config.merge(Config({"AgentMagics": {"memory": "dynamo"}}))
+    shell.run_line_magic("load_ext", "minimalagent_nb")
+    run(shell, "%%agent\nhi", fails="Accepted: sqlite, sqlite:///PATH, dynamodb, none")
+    run(shell, "%config AgentMagics.memory = 'none'")
+    prepare(shell, "['one']")
+    run(shell, "%%agent\nhi")
+    shell.run_line_magic("unload_ext", "minimalagent_nb")
