@@ -47,10 +47,16 @@ def tool_cells(path: str) -> list[str]:
         RecursionError,
         nbformat.ValidationError,
     ) as error:
-        raise ConfigurationError(f"{file} is no notebook: {str(error)[:200]}") from error
+        why = " ".join(str(error)[:200].split())
+        raise ConfigurationError(
+            f"{file} is no notebook ({why}). Open and save it in Jupyter, or name another one."
+        ) from error
     sources = [cell.source for cell in notebook.cells if _is_code(cell)]
     if not any(_defines_tool(source) for source in sources):
-        raise ConfigurationError(f"{file} has no cell that defines a tool with @tool or %%tool.")
+        raise ConfigurationError(
+            f"{file} has no cell that defines a tool with @tool or %%tool. Name another notebook, "
+            "or put @tool above a function in it."
+        )
     return [part for part in map(_part, sources) if part]
 
 

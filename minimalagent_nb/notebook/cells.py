@@ -19,7 +19,7 @@ from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
 
-__all__ = ["Cell", "Failure", "cells_of", "last_cell", "last_failure", "parse_ranges"]
+__all__ = ["Cell", "Failure", "cells_of", "is_own", "last_cell", "last_failure", "parse_ranges"]
 
 _OWN = re.compile(r"\s*%%?agent\b|get_ipython\(\)\.run_(cell|line)_magic\('agent'")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -113,6 +113,14 @@ class Failure:
         return (f"{self.cell.text()}\n\n" if self.cell else "") + self.traceback
 
 
+def is_own(error: BaseException | None) -> bool:
+    """Whether an error is the agent's own, not one of the notebook's code.
+
+    The code of a ``%%tool`` is the notebook's: a mistake in it can be mended like any other.
+    """
+    return isinstance(error, AgentError) and not isinstance(error.__cause__, SyntaxError)
+
+
 def last_failure(shell: Any) -> Failure:
     """The newest exception that reached a cell.
 
@@ -120,7 +128,7 @@ def last_failure(shell: Any) -> Failure:
         ConfigurationError: there was none.
     """
     error = getattr(sys, "last_value", None)
-    if isinstance(error, AgentError):
+    if is_own(error):
         # An error of the agent itself came after it, such as an option that there is not.
         magics = shell.magics_manager.registry.get("AgentMagics")
         error = magics.last_error if magics is not None else None

@@ -1,23 +1,22 @@
-"""The commands of ``%agent``: which there are, how a line is read, what each shows.
-
-A line is a command only if the whole of it parses as one; everything else asks the
-agent. Imports the workbench and what the commands show.
-"""
+"""What the commands of ``%agent`` do. Imports the workbench and what the commands show."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.notebook.asking import Question
+from minimalagent_nb.notebook.cells import last_failure
+from minimalagent_nb.notebook.command_line import COMMANDS
+from minimalagent_nb.notebook.fix import PROMPT, Mended, Repair
 from minimalagent_nb.notebook.needed import source_of
-from minimalagent_nb.notebook.options import usage
+from minimalagent_nb.notebook.options import Options, usage
 from minimalagent_nb.notebook.output import Table
-from minimalagent_nb.notebook.show import FLAGS, memory_of, newest, show
+from minimalagent_nb.notebook.show import memory_of, newest, show
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.withheld import Withheld
 
@@ -28,105 +27,13 @@ if TYPE_CHECKING:
     from minimalagent_nb.sessions import SessionLog
     from minimalagent_nb.tools import Tool
 
-__all__ = ["COMMANDS", "Commands", "find_command"]
+__all__ = ["Commands"]
 
 _CONFIG = "%config AgentMagics"
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command; `argument` is empty, ``FILE`` (one word), ``[NAME]`` (one or none), ``[N]``.
-
-    Behind one of its `options` anything may stand; its `flags` may stand anywhere.
-    """
-
-    name: str
-    argument: str
-    about: str
-    options: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-    def accepts(self, words: list[str]) -> bool:
-        """Whether these words may follow the command's name."""
-        if words and words[0] in self.options:
-            return True
-        if self.argument == "[N]" and any(word.startswith("-") for word in words):
-            # A command with a mistake in it, which is said, and no prompt.
-            return words[0].startswith("-") or words[0].isdecimal()
-        words = [word for word in words if word not in self.flags]
-        allowed = {"": (0,), "FILE": (1,)}.get(self.argument, (0, 1))
-        fits = len(words) in allowed
-        return fits and (self.argument != "[N]" or all(word.isdecimal() for word in words))
-
-
-COMMANDS = {
-    command.name: command
-    for command in (
-        Command("status", "", "which model, memory, session and tools the next prompt uses"),
-        Command(
-            "tools",
-            "[NAME]",
-            "the tools of this notebook, or one with its schema and source\n"
-            "--from FILE [--yes]: take those of another notebook\n"
-            "+notebook, -notebook: tools over this notebook itself",
-            options=("--from",),
-        ),
-        Command("model", "[ID]", "the model, or choose another one"),
-        Command("session", "[NAME]", "the session, or go on with another one"),
-        Command("sessions", "", "the sessions of the memory"),
-        Command(
-            "history",
-            "[NAME]",
-            "browse the sessions, from this one or another one on\n"
-            "--live: also where the notebook's file would get the browser",
-            flags=("--live",),
-        ),
-        Command("reasoning", "", "the newest run, as text"),
-        Command(
-            "show",
-            "[N]",
-            "interaction number N of the session, or of this id; by default the newest\n"
-            "--session NAME: of another session; --live: the tree wherever it can be shown",
-            flags=FLAGS,
-        ),
-        Command("export", "FILE", "the session as .ipynb (runs again), .md, .html or .jsonl"),
-        Command("fix", "", "explain the last error, and put the mended cell below"),
-        Command("stop", "", "end the runs of this kernel that are under way"),
-        Command("fork", "[NAME]", "go on in a copy of the session; the session itself stays"),
-        Command("reset", "", "begin a new session"),
-        Command("config", "", "the settings, and where each comes from"),
-        Command("help", "", "this page"),
-    )
-}
-
-
-def find_command(line: str) -> tuple[str, list[str]] | None:
-    """The command and its words, None where the line is a prompt.
-
-    Raises:
-        ConfigurationError: the line would be a command but for its first word's spelling, or
-            but for the file that it needs.
-    """
-    name, *words = line.split() or ["status"]
-    command = COMMANDS.get(name)
-    if command is not None:
-        if command.argument == "FILE" and not words:
-            raise ConfigurationError(
-                f"%agent {name} needs the name of a file, such as {name}.ipynb. To ask the agent "
-                f"this, type %agent ask {line}"
-            )
-        return (name, words) if command.accepts(words) else None
-    for near in get_close_matches(name, COMMANDS, n=1, cutoff=0.75):
-        if COMMANDS[near].accepts(words):
-            raise ConfigurationError(
-                f"There is no command {name!r}. Did you mean %agent {near}? To ask the agent "
-                f"this, type %agent ask {line}"
-            )
-    return None
-
-
 class Commands:
-    """Answers the commands: each method gives back what to display, or None."""
+    """Answers the commands: each method gives back what to display, a question to ask, or None."""
 
     def __init__(
         self,
@@ -222,7 +129,7 @@ class Commands:
         from minimalagent_nb.notebook.borrow import borrow
 
         yes = "--yes" in words
-        files = [word.strip("\"'") for word in words if word != "--yes"]
+        files = [word for word in words if word != "--yes"]
         if len(files) != 1:
             raise ConfigurationError("Name one notebook: %agent tools --from other.ipynb")
         names = borrow(files[0], self._shell, yes=yes)
@@ -278,13 +185,28 @@ class Commands:
 
         log, session_id = self._log(), self._bench.session_id
         file = export(
-            path.strip("\"'"),
+            path,
             session_id,
             list(log.history(session_id)),
             code=lambda used: code_of(self._shell, self._bench, self._chosen("model"), used),
             to_lines=lambda target: log.export_to(session_id, target),
         )
         return Table("", ["", ""], [["written", str(file)]])
+
+    def _fix(self) -> Question:
+        settings = self._settings()
+        repair = Repair(last_failure(self._shell), Withheld(settings.redact))
+        return Question(
+            agent=self._bench.mender(settings),
+            prompt=PROMPT,
+            session_id=self._bench.session_id,
+            output_type=Mended,
+            context=[repair.context(settings.context_budget)],
+            options=Options(),
+            # A tree is there for its Stop; in a terminal the mending says it all.
+            quiet=not settings.show_reasoning or getattr(self._shell, "kernel", None) is None,
+            repair=repair,
+        )
 
     def _stop(self) -> Table:
         stopped = self._bench.runs.stop()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minimalagent_nb.errors import AgentError
-from minimalagent_nb.notebook.commands import COMMANDS
+from minimalagent_nb.notebook.command_line import COMMANDS
 from minimalagent_nb.notebook.options import OPTIONS
 
 __all__ = ["Completion", "begin_completion"]

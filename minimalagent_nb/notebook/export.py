@@ -84,18 +84,24 @@ def export(
         ".md": lambda: session_markdown(session_id, interactions),
         ".html": lambda: _page(session_id, interactions),
     }
-    if file.suffix not in (*writers, ".jsonl"):
+    ending = file.suffix.lower()
+    if ending not in (*writers, ".jsonl"):
         known = ", ".join([*writers, ".jsonl"])
         raise ConfigurationError(f"{path}: the ending says what is written; take one of {known}.")
     if not interactions:
         raise ConfigurationError(f"The session {session_id} has no interactions to export yet.")
     if file.exists():
         raise ConfigurationError(f"{file} is there already. Choose another name, or remove it.")
+    if not file.parent.is_dir():
+        raise ConfigurationError(
+            f"{file} cannot be written: there is no folder {file.parent}. Make it, or choose "
+            "another path."
+        )
     try:
-        if file.suffix == ".jsonl":
+        if ending == ".jsonl":
             to_lines(file)
         else:
-            file.write_text(writers[file.suffix](), encoding="utf-8")
+            file.write_text(writers[ending](), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
             f"{file} cannot be written: {error.strerror}. Choose another path."

@@ -20,10 +20,10 @@ from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.asking import Asking, Question
 from minimalagent_nb.notebook.assignments import check_assignment
-from minimalagent_nb.notebook.cells import last_failure
-from minimalagent_nb.notebook.commands import Commands, find_command
+from minimalagent_nb.notebook.cells import is_own
+from minimalagent_nb.notebook.command_line import find_command
+from minimalagent_nb.notebook.commands import Commands
 from minimalagent_nb.notebook.completion import Completion
-from minimalagent_nb.notebook.fix import PROMPT, Mended, Repair
 from minimalagent_nb.notebook.interrupts import blocking
 from minimalagent_nb.notebook.notices import Notices
 from minimalagent_nb.notebook.options import Options, parse_options, usage
@@ -141,33 +141,17 @@ class AgentMagics(Magics):
 
     def _command(self, name: str, words: list[str]) -> Question | None:
         """Answer a command; of one that asks a model, the question."""
-        if name == "fix":
-            return self._fix()
-        shown = self.commands.run(name, words)
-        if shown is not None:
-            display(shown)
+        answer = self.commands.run(name, words)
+        if isinstance(answer, Question):
+            return answer
+        if answer is not None:
+            display(answer)
         return None
-
-    def _fix(self) -> Question:
-        """What is asked about the last error."""
-        settings = self._settings()
-        repair = Repair(last_failure(self.shell), Withheld(settings.redact))
-        return Question(
-            agent=self.bench.mender(settings),
-            prompt=PROMPT,
-            session_id=self.bench.session_id,
-            output_type=Mended,
-            context=[repair.context(settings.context_budget)],
-            options=Options(),
-            # A tree is there for its Stop; in a terminal the mending says it all.
-            quiet=not settings.show_reasoning or getattr(self.shell, "kernel", None) is None,
-            repair=repair,
-        )
 
     def _read(self, line: str, cell: str | None) -> Question | None:
         """What is asked; None for a command, a page of help or a preview, which is answered."""
         error = getattr(sys, "last_value", None)
-        if not isinstance(error, AgentError):
+        if not is_own(error):
             self.last_error = error
         if cell is None:
             first, _, rest = line.strip().partition(" ")

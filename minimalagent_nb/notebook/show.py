@@ -121,8 +121,9 @@ def _stored(wish: _Wish, bench: Workbench, log: SessionLog) -> Reasoning:
         return run
     if not seen and wish.session_id:
         raise ConfigurationError(_unknown(session_id, log))
+    counted = "1 interaction" if seen == 1 else f"{seen} interactions"
     raise ConfigurationError(
-        f"The session has {seen} interactions; there is no number {position}. "
+        f"The session has {counted}; there is no number {position}. "
         f"%agent history {wish.session_id or ''}".rstrip()
         + " lists them."
     )

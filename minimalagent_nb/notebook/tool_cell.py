@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
-from minimalagent_nb.errors import ConfigurationError, ToolDefinitionError
+from minimalagent_nb.errors import ToolDefinitionError
 
 __all__ = ["cached_name", "define_tool"]
 
 _FORM = '%%tool name(parameter: type, ...) with a """docstring""" and the code below'
+_OPTIONS = ("--approve", "--main-thread", "--timeout")
 _OPTION = re.compile(r"\s*--(approve|main-thread|timeout(?:[ =]([0-9.]+))?)(?=\s)")
 
 
@@ -28,31 +31,46 @@ def define_tool(shell: Any, line: str, cell: str) -> Callable[..., Any]:
     """The function that the cell is, decorated and in the notebook's namespace.
 
     Raises:
-        ToolDefinitionError: the first line is no signature, or the function no tool.
-        SyntaxError: the code below is none.
+        ToolDefinitionError: the first line is no signature, the code below has a mistake, or
+            the function is no tool. What had its name before is still there.
     """
     from minimalagent_nb.tools import tool
 
     options, signature = _options(line)
     head = _head(signature)
     source = f"%%tool {line}\n{cell}"
-    body = ast.parse(_line_for_line(shell, cell), filename=f"<tool {head.name}>").body
-    if not body:
-        raise ToolDefinitionError(f"The tool {head.name} has no code: {_FORM}.")
-    for statement in body:
-        ast.increment_lineno(statement, 1)
-    function = _function(head, body)
-    name = cached_name(shell, source)
-    module = ast.fix_missing_locations(ast.Module(body=[function], type_ignores=[]))
+    made: dict[str, Any] = {}
+    with _mistakes_told(head.name, source):
+        # Behind an empty line, so that lines are counted as in the cell.
+        body = ast.parse(f"\n{_line_for_line(shell, cell)}").body
+        if not body:
+            raise ToolDefinitionError(f"The tool {head.name} has no code: {_FORM}.")
+        module = ast.Module(body=[_function(head, body)], type_ignores=[])
+        file = cached_name(shell, source)
+        code = compile(ast.fix_missing_locations(module), file, "exec", dont_inherit=True)
     # The names of the cell are the function's own; those of the notebook it can read.
-    exec(compile(module, name, "exec", dont_inherit=True), shell.user_ns)  # noqa: S102 - the user's own cell
-    made = shell.user_ns[head.name]
-    made.__tool_cell__ = source
+    exec(code, shell.user_ns, made)  # noqa: S102 - the user's own cell
+    function: Callable[..., Any] = made[head.name]
+    function.__tool_cell__ = source  # type: ignore[attr-defined]
+    shell.user_ns[head.name] = tool(**options)(function)
+    return function
+
+
+@contextmanager
+def _mistakes_told(name: str, source: str) -> Iterator[None]:
+    """Say in one line what Python cannot read: with its traceback would come our own frames.
+
+    Raises:
+        ToolDefinitionError: instead of the SyntaxError.
+    """
     try:
-        return tool(**options)(made)
-    except ConfigurationError:
-        del shell.user_ns[head.name]
-        raise
+        yield
+    except SyntaxError as error:
+        lines, number = source.splitlines(), error.lineno or 1
+        text = lines[number - 1].strip() if number <= len(lines) else ""
+        raise ToolDefinitionError(
+            f"The code of {name} has a mistake in line {number}, {text!r}: {error.msg}."
+        ) from error
 
 
 def _options(line: str) -> tuple[dict[str, Any], str]:
@@ -65,7 +83,13 @@ def _options(line: str) -> tuple[dict[str, Any], str]:
             raise ToolDefinitionError("--timeout needs seconds: --timeout 30.")
         options[name] = float(match[2]) if name == "timeout" else True
         position = match.end()
-    return options, line[position:].strip()
+    signature = line[position:].strip()
+    if signature.startswith("-"):
+        wrong = signature.split()[0]
+        near = get_close_matches(wrong, _OPTIONS, n=1)
+        advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(_OPTIONS)}."
+        raise ToolDefinitionError(f"%%tool has no option {wrong}. {advice}")
+    return options, signature
 
 
 def _head(signature: str) -> Any:

@@ -85,8 +85,9 @@ def test_where_nobody_can_be_asked_nothing_runs(
     ("line", "says"),
     [
         ("--from nowhere.ipynb", "cannot be read"),
-        ("--from text.ipynb", "is no notebook"),
-        ("--from empty.ipynb", "no cell that defines a tool"),
+        ("--from text.ipynb", "Open and save it in Jupyter, or name another one."),
+        ("--from empty.ipynb", "no cell that defines a tool with @tool or %%tool. Name another"),
+        ("--form text.ipynb", "Did you mean --from?"),
         ("--from", "Name one notebook"),
     ],
 )

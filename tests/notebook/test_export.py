@@ -59,8 +59,8 @@ def test_a_tool_that_is_gone_is_named(session: Any, tmp_path: Path) -> None:
 
 
 def test_markdown_and_a_page(session: Any, tmp_path: Path) -> None:
-    run(session, "%agent export session.md")
-    text = (tmp_path / "session.md").read_text()
+    run(session, '%agent export "My Session.MD"')
+    text = (tmp_path / "My Session.MD").read_text()
     assert "What is 1 + 2?" in text
     assert "<script>" not in text
     run(session, "%agent export 'session.html'")
@@ -83,7 +83,9 @@ def test_json_lines_hold_everything(session: Any, tmp_path: Path) -> None:
     [
         ("session.pdf", "the ending says what is written"),
         ("taken.md", "is there already"),
-        ("nowhere/session.md", "cannot be written"),
+        ("nowhere/session.md", "there is no folder nowhere. Make it"),
+        ("nowhere/session.jsonl", "there is no folder nowhere. Make it"),
+        ("taken.md/session.md", "there is no folder taken.md"),
     ],
 )
 def test_what_cannot_be_written(session: Any, tmp_path: Path, line: str, says: str) -> None:

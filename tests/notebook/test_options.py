@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minimalagent_nb import ConfigurationError
-from minimalagent_nb.notebook.commands import COMMANDS, find_command
+from minimalagent_nb.notebook.command_line import COMMANDS, find_command
 from minimalagent_nb.notebook.options import OPTIONS, Options, parse_options, usage
 from minimalagent_nb.notebook.prompt import expand
 
@@ -107,6 +109,10 @@ def test_a_prompt_without_variables_arrives_verbatim(prompt: str) -> None:
         ("model the growth of it", None),
         ("what is up?", None),
         ("reset", ("reset", [])),
+        ('export "my session.ipynb"', ("export", ["my session.ipynb"])),
+        ("tools --from 'other one.ipynb' --yes", ("tools", ["--from", "other one.ipynb", "--yes"])),
+        ('session "a b"', ("session", ["a b"])),
+        ("export it's table", None),
     ],
 )
 def test_a_line_is_a_command_only_as_a_whole(line: str, found: object) -> None:
@@ -117,6 +123,26 @@ def test_a_line_is_a_command_only_as_a_whole(line: str, found: object) -> None:
 def test_a_near_miss_is_no_prompt(line: str) -> None:
     with pytest.raises(ConfigurationError, match="Did you mean"):
         find_command(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("fix --dry-run", "%agent fix has no option --dry-run"),
+        ("sessions -n 5", "%agent sessions has no option -n"),
+        ("history demo --liv", "Did you mean --live?"),
+        ("export a.md --overwrite", "%agent export has no option --overwrite"),
+        ("reset --session x", "To ask the agent this, type %agent ask reset --session x"),
+    ],
+)
+def test_an_option_that_a_command_has_not_is_no_prompt(line: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)):
+        find_command(line)
+
+
+@pytest.mark.parametrize("line", ["stop using -- in your prose", "model x - y", "fix the -v flag"])
+def test_a_dash_within_a_sentence_is_none(line: str) -> None:
+    assert find_command(line) is None
 
 
 def test_a_command_that_lacks_its_file_is_no_prompt() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from minimalagent_nb.notebook.commands import find_command
+from minimalagent_nb.notebook.command_line import find_command
 from minimalagent_nb.widgets.saved_outputs import ENVIRONMENT, VIEW, announcement
 from tests.notebook.conftest import new_shell
 from tests.notebook.kernels import KINDS, Kernel, kernel_of, shown
@@ -64,7 +64,7 @@ def test_it_finds_the_run_that_is_meant(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("%agent show 2", "The session has 1 interactions; there is no number 2."),
+        ("%agent show 2", "The session has 1 interaction; there is no number 2."),
         ("%agent show 0", "there is no number 0"),
         ("%agent show 3 --session older", "%agent history older lists them"),
         ("%agent show --session oldre", "Did you mean older?"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from minimalagent_nb.errors import ToolDefinitionError
 from tests.notebook.test_magics import prepare, run
 
 
@@ -99,6 +100,41 @@ def test_what_is_no_tool_is_said_in_a_line(shell: Any, cell: str, says: str) -> 
     assert "f" not in shell.user_ns
 
 
-def test_wrong_code_is_a_syntax_error_of_the_cell(shell: Any) -> None:
-    error = run(shell, "%%tool f(x: int)\n'''Doc.'''\nx +", fails="invalid syntax")
-    assert isinstance(error, SyntaxError)
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%%tool f(x: int)\n'''Doc.'''\nx +", "line 3, 'x +': invalid syntax"),
+        ("%%tool f(x: int)\nfor i in x:\npass", "line 3, 'pass': expected an indented block"),
+        ("%%tool f(x: int)\nnonlocal x\nx", "parameter and nonlocal"),
+        ("%%tool f(x: int, x: int)\nx", "duplicate argument 'x'"),
+    ],
+)
+def test_wrong_code_is_said_in_a_line_with_its_place(
+    shell: Any, capsys: Any, cell: str, says: str
+) -> None:
+    capsys.readouterr()
+    error = run(shell, cell, fails=says)
+    assert isinstance(error, ToolDefinitionError)
+    assert isinstance(error.__cause__, SyntaxError)
+    assert len(capsys.readouterr().out.strip().splitlines()) == 1
+
+
+def test_wrong_code_can_be_mended(shell: Any) -> None:
+    model = prepare(shell, "[call('final_answer', explanation='A sum.', code='x + 1')]")
+    shell.run_cell("%%tool f(x: int)\n'''Doc.'''\nx +", store_history=True)
+    shell.run_cell("%agent fix", store_history=True)
+    asked = model.requests[0].messages[0]["content"][0]["text"]
+    assert "%%tool f(x: int)" in asked
+    assert "SyntaxError: invalid syntax" in asked
+
+
+def test_a_misspelt_option_is_told_from_a_signature(shell: Any) -> None:
+    run(shell, "%%tool --aprove f(x: int)\nx", fails="Did you mean --approve?")
+    run(shell, "%%tool --quickly f(x: int)\nx", fails="--approve, --main-thread, --timeout")
+
+
+def test_a_cell_that_makes_no_tool_leaves_what_had_its_name(shell: Any) -> None:
+    run(shell, "%%tool f(x: int)\n'''One.'''\nx + 1")
+    run(shell, "%%tool --timeout 0 f(x: int)\n'''Two.'''\nx + 2", fails="timeout")
+    assert shell.user_ns["f"](1) == 2
+    assert tool_of(shell, "f").description == "One."
