@@ -1,22 +1,26 @@
 """``minimalagent-nb export``: a session as JSON lines, a page, Markdown or a notebook.
 
-Imports sessions, the notebook's forms of a session and the views' page.
+Imports sessions and the notebook's forms of a session.
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from minimalagent_nb.cli.output import escape_controls, print_line
+from minimalagent_nb.cli.output import escape_controls
 from minimalagent_nb.cli.stores import no_session, told
 from minimalagent_nb.errors import ConfigurationError
-from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.sessions.portable import writable
-from minimalagent_nb.widgets.figures import count, size_text
+from minimalagent_nb.widgets.figures import clean, count, size_text
+
+if TYPE_CHECKING:
+    from minimalagent_nb.widgets.session_page import Written
 
 __all__ = ["run_export"]
 
@@ -74,39 +78,42 @@ def _write_page(options: argparse.Namespace, log: SessionLog, form: str, target:
         raise ConfigurationError(
             f"{target} is there already. --force writes over it, and so does -o {target}."
         )
-    runs = list(log.history(options.session))
-    if not runs:
-        raise no_session(options.session, log)
-    text, left_out = _text(form, options.session, runs)
-    content = text.encode("utf-8", "replace")
     if target is None:
-        if sys.stdout.isatty():
-            print_line(text)
-        else:
-            sys.stdout.buffer.write(content)
+        write = _screen() if sys.stdout.isatty() else sys.stdout.buffer.write
+        _written(options, log, form, write)
         return 0
     with writable(target) as file:
-        file.write(content)
-    size = len(content)
-    about = {"format": form, "bytes": size, "interactions": len(runs), "left_out": left_out}
-    said = f"{count(len(runs), 'interaction')} written to {target} ({size_text(size)})"
+        written = _written(options, log, form, file.write)
+    size, left_out = Path(target).stat().st_size, written.left_out
+    about = {"format": form, "bytes": size, "interactions": written.interactions}
+    number = count(written.interactions, "interaction")
+    said = f"{number} written to {target} ({size_text(size)})"
     if left_out:
         said += (
             f"; of {left_out:,} of them, the oldest, only question and answer: the page was full"
         )
-    done = {"session_id": options.session, "file": target, **about}
+    done = {"session_id": options.session, "file": target, **about, "left_out": left_out}
     return told(options, done, f"{options.session}: {said}")
 
 
-def _text(form: str, session_id: str, runs: list[Reasoning]) -> tuple[str, int]:
-    """The file, and of how many interactions it leaves out what was done."""
-    if form == "html":
-        from minimalagent_nb.widgets.session_page import session_page
+def _written(
+    options: argparse.Namespace, log: SessionLog, form: str, write: Callable[[bytes], object]
+) -> Written:
+    from minimalagent_nb.notebook.export import write_session
 
-        page = session_page(session_id, runs)
-        return page.html, page.left_out
-    from minimalagent_nb.notebook.export import session_markdown, session_notebook
+    session_id: str = options.session
+    written = write_session(
+        form,
+        session_id,
+        lambda newest_first: log.history(session_id, newest_first=newest_first),
+        write,
+    )
+    if not written.interactions:
+        raise no_session(session_id, log)
+    return written
 
-    if form == "md":
-        return session_markdown(session_id, runs), 0
-    return session_notebook(session_id, runs), 0
+
+def _screen() -> Callable[[bytes], object]:
+    """Writes to the terminal, without what it would obey."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    return lambda piece: sys.stdout.write(clean(decode(piece)))

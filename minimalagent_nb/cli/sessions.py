@@ -50,16 +50,23 @@ def _sessions(options: argparse.Namespace, log: SessionLog) -> int:
 
 
 def _history(options: argparse.Namespace, log: SessionLog) -> int:
-    runs = list(log.history(options.session, newest_first=True, limit=options.limit))[::-1]
-    if not runs:
+    newest = options.limit is not None
+    runs = log.history(options.session, newest_first=newest, limit=options.limit)
+    # Of each only what is listed is kept: a session may have thousands.
+    listed = [summary_of(run) for run in runs]
+    if not listed:
         raise no_session(options.session, log)
-    total = len(runs) if options.limit is None else sum(1 for _ in log.history(options.session))
-    first = total - len(runs) + 1
+    first = 1
+    if newest:
+        listed.reverse()
+        ids = log.interaction_ids(options.session)
+        oldest = listed[0]["interaction_id"]
+        first += sum(one < oldest for one in ids)
+    listed = [{"number": number, **one} for number, one in enumerate(listed, first)]
     if options.json:
-        listed = [summary_of(run, number) for number, run in enumerate(runs, first)]
         print_json("history", session_id=options.session, interactions=listed)
     else:
-        history_page(runs, first, where(options))
+        history_page(listed, where(options))
     return 0
 
 

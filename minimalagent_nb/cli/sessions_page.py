@@ -6,7 +6,7 @@ Imports events, reasoning and the printer; rich for the page.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -49,10 +49,11 @@ def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
     console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def history_page(runs: Sequence[Reasoning], first: int, where: str) -> None:
-    """Print a list of interactions, the first of which has the number `first`.
+def history_page(listed: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Print a list of interactions.
 
     Args:
+        listed: what `summary_of` says of each, and its `number`.
         where: the session's id, and the options that say where it is kept.
     """
     console = Console()
@@ -63,24 +64,24 @@ def history_page(runs: Sequence[Reasoning], first: int, where: str) -> None:
     table.add_column("steps", justify="right", no_wrap=True, width=5)
     table.add_column("query", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("answer", overflow="ellipsis", no_wrap=True, ratio=1)
-    for number, run in enumerate(runs, first):
+    for one in listed:
+        status = figures.clean(str(one["status"]))
         table.add_row(
-            str(number),
-            _when(_began(run)),
-            Text(figures.clean(run.status)[:9], _STYLES.get(run.status, "")),
-            str(run.total_steps),
-            _line(run.query or ""),
-            _line(run.error or run.final_response or ""),
+            str(one["number"]),
+            _when(one["started"]),
+            Text(status[:9], _STYLES.get(status, "")),
+            str(one["total_steps"]),
+            _line(one["query"] or ""),
+            _line(one["error"] or one["final_response"] or ""),
         )
     console.print(table)
     hint = f"minimalagent-nb show {where} --at N prints one of them"
     console.print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def summary_of(run: Reasoning, number: int) -> dict[str, Any]:
+def summary_of(run: Reasoning) -> dict[str, Any]:
     """An interaction as a line of the history, in JSON."""
     return {
-        "number": number,
         "interaction_id": run.interaction_id,
         "started": _began(run),
         "status": run.status,

@@ -1,11 +1,12 @@
 """What the commands about sessions share: the memory that is meant, and what is found there.
 
-Imports config and sessions.
+Imports config and sessions, and the views' words.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import difflib
 import shlex
 from typing import Any
@@ -14,6 +15,7 @@ from minimalagent_nb.cli.output import print_json, print_line
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.sessions import SessionLog, open_log
+from minimalagent_nb.widgets import figures
 
 __all__ = ["chosen", "no_session", "opened", "settings_of", "told", "where"]
 
@@ -69,19 +71,19 @@ def chosen(log: SessionLog, session_id: str, at: int) -> Any:
             return found
     if at < 0:
         # No more is read than that takes: a session may have thousands.
-        newest = list(log.history(session_id, newest_first=True, limit=-at))
-        if len(newest) == -at:
-            return newest[-1]
-    runs = list(log.history(session_id))
-    if not runs:
+        runs = log.history(session_id, newest_first=True, limit=-at)
+        for number, run in collections.deque(enumerate(runs, 1), maxlen=1):
+            if number == -at:
+                return run
+    ids = log.interaction_ids(session_id)
+    if not ids:
         raise no_session(session_id, log)
-    place = at - 1 if at > 0 else at
-    if at == 0 or not -len(runs) <= place < len(runs):
+    if not 0 < at <= len(ids) or (found := log.interaction(session_id, ids[at - 1])) is None:
         raise ConfigurationError(
-            f"The session {session_id} has {len(runs)} interactions, and no number {at}: "
-            f"`minimalagent-nb history {session_id}` lists them."
+            f"The session {session_id} has {figures.count(len(ids), 'interaction')}, and no number "
+            f"{at}: `minimalagent-nb history {session_id}` lists them."
         )
-    return runs[place]
+    return found
 
 
 def no_session(session_id: str, log: SessionLog) -> ConfigurationError:

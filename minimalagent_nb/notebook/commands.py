@@ -187,7 +187,7 @@ class Commands:
         file = export(
             path,
             session_id,
-            list(log.history(session_id)),
+            lambda newest_first: log.history(session_id, newest_first=newest_first),
             code=lambda used: code_of(self._shell, self._bench, self._chosen("model"), used),
             to_lines=lambda target: log.export_to(session_id, target),
         )

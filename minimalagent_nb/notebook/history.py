@@ -5,6 +5,7 @@ Imports sessions, for its type, and widgets, late.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,19 @@ def history(shell: Any, log: SessionLog, session_id: str, *, anywhere: bool = Fa
 
 def _writers() -> Mapping[str, Any]:
     """The forms of a session for readers, by their file endings."""
-    from minimalagent_nb.notebook.export import session_markdown, session_notebook
-    from minimalagent_nb.widgets.session_page import session_page
+    from minimalagent_nb.notebook.export import FORMS, write_session
 
-    def writer(text: Any) -> Any:
-        return lambda log, session_id: text(session_id, list(log.history(session_id))).encode(
-            "utf-8", "replace"
-        )
+    def writer(form: str) -> Any:
+        def written(log: SessionLog, session_id: str) -> bytes:
+            file = io.BytesIO()
+            write_session(
+                form,
+                session_id,
+                lambda newest_first: log.history(session_id, newest_first=newest_first),
+                file.write,
+            )
+            return file.getvalue()
 
-    return {
-        "ipynb": writer(session_notebook),
-        "html": writer(lambda session_id, runs: session_page(session_id, runs).html),
-        "md": writer(session_markdown),
-    }
+        return written
+
+    return {form: writer(form) for form in FORMS}

@@ -1,7 +1,7 @@
 """A session as a file of the reader's choice.
 
-Imports jupyter_server and tornado, and from the package errors, sessions, the notebook's and
-the views' forms of a session, and this room's files.
+Imports jupyter_server and tornado, and from the package errors, sessions, the notebook's forms
+of a session, and this room's files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from minimalagent_nb.errors import AgentError
-from minimalagent_nb.notebook.export import session_markdown, session_notebook
+from minimalagent_nb.notebook.export import write_session
 from minimalagent_nb.server.following import followed_log
 from minimalagent_nb.server.handlers import StoreHandler, one_session
 from minimalagent_nb.sessions import SessionLog, check_session_id
@@ -80,17 +80,11 @@ def _exported(log: SessionLog | None, session_id: str, form: str, file: IO[bytes
     if form == "jsonl":
         log.export_to(session_id, file)
     else:
-        file.write(_text(log, session_id, form).encode("utf-8", "replace"))
+        write_session(
+            form,
+            session_id,
+            lambda newest_first: log.history(session_id, newest_first=newest_first),
+            file.write,
+        )
     file.seek(0)
     return True
-
-
-def _text(log: SessionLog, session_id: str, form: str) -> str:
-    runs = list(log.history(session_id))
-    if form == "html":
-        from minimalagent_nb.widgets.session_page import session_page
-
-        return session_page(session_id, runs).html
-    if form == "md":
-        return session_markdown(session_id, runs)
-    return session_notebook(session_id, runs)

@@ -19,7 +19,7 @@ from minimalagent_nb.sessions.items import Item, ItemStore
 from minimalagent_nb.sessions.repair import exact_events, failed_view
 from minimalagent_nb.sessions.sending import Unsent
 
-__all__ = ["read_history", "reasoning_of"]
+__all__ = ["read_history", "read_ids", "reasoning_of"]
 
 
 def read_history(
@@ -58,6 +58,16 @@ def read_history(
     missing.sort(key=lambda pair: pair[0], reverse=newest_first)
     both = heapq.merge(stored(), missing, key=lambda pair: pair[0], reverse=newest_first)
     return itertools.islice((reasoning for _, reasoning in both), limit)
+
+
+def read_ids(store: ItemStore, session_id: str, unsent: Sequence[Unsent]) -> list[int]:
+    """The ids of a session's interactions, oldest first; nothing else of them is read.
+
+    Raises:
+        SessionReadError: the store could not be read.
+    """
+    stored = {item.sk for item in store.query(reasoning_key(session_id), names=())}
+    return sorted(stored.union(one.interaction_id for one in unsent))
 
 
 def reasoning_of(store: ItemStore, session_id: str, item: Item, liveness: Liveness) -> Reasoning:

@@ -25,7 +25,7 @@ from minimalagent_nb.sessions.conversation import (
 )
 from minimalagent_nb.sessions.directory import SessionInfo
 from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
-from minimalagent_nb.sessions.history import read_history, reasoning_of
+from minimalagent_nb.sessions.history import read_history, read_ids, reasoning_of
 from minimalagent_nb.sessions.ids import PROCESS_IDS, InteractionIds, check_session_id
 from minimalagent_nb.sessions.interaction import (
     Interaction,
@@ -188,6 +188,15 @@ class SessionLog(SessionCarrier, Requester):
             limit=limit,
             before=before,
         )
+
+    def interaction_ids(self, session_id: str) -> list[int]:
+        """The ids of a session's interactions, oldest first; what was done is not read.
+
+        Raises:
+            SessionIdError: the id is not allowed.
+            SessionReadError: the store could not be read.
+        """
+        return read_ids(self._store, check_session_id(session_id), self._unsent(session_id))
 
     def interaction(self, session_id: str, interaction_id: int) -> Reasoning | None:
         """One interaction by its id in microseconds, None where it is not there.

@@ -159,7 +159,8 @@ class SQLiteStore:
                     where += name
                     values.append(bound)
             size = _PAGE if left is None else min(left, _PAGE)
-            rows = self._rows(where, values, limit=size, descending=newest_first)
+            column = "'{}'" if names == () else "attributes"
+            rows = self._rows(where, values, limit=size, descending=newest_first, column=column)
             for row in rows:
                 yield _decode(pk, row, names)
             if len(rows) < size:
@@ -206,12 +207,18 @@ class SQLiteStore:
             self._connection = None
 
     def _rows(
-        self, where: str, values: Sequence[Any], *, limit: int, descending: bool = False
+        self,
+        where: str,
+        values: Sequence[Any],
+        *,
+        limit: int,
+        descending: bool = False,
+        column: str = "attributes",
     ) -> list[tuple[int, int | None, str]]:
         """Sort key, expiry and attributes of unexpired items, as many as one page holds."""
         order = "DESC" if descending else "ASC"
         sql = (
-            f"SELECT sk, expires, attributes FROM items WHERE {where}"  # noqa: S608 - no input in it
+            f"SELECT sk, expires, {column} FROM items WHERE {where}"  # noqa: S608 - no input in it
             f" AND (expires IS NULL OR expires > ?) ORDER BY sk {order} LIMIT ?"
         )
         with self._errors("read", SessionReadError), self._lock:

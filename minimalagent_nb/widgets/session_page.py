@@ -13,9 +13,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from minimalagent_nb._version import __version__
 from minimalagent_nb.reasoning import Reasoning
@@ -27,7 +30,7 @@ from minimalagent_nb.widgets.replay import tree_message
 from minimalagent_nb.widgets.static_page import static_html, summary_line
 from minimalagent_nb.widgets.static_parts import escaped
 
-__all__ = ["SessionPage", "session_page"]
+__all__ = ["SessionPage", "Written", "session_page", "write_session_page"]
 
 DATA_BYTES = 50_000_000
 """What the data of all interactions may take; the newest come first."""
@@ -35,6 +38,8 @@ DATA_BYTES = 50_000_000
 STATIC_BYTES = 6_000_000
 """What their forms without script may take."""
 
+_PIECE = 256_000
+"""Bytes that are copied at a time."""
 _QUERY = 300
 _ANSWER = 4_000
 """Characters of question and answer where the rest of an interaction has no place."""
@@ -48,6 +53,14 @@ class SessionPage:
     left_out: int
 
 
+@dataclass(frozen=True)
+class Written:
+    """What was written: so many interactions, of some of them question and answer only."""
+
+    interactions: int
+    left_out: int = 0
+
+
 def session_page(
     session_id: str,
     interactions: Sequence[Reasoning],
@@ -55,32 +68,79 @@ def session_page(
     data_bytes: int = DATA_BYTES,
     static_bytes: int = STATIC_BYTES,
 ) -> SessionPage:
-    """The session as an HTML page.
+    """The session as an HTML page in memory; see `write_session_page`.
 
     Args:
         interactions: oldest first.
+    """
+    page = io.BytesIO()
+    written = write_session_page(
+        page.write,
+        session_id,
+        reversed(interactions),
+        data_bytes=data_bytes,
+        static_bytes=static_bytes,
+    )
+    return SessionPage(page.getvalue().decode("utf-8"), written.left_out)
+
+
+def write_session_page(
+    write: Callable[[bytes], object],
+    session_id: str,
+    newest_first: Iterable[Reasoning],
+    *,
+    data_bytes: int = DATA_BYTES,
+    static_bytes: int = STATIC_BYTES,
+) -> Written:
+    """Write the session as an HTML page, piece by piece, in UTF-8.
+
+    One interaction at a time is in memory. The newest come first, as they have the room where
+    there is none for all, and wait in a file for the head, which tells what became of all.
+
+    Args:
+        newest_first: the interactions.
         data_bytes: what the data of all trees may take, in characters.
         static_bytes: what the forms without script may take.
     """
-    entries: list[str] = []
-    left_out = 0
-    # Where there is no place for all, the newest have it.
-    for number, run in reversed(list(enumerate(interactions, 1))):
-        data = "" if left_out else _json(run)
-        if left_out or len(data) > data_bytes:
-            data, left_out = "", left_out + 1
-        data_bytes -= len(data)
-        still = static_html(run) if data and static_bytes > 0 else ""
-        if len(still) > static_bytes:
-            still = ""
-        static_bytes -= len(still)
-        is_open = number == len(interactions)
-        entries.append(_entry(number, run, still or _short(run, bool(data)), data, is_open))
-    body = _head(session_id, interactions, left_out) + "\n".join(reversed(entries))
-    return SessionPage(_document(session_id, body), left_out)
+    left_out, oldest = 0, None
+    ends = [0]
+    with tempfile.TemporaryFile() as scratch:
+        for run in newest_first:
+            data = "" if left_out else _json(run)
+            if left_out or len(data) > data_bytes:
+                data, left_out = "", left_out + 1
+            data_bytes -= len(data)
+            still = static_html(run) if data and static_bytes > 0 else ""
+            if len(still) > static_bytes:
+                still = ""
+            static_bytes -= len(still)
+            scratch.write(_encoded(_entry(run, still or _short(run, bool(data)), data)))
+            ends.append(scratch.tell())
+            oldest = run
+        total = len(ends) - 1
+        begin, end = _document(session_id)
+        write(_encoded(begin + _head(session_id, oldest, total, left_out)))
+        for number in range(1, total + 1):
+            write(_encoded(_opening(number, is_open=number == total)))
+            scratch.seek(ends[total - number])
+            _copy(scratch, write, ends[total - number + 1] - ends[total - number])
+        write(_encoded(end))
+    return Written(total, left_out)
 
 
-def _document(session_id: str, body: str) -> str:
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _copy(source: IO[bytes], write: Callable[[bytes], object], size: int) -> None:
+    while size > 0:
+        piece = source.read(min(size, _PIECE))
+        write(piece)
+        size -= len(piece)
+
+
+def _document(session_id: str) -> tuple[str, str]:
+    """What stands before and behind the body's content."""
     code = f"{script('export/session.js')}\nopenSession(document);\n"
     policy = "; ".join(
         [
@@ -96,16 +156,16 @@ def _document(session_id: str, body: str) -> str:
             "trusted-types 'none'",
         ]
     )
-    return (
+    begin = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{escaped(session_id, 200)}</title>\n"
-        f"<style>\n{style('export/session.css')}</style>\n</head>\n<body>\n{body}\n"
-        f'<script type="module">{code}</script>\n</body>\n</html>\n'
+        f"<style>\n{style('export/session.css')}</style>\n</head>\n<body>\n"
     )
+    return begin, f'<script type="module">{code}</script>\n</body>\n</html>\n'
 
 
 def _digest(code: str) -> str:
@@ -113,15 +173,15 @@ def _digest(code: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
-def _head(session_id: str, interactions: Sequence[Reasoning], left_out: int) -> str:
-    title = _one_line(interactions[0].query) if interactions else ""
-    number = figures.count(len(interactions), "interaction")
+def _head(session_id: str, oldest: Reasoning | None, total: int, left_out: int) -> str:
+    title = _one_line(oldest.query) if oldest is not None else ""
+    number = figures.count(total, "interaction")
     exported = time.strftime("%Y-%m-%d %H:%M")
     note = ""
     if left_out:
         note = (
             f'<p class="me-note">This page is full: of the oldest {left_out:,} of '
-            f"{len(interactions):,} interactions it holds question and answer only.</p>\n"
+            f"{total:,} interactions it holds question and answer only.</p>\n"
         )
     return (
         f'<header class="me-top"><h1>{title or escaped(session_id, 200)}</h1>'
@@ -131,17 +191,23 @@ def _head(session_id: str, interactions: Sequence[Reasoning], left_out: int) -> 
     )
 
 
-def _entry(number: int, run: Reasoning, still: str, data: str, is_open: bool) -> str:
+def _opening(number: int, *, is_open: bool) -> str:
+    return (
+        f'<details class="me-run" id="run-{number}"{" open" if is_open else ""}>'
+        f'<summary><span class="me-number">{number}</span>'
+    )
+
+
+def _entry(run: Reasoning, still: str, data: str) -> str:
+    """The interaction behind its `_opening`: how many were before it is not known yet."""
     parts = [figures.moment(figures.started_at(run)), *figures.summary_parts(run)[:1]]
     parts.append(figures.duration_text(run.duration))
     facts = " · ".join(html.escape(part) for part in parts if part)
     holder = f'<script type="application/json">{data}</script>' if data else ""
     return (
-        f'<details class="me-run" id="run-{number}"{" open" if is_open else ""}>'
-        f'<summary><span class="me-number">{number}</span>'
         f'<span class="me-query">{_one_line(run.query)}</span>'
         f'<span class="me-facts">{facts}</span></summary>'
-        f'<div class="me-body">{still}</div>{holder}</details>'
+        f'<div class="me-body">{still}</div>{holder}</details>\n'
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tracemalloc
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from minimalagent_nb.cli import main
+from minimalagent_nb.fold import fold
+from minimalagent_nb.notebook.export import write_session
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.cli.processes import finished, in_terminal
 from tests.widgets import rich_run, sample_run
@@ -146,3 +149,28 @@ def test_no_text_of_a_run_commands_the_terminal(command, hostile):
     assert "\x1b]" not in screen
     assert "\x1b[2J" not in screen
     assert "\r" not in screen.replace("\r\n", "")
+
+
+def runs(number):
+    """So many runs of some 20 KB, made as they are read."""
+    for one in range(number):
+        run = fold(sample_run.finished_run())
+        run.steps[0].tools[0].result = f"{one} " + "x" * 20_000
+        yield run
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_takes_no_more_memory_for_a_longer_session(form, tmp_path):
+    def peak(number):
+        with open(tmp_path / str(number), "wb") as file:
+            tracemalloc.start()
+            try:
+                write_session(form, "s", lambda newest_first: runs(number), file.write)
+                return tracemalloc.get_traced_memory()[1], file.tell()
+            finally:
+                tracemalloc.stop()
+
+    peak(1)
+    (one, size), (ten, larger) = peak(5), peak(50)
+    assert larger > 3 * size
+    assert ten < 1.3 * one

@@ -15,8 +15,6 @@ import pytest
 from minimalagent_nb import Agent, tool
 from minimalagent_nb.cli import _parser, main
 from minimalagent_nb.cli.sessions_page import replayed
-from minimalagent_nb.cli.stores import chosen
-from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.events import RunEnded
 from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
@@ -34,29 +32,52 @@ def elsewhere(tmp_path, monkeypatch, aws_environment):
     monkeypatch.setenv("TZ", "UTC")
 
 
-class LongSession:
-    """A session of many runs that counts those that are read."""
+class CountedStore(SQLiteStore):
+    """Counts the interactions that are read whole, and of which the keys alone."""
 
-    description = "a store"
+    def __init__(self, path):
+        super().__init__(path)
+        self.whole = self.keys = 0
 
-    def __init__(self):
-        self.read = 0
+    def query(self, pk, **options):
+        for item in super().query(pk, **options):
+            if pk == "reasoning#long":
+                self.whole += "reasoning" in item.attributes
+                self.keys += "reasoning" not in item.attributes
+            yield item
 
-    def history(self, _session_id, *, newest_first=False, limit=None):
-        numbers = range(1, 1001)
-        for number in (numbers[::-1] if newest_first else numbers)[:limit]:
-            self.read += 1
-            yield Reasoning(interaction_id=number)
+    def get(self, pk, sk):
+        self.whole += pk == "reasoning#long"
+        return super().get(pk, sk)
 
 
-def test_no_more_is_read_than_a_run_from_the_end_takes():
-    long = LongSession()
-    assert chosen(long, "s", -1).interaction_id == 1000
-    assert chosen(long, "s", -3).interaction_id == 998
-    assert long.read == 4
-    assert chosen(long, "s", -1000).interaction_id == 1
-    with pytest.raises(ConfigurationError, match="has 1000 interactions, and no number -1001"):
-        chosen(long, "s", -1001)
+@pytest.fixture
+def long(tmp_path, monkeypatch):
+    """A session of 100 runs, and the store that counts."""
+    log = SessionLog(SQLiteStore(tmp_path / "s.sqlite3"))
+    for number in range(1, 101):
+        record(log, "long", f"question {number}")
+    log.flush()
+    log.close()
+    store = CountedStore(tmp_path / "s.sqlite3")
+    monkeypatch.setattr("minimalagent_nb.cli.sessions.opened", lambda _: SessionLog(store))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("at", "number", "whole"),
+    [("-1", 100, 1), ("-3", 98, 3), ("100", 100, 1), ("2", 2, 1), ("-100", 1, 100)],
+)
+def test_no_more_is_read_than_a_run_takes(long, capsys, at, number, whole):
+    shown = as_json(capsys, "show", "long", "--at", at)["reasoning"]
+    assert (shown["query"], long.whole) == (f"question {number}", whole)
+
+
+def test_no_more_is_read_than_is_listed(long, capsys):
+    listed = as_json(capsys, "history", "long", "--limit", "2")["interactions"]
+    assert [one["number"] for one in listed] == [99, 100]
+    assert (long.whole, long.keys) == (2, 100)
+    assert run(capsys, "show", "long", "--at", "-101")[0] == 1
 
 
 @pytest.fixture
