@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
+        if not words:
+            # As a wrong call, for scripts; what it says is for whoever has just begun.
+            print(_short_help(_parser()), file=sys.stderr)  # noqa: T201 - a command line prints
+            return WRONG_USE
         options = _parser().parse_args(words)
         code = int(options.run(options))
         sys.stdout.flush()
@@ -52,6 +56,17 @@ def _failed(words: list[str], error: AgentError, prefix: str, code: int) -> int:
     command = " ".join(plain[: 2 if plain[:1] == ["table"] else 1])
     print_error(command, error, prefix, as_json="--json" in words)
     return code
+
+
+def _short_help(parser: Parser) -> str:
+    """The commands, a line each, and what to try first."""
+    lines = [f"{parser.prog} {__version__}: agents that live in the notebook", ""]
+    lines += ["usage: minimalagent-nb COMMAND [options]", "", "commands:"]
+    lines += [f"  {name:<9} {about}" for name, about in parser.commands().items()]
+    lines += ["", "To try it without any account:", "  minimalagent-nb demo"]
+    lines += ["What is installed, and which model and memory would be used:"]
+    lines += ["  minimalagent-nb doctor", "", "`minimalagent-nb COMMAND --help` says more."]
+    return "\n".join(lines)
 
 
 def _parser() -> Parser:

@@ -5,11 +5,31 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from minimalagent_nb.cli.parsing import Parser, choice, positive, whole
+from minimalagent_nb.cli.parsing import EXIT_CODES, Parser, choice, positive, whole
 
 __all__ = ["add_commands"]
 
 _MEMORY_HELP = "sqlite, sqlite:///PATH or dynamodb"
+
+_EXAMPLES = {
+    "ask": 'ask "What is 17 + 25?" --tools tools.ipynb --session sums',
+    "watch": "watch sums",
+    "stop": "stop sums",
+    "approve": 'approve sums --inputs \'{"path": "copy.txt"}\'',
+    "deny": 'deny sums --reason "Keep the file."',
+    "sessions": "sessions --limit 10",
+    "history": "history sums --limit 10",
+    "show": "show sums --at 1",
+    "export": "export sums --html",
+    "import": "import sums.jsonl --as sums-again",
+    "move": "move sums --to dynamodb --keep",
+    "delete": "delete sums-again",
+    "table template": "table template --format sam",
+    "table check": "table check --name my-table --region eu-west-1",
+    "demo": "demo --lab",
+    "doctor": "doctor --ask",
+}
+"""Of each command one call, which its help shows."""
 
 
 def add_commands(commands: Any) -> None:
@@ -65,7 +85,7 @@ def _add_runs(commands: Any) -> None:
     watch = _with_memory(
         commands,
         "watch",
-        "follow a run live, in whichever process it goes on",
+        "follow a run live, and answer what it asks",
         "Follows the run of a session that goes on, or else the next one, as it is stored (runs "
         "that are recorded in real time, as those of notebooks are). In a terminal a call that "
         "waits to be allowed can be answered: a allows it, d denies it, e edits its arguments, by "
@@ -174,7 +194,7 @@ def _add_files(commands: Any) -> None:
     export = _with_memory(
         commands,
         "export",
-        "write a session as a file: a page, Markdown, a notebook or JSON lines",
+        "write a session as a page, Markdown, a notebook or JSON lines",
         "Writes a session as a file. JSON lines hold everything that is stored, and `import` "
         "reads them; they go to standard output unless -o names a file. The other forms are "
         "for readers, and go to SID.html, SID.md or SID.ipynb here unless -o names another file "
@@ -242,8 +262,8 @@ def _add_moving(commands: Any) -> None:
 
 
 def _add_table(commands: Any) -> None:
-    about = "the DynamoDB table of sessions: its template, and what is wrong with it"
-    table = commands.add_parser("table", help=about, description=f"{about.capitalize()}.")
+    about = "the DynamoDB table: its template, and what is wrong with it"
+    table = commands.add_parser("table", help=about, description=f"{about[0].upper()}{about[1:]}.")
     actions = table.add_subparsers(
         title="commands", required=True, metavar="COMMAND", parser_class=Parser
     )
@@ -281,7 +301,7 @@ def _add_trying(commands: Any) -> None:
     demo = _command(
         commands,
         "demo",
-        "run the quickstart with a small real model in this process, without any account",
+        "run the quickstart with a small real model, without any account",
         "Executes the quickstart notebook with a small demonstration model that runs in this "
         "process: no account, no service. The model is fetched once (98 MB). JSON: notebook, "
         "memory, runs.",
@@ -311,7 +331,9 @@ def _add_trying(commands: Any) -> None:
 
 
 def _command(commands: Any, name: str, text: str, about: str, **defaults: Any) -> Parser:
-    parser: Parser = commands.add_parser(name, help=text, description=about)
+    example = _EXAMPLES[defaults.get("command", name)]
+    epilog = f"Example:\n  minimalagent-nb {example}\n\n{EXIT_CODES}"
+    parser: Parser = commands.add_parser(name, help=text, description=about, epilog=epilog)
     parser.add_argument("--json", action="store_true", help="print a line of JSON")
     parser.set_defaults(**{"command": name, "wrong_call": parser.error, **defaults})
     return parser

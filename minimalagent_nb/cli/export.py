@@ -52,6 +52,15 @@ def _by_name(output: str | None) -> str | None:
 
 
 def _write_lines(options: argparse.Namespace, log: SessionLog, target: str | None) -> int:
+    try:
+        return _lines_written(options, log, target)
+    except ConfigurationError:
+        if log.session(options.session) is None and not log.interaction_ids(options.session):
+            raise no_session(options.session, log) from None
+        raise
+
+
+def _lines_written(options: argparse.Namespace, log: SessionLog, target: str | None) -> int:
     if target is None:
         stream: Any = _Screen() if sys.stdout.isatty() else sys.stdout.buffer
         log.export_to(options.session, stream)

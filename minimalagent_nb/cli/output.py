@@ -15,10 +15,14 @@ Imports sessions' JSON and the views' pure parts, late.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-__all__ = ["VERSION", "escape_controls", "print_error", "print_json", "print_line"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["VERSION", "escape_controls", "page", "print_error", "print_json", "print_line"]
 
 VERSION = 1
 """Of the JSON: names are added within a version, none is taken away or changes its meaning."""
@@ -48,6 +52,16 @@ def print_line(text: str, file: IO[str] | None = None) -> None:
     from minimalagent_nb.widgets.figures import clean
 
     print(clean(text), file=file or sys.stdout)
+
+
+def page(*, stderr: bool = False) -> Console:
+    """A console of rich's, as wide as the terminal is also where that is a dumb one."""
+    from rich.console import Console, ConsoleDimensions
+
+    made = Console(stderr=stderr)
+    if made.is_dumb_terminal:
+        made.size = ConsoleDimensions(*shutil.get_terminal_size())
+    return made
 
 
 def print_error(command: str, error: Exception, prefix: str, *, as_json: bool) -> None:

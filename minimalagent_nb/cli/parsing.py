@@ -24,12 +24,24 @@ class WrongCallError(ConfigurationError):
     """The command was called wrongly."""
 
 
+class _Help(argparse.HelpFormatter):
+    """Keeps paragraphs apart, and lines that stand further in as they are: they are commands."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        parts = [
+            part if "\n  " in part else fill(part, width, indent) for part in text.split("\n\n")
+        ]
+        return "\n\n".join(parts)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose mistakes are errors of this package's, with suggestions."""
 
     def __init__(self, **options: Any) -> None:
         # What an abbreviation means may change with the next option.
-        super().__init__(**{"epilog": EXIT_CODES, "allow_abbrev": False, **options})
+        defaults = {"epilog": EXIT_CODES, "allow_abbrev": False, "formatter_class": _Help}
+        super().__init__(**{**defaults, **options})
 
     def error(self, message: str) -> NoReturn:
         """Refuse the call.
@@ -37,8 +49,15 @@ class Parser(argparse.ArgumentParser):
         Raises:
             WrongCallError: always.
         """
+        if message.endswith(": COMMAND"):
+            message = f"a command is missing. There are: {', '.join(self.commands())}"
         end = "" if message.endswith((".", "?", "!")) else "."
         raise WrongCallError(f"{self.prog}: {message}{end} See `{self.prog} --help`.")
+
+    def commands(self) -> dict[str, str]:
+        """The parser's commands, and what each does in a line."""
+        tables = [one for one in self._actions if isinstance(one, argparse._SubParsersAction)]
+        return {one.dest: str(one.help) for table in tables for one in table._choices_actions}
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does, but of a command's own parser what it does not know is an error."""

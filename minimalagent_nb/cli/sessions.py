@@ -123,7 +123,7 @@ def _move(options: argparse.Namespace, log: SessionLog) -> int:
 def _delete(options: argparse.Namespace, log: SessionLog) -> int:
     missing = [sid for sid in options.session if not _is_there(log, sid)]
     if missing:
-        raise no_session(", ".join(missing), log)
+        raise no_session(missing[0], log, *missing[1:])
     if not options.yes and not _confirmed(options, log):
         print_line("Nothing was deleted.", sys.stderr)
         return 1

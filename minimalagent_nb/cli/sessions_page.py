@@ -9,10 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from minimalagent_nb.cli.output import page
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionInfo
 from minimalagent_nb.widgets import TerminalPrinter, figures
@@ -26,27 +25,41 @@ __all__ = [
     "summary_of",
 ]
 
+_BESIDE = 1 + 16 + 1 + 5 + 1
+"""Columns that stand beside a session's id and its title."""
+_SHORTEST = 10
+"""Columns of a text that says something."""
+_IN_PIPE = 40
+"""Columns of a title at the least where there is no screen."""
+_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 _STYLES = {"completed": "green", "failed": "red", "stopped": "yellow", "running": "blue"}
 
 
 def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
     """Print a list of sessions."""
-    console = Console()
+    console = page()
     if not found:
-        console.print(f"No sessions in {place}.", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"No sessions in {place}.", markup=False, **_PLAIN)
         return
-    table = _table()
-    table.add_column("session", overflow="fold", ratio=3)
-    table.add_column("last used", no_wrap=True, width=16)
-    table.add_column("runs", justify="right", no_wrap=True, width=5)
-    table.add_column("began with", overflow="ellipsis", no_wrap=True, ratio=4)
-    for info in found:
-        used = _when(info.last_used)
-        name = _line(info.session_id)
-        table.add_row(name, used, str(info.interactions), _line(info.title))
-    console.print(table)
+    names = [info.session_id for info in found]
+    room, shortest = console.width - _BESIDE - _SHORTEST, _SHORTEST
+    if not console.is_terminal:
+        # In a pipe each session is one line, however long.
+        room, shortest = max(room, *map(len, names)), _IN_PIPE
+    width = max(len(name) for name in ("session", *names) if len(name) <= max(room, 7))
+    # The title is shortened first; it has the rest.
+    title = max(console.width - width - _BESIDE, shortest)
+    widths = (width, 16, -5, title)
+    console.print(_row(("session", "last used", "runs", "began with"), widths, "bold"), **_PLAIN)
+    for info, name in zip(found, names, strict=True):
+        if len(name) > width:
+            # An id is whole, as it has to be typed again: a long one has a line of its own.
+            console.print(Text(name), **_PLAIN)
+            name = ""
+        row = (name, _when(info.last_used), str(info.interactions), info.title)
+        console.print(_row(row, widths), **_PLAIN)
     said = f"{len(found)} in {place}"
-    console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
+    console.print(said, style="dim", markup=False, **_PLAIN)
 
 
 def history_page(listed: Sequence[Mapping[str, Any]], where: str) -> None:
@@ -56,27 +69,28 @@ def history_page(listed: Sequence[Mapping[str, Any]], where: str) -> None:
         listed: what `summary_of` says of each, and its `number`.
         where: the session's id, and the options that say where it is kept.
     """
-    console = Console()
-    table = _table()
-    table.add_column("N", justify="right", no_wrap=True)
-    table.add_column("when", no_wrap=True, width=16)
-    table.add_column("status", no_wrap=True, width=9)
-    table.add_column("steps", justify="right", no_wrap=True, width=5)
-    table.add_column("query", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("answer", overflow="ellipsis", no_wrap=True, ratio=1)
+    console = page()
+    digits = len(str(listed[-1]["number"]))
+    widths = [-digits, 16, 9, -5]
+    rest = console.width - sum(map(abs, widths)) - len(widths) - 1
+    # What was asked tells more than what was answered, and both need room.
+    widths += [rest] if rest < 2 * _SHORTEST + 8 else [rest // 2, rest - rest // 2]
+    names = ("N", "when", "status", "steps", "query", "answer")
+    console.print(_row(names, widths, "bold"), **_PLAIN)
     for one in listed:
         status = figures.clean(str(one["status"]))
-        table.add_row(
+        answer = one["error"] or one["final_response"] or ""
+        row = (
             str(one["number"]),
             _when(one["started"]),
-            Text(status[:9], _STYLES.get(status, "")),
+            Text(status, _STYLES.get(status, "")),
             str(one["total_steps"]),
-            _line(one["query"] or ""),
-            _line(one["error"] or one["final_response"] or ""),
+            one["query"] or "",
+            answer,
         )
-    console.print(table)
+        console.print(_row(row, widths), **_PLAIN)
     hint = f"minimalagent-nb show {where} --at N prints one of them"
-    console.print(hint, style="dim", markup=False, highlight=False, soft_wrap=True)
+    console.print(hint, style="dim", markup=False, **_PLAIN)
 
 
 def summary_of(run: Reasoning) -> dict[str, Any]:
@@ -95,7 +109,7 @@ def summary_of(run: Reasoning) -> dict[str, Any]:
 
 def show_interaction(run: Reasoning) -> None:
     """Print a stored run as the printer prints one that goes on."""
-    console = Console()
+    console = page()
     printer = TerminalPrinter(console)
     for event in replayed(run):
         printer.add(event)
@@ -105,8 +119,17 @@ def show_interaction(run: Reasoning) -> None:
         console.print("   The stored copy was shortened to fit.", style="dim")
 
 
-def _table() -> Table:
-    return Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="bold")
+def _row(cells: Sequence[str | Text], widths: Sequence[int], style: str = "") -> Text:
+    """Cells beside one another, each as wide as it may be; those of a negative width end there."""
+    line = Text()
+    for cell, width in zip(cells, widths, strict=False):
+        text = cell.copy() if isinstance(cell, Text) else _line(cell)
+        text.truncate(abs(width), overflow="ellipsis")
+        text.align("right" if width < 0 else "left", abs(width))
+        line.append_text(text).append(" ")
+    line.rstrip()
+    line.stylize(style)
+    return line
 
 
 def _line(text: str) -> Text:

@@ -86,13 +86,20 @@ def chosen(log: SessionLog, session_id: str, at: int) -> Any:
     return found
 
 
-def no_session(session_id: str, log: SessionLog) -> ConfigurationError:
-    """The error that says so, with the name that may have been meant."""
+def no_session(session_id: str, log: SessionLog, *more: str) -> ConfigurationError:
+    """The error that says so, with the name that may have been meant.
+
+    Args:
+        more: others that are not there either.
+    """
     known = [info.session_id for info in log.sessions(limit=_NEAR)]
     near = difflib.get_close_matches(session_id, known, n=1)
+    # Ids that were made by themselves are long: a part of one is what people remember.
+    near += [one for one in known if len(session_id) > 1 and session_id.lower() in one.lower()]
     hint = f" Did you mean {near[0]}?" if near else ""
+    names = f"session {session_id}" if not more else f"sessions {', '.join((session_id, *more))}"
     return ConfigurationError(
-        f"There is no session {session_id} in {log.description}.{hint} `minimalagent-nb sessions` "
+        f"There is no {names} in {log.description}.{hint} `minimalagent-nb sessions` "
         "lists those that there are, and --memory looks in another store."
     )
 

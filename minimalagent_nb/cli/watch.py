@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minimalagent_nb.cli.asking import Asker, can_ask
-from minimalagent_nb.cli.output import print_json, print_line
+from minimalagent_nb.cli.output import page, print_json, print_line
 from minimalagent_nb.cli.stores import chosen, where
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.events import Event, RunEnded
@@ -131,11 +131,9 @@ def _json_lines(options: argparse.Namespace, interaction_id: int) -> Show:
 
 
 def _printer() -> Show:
-    from rich.console import Console
-
     from minimalagent_nb.widgets import TerminalPrinter
 
-    console = Console()
+    console = page()
     printer = TerminalPrinter(console)
 
     def show(event: Event) -> None:

@@ -48,7 +48,7 @@ def finished(*arguments: str, text: str | None = None, **options: Any) -> Any:
 
 
 class Terminal:
-    """A terminal of 80 columns in which a command runs; `screen` is all that it was sent."""
+    """A terminal in which a command runs; `screen` is all that it was sent."""
 
     def __init__(self, master: int, process: subprocess.Popen[bytes]) -> None:
         self.master, self.process, self.screen = master, process, ""
@@ -78,7 +78,9 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def in_terminal(*arguments: str, stdout: Any = None, **options: Any) -> Iterator[Terminal]:
+def in_terminal(
+    *arguments: str, stdout: Any = None, columns: int = 80, term: str = "", **options: Any
+) -> Iterator[Terminal]:
     """The command in a terminal; its standard output may go elsewhere."""
     import fcntl
     import pty
@@ -86,9 +88,9 @@ def in_terminal(*arguments: str, stdout: Any = None, **options: Any) -> Iterator
     import termios
 
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
-    environment.update(TERM="xterm-256color")
+    environment.update(TERM=term or "xterm-256color")
 
     def take_terminal() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)

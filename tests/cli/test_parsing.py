@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
 
+from minimalagent_nb._version import __version__
 from minimalagent_nb.cli import _parser, main
 
 WRONG = {
     "dance": "there is no command 'dance'. There are: ask, watch",
     "shwo x": "there is no command 'shwo'. Did you mean show?",
     "table chek": "table: there is no command 'chek'. Did you mean check?",
-    "": "the following arguments are required: COMMAND",
-    "table": "the following arguments are required: COMMAND",
+    "table": "table: a command is missing. There are: template, check",
     "history": "history: the following arguments are required: SID",
     "show s --at first": "argument --at: 'first' is no whole number",
     "show s --at": "argument --at: expected one argument",
@@ -97,6 +98,37 @@ def test_every_command_has_json_and_says_its_exit_codes(capsys):
         assert "JSON: " in " ".join(page.split()), name
         assert "130 stopped by Ctrl-C" in page, name
         assert "%%%" not in page, name
+
+
+def test_alone_it_lists_the_commands_and_what_to_try_first(capsys):
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert max(map(len, lines)) <= 80
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert listed[:-2] == list(_parser().commands())
+    assert "  minimalagent-nb demo" in lines
+    assert {"ask", "watch", "approve", "doctor"} <= set(listed)
+
+
+def test_its_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"minimalagent-nb {__version__}\n"
+
+
+def test_every_help_shows_an_example_that_can_be_typed(capsys):
+    for name in commands(_parser()):
+        for flag in ("-h", "--help"):
+            with pytest.raises(SystemExit):
+                main([*name.split(), flag])
+            page = capsys.readouterr().out
+        example = page.partition("Example:\n")[2].splitlines()[0]
+        assert example.startswith(f"  minimalagent-nb {name}"), page
+        assert _parser().parse_args(shlex.split(example)[1:]).command == name
+        assert "\n\nExit codes: 0 done" in page
 
 
 def test_help_fits_80_columns(capsys, monkeypatch):
