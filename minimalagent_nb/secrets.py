@@ -7,6 +7,7 @@ resolved them, and what would need a file, a request or a refresh is left alone.
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import os
 import re
@@ -173,13 +174,39 @@ finder_of = lru_cache(maxsize=8)(SecretFinder)
 
 
 def _forms(secret: str) -> list[str]:
-    """The secret as it stands in texts: plain, in JSON, in Python's own notation, in a URL."""
-    quoted = urllib.parse.quote(secret, safe="", errors="replace")
-    return [
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        quoted,
-        quoted.replace("%20", "+"),
-    ]
+    """The secret as it stands in texts: plain, in JSON, Python's notation, a URL, HTML, a shell.
+
+    JSON and Python's notation also within one another, as in a JSON text in a JSON text.
+    """
+    escaped = [secret]
+    for text in escaped:
+        if len(escaped) < _MOST_FORMS:
+            new = (form for escape in _ESCAPES for form in escape(text))
+            escaped += [form for form in dict.fromkeys(new) if form not in escaped]
+    quoted = [urllib.parse.quote(secret, safe=safe, errors="replace") for safe in _URL_SAFE]
+    quoted += [urllib.parse.quote(text, safe="") for text in quoted[:1]]
+    quoted += [_PERCENT.sub(lambda match: match[0].lower(), text) for text in quoted]
+    quoted += [text.replace("%20", "+") for text in quoted]
+    tags = html.escape(secret, quote=False)
+    marked = [tags.replace('"', double).replace("'", single) for double, single in _HTML_QUOTES]
+    # A quote in a shell, and in SQL and YAML.
+    return [*escaped, *quoted, *marked, *(secret.replace("'", one) for one in ("'\"'\"'", "''"))]
+
+
+_MOST_FORMS = 60
+"""Escaped forms of one secret; most have one, for there is nothing in them to escape."""
+
+_ESCAPES: tuple[Callable[[str], tuple[str, ...]], ...] = (
+    lambda text: (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]),
+    # The second is how it stands in a longer text that has quotes of both kinds.
+    lambda text: (repr(text)[1:-1], repr(f"'\"{text}")[4:-1]),
+    lambda text: (repr(text.encode("utf-8", "surrogatepass"))[2:-1],),
+)
+
+_URL_SAFE = ("", "/", "!*'()", "!#$%&'()*+,/:;=?@[]~")
+"""What is not encoded: by quote_plus, by quote, by browsers and by requests."""
+
+_PERCENT = re.compile("%[0-9A-F]{2}")
+
+_HTML_QUOTES = (('"', "'"), ("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "'"))
+"""Quotes in HTML: within elements, by Python's html, by Jinja, by browsers."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
+import shlex
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
+import urllib.parse
 import zlib
 
 import boto3
@@ -155,6 +158,42 @@ def test_every_notation_of_a_secret():
         found = redactor.value(text)
         assert found.count("[redacted: KEY]") == 1
         assert len(found) < 30
+
+
+AWKWARD = "p@ss\"w\\ord/9 x'é&<"
+NOTATIONS = {
+    "JSON in JSON": lambda text: json.dumps(json.dumps({"a": text})),
+    "JSON in JSON in JSON": lambda text: json.dumps({"b": json.dumps([json.dumps([text])])}),
+    "JSON in UTF-8 twice": lambda text: json.dumps(
+        json.dumps(text, ensure_ascii=False), ensure_ascii=False
+    ),
+    "a dict of a dict's text": lambda text: repr({"a": repr({"a": text})}),
+    "a dict in JSON": lambda text: json.dumps(repr({"a": text, "b": "it's"})),
+    "JSON in a dict": lambda text: repr({"a": json.dumps({"a": text})}),
+    "bytes": lambda text: repr(text.encode()),
+    "a path of a URL": lambda text: urllib.parse.quote(text),
+    "lower-case hex": lambda text: re.sub(
+        "%..", lambda match: match[0].lower(), urllib.parse.quote(text, safe="")
+    ),
+    "a URL in a URL": lambda text: urllib.parse.quote(urllib.parse.quote(text, safe=""), safe=""),
+    "a browser's": lambda text: urllib.parse.quote(text, safe="!*'()"),
+    "a form": lambda text: urllib.parse.urlencode({"a": text}),
+    "HTML": html.escape,
+    "text in HTML": lambda text: html.escape(text, quote=False),
+    "a shell": shlex.quote,
+    "SQL": lambda text: text.replace("'", "''"),
+}
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+@pytest.mark.parametrize("secret", [AWKWARD, "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY=="])
+def test_a_secret_in_other_notations(secret, notation):
+    written = NOTATIONS[notation](secret)
+    found = only(KEY=secret).value(f"before {written} after")
+    assert found.count("[redacted: KEY]") == 1
+    assert found.startswith("before ")
+    assert found.endswith(" after")
+    assert len(found) <= len(f"before {written} after") - len(secret) + 25
 
 
 def test_keys_bytes_and_any_depth():
