@@ -47,6 +47,7 @@ __all__ = [
     "ToolCallStarted",
     "ToolStatus",
     "Usage",
+    "is_delta",
     "outcome_of",
 ]
 
@@ -369,3 +370,10 @@ Event = Union[
     Notice,
     RunEnded,
 ]
+
+
+def is_delta(event: Event) -> bool:
+    """Whether the event is a piece of what a later one tells whole, of a sub-agent's too."""
+    while isinstance(event, SubAgentEvent):
+        event = event.event
+    return isinstance(event, (TextDelta, ThinkingDelta))

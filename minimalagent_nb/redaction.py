@@ -30,6 +30,9 @@ REDACTED = "[redacted]"
 UNCHECKED = "[redacted: could not be checked]"
 """What stands for a text that a rule failed on, or for a value that is nested too deeply."""
 
+_LONGEST_LINE = 4_000
+"""Characters of a line beyond which its end is not waited for."""
+
 _WIRE_WORDS = frozenset(
     ("role", "toolUseId", "status", "format", "type", "signature", "redactedContent", "mediaType")
 )
@@ -112,6 +115,20 @@ class Redactor:
         """An event as it may be stored. Never raises: what cannot be checked is replaced."""
         self._refresh()
         return self._event(event)
+
+    def settled(self, text: str) -> int:
+        """How many characters of a text that goes on can be judged by now.
+
+        The others may be the beginning of a secret or, where there are rules, are a line that
+        is not complete.
+        """
+        self._refresh()
+        end = self._finder.settled(text)
+        if self._rules:
+            line = max(text.rfind("\n"), text.rfind("\r")) + 1
+            if len(text) - line <= _LONGEST_LINE:
+                end = min(end, line)
+        return end
 
     def secrets_out_of(self, value: Any) -> Any:
         """Any JSON value without secrets; the rules are not applied."""

@@ -164,6 +164,20 @@ class SecretFinder:
         """The text without secrets."""
         return self._pattern.sub(lambda match: self._names[match[0]], text)
 
+    def settled(self, text: str) -> int:
+        """The length of the text without an end that may be the beginning of a secret."""
+        inside = [match.span() for match in self._pattern.finditer(text)]
+        first = len(text)
+        for form in self._names:
+            at = max(len(text) - len(form) + 1, 0)
+            while (at := text.find(form[0], at, first)) >= 0:
+                whole = any(start < at < end for start, end in inside)
+                if not whole and form.startswith(text[at:]):
+                    first = at
+                    break
+                at += 1
+        return first
+
     def data(self, data: bytes) -> bytes:
         """The bytes without secrets."""
         return self._raw_pattern.sub(lambda match: self._raw_names[match[0]], data)

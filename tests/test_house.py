@@ -38,6 +38,7 @@ ROOMS = (
     "reasoning",
     "fold",
     "redaction",
+    "printed",
     "tracing",
     "view",
     "display_capture",

@@ -28,6 +28,7 @@ from minimalagent_nb.models.protocol import (
     RetryChunk,
     ToolSpec,
 )
+from minimalagent_nb.secrets import without_secrets
 
 __all__ = ["Asking"]
 
@@ -134,8 +135,10 @@ class Asking:
         except AgentError:
             raise
         except Exception as error:  # a model of the user's own may raise anything
+            # Clients quote the headers of what they sent.
+            told = without_secrets(f"{type(error).__name__}: {error}")
             raise ModelError(
-                f"The model {plan.model.name} raised {type(error).__name__}: {error}. This is a "
+                f"The model {plan.model.name} raised {told}. This is a "
                 "defect of its class: its stream() should raise a ModelError that says what to do."
             ) from error
         finally:

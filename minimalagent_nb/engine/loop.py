@@ -42,6 +42,7 @@ from minimalagent_nb.messages import (
     tool_uses,
 )
 from minimalagent_nb.models.protocol import Model, ModelReply, ModelRequest
+from minimalagent_nb.secrets import without_secrets
 from minimalagent_nb.tools.jsonable import text_of
 
 __all__ = ["Run", "RunPlan"]
@@ -339,8 +340,9 @@ def _broken(reply: ModelReply, calls: Sequence[ToolUse]) -> dict[str, str]:
 
 def _unforeseen(error: Exception) -> AgentError:
     """An error of this package's own, or of what was plugged into it."""
+    told = without_secrets(f"{type(error).__name__}: {text_of(error)}")
     wrapped = AgentError(
-        f"The run failed because of {type(error).__name__}: {text_of(error)}. This is no error of "
+        f"The run failed because of {told}. This is no error of "
         "the model or of a tool: see the error that this one was raised from, and report it."
     )
     wrapped.__cause__ = error

@@ -15,10 +15,12 @@ from minimalagent_nb.cancel import under_way
 from minimalagent_nb.engine.loop import Run
 from minimalagent_nb.engine.scope import nested_run
 from minimalagent_nb.errors import AgentError
-from minimalagent_nb.events import Event, Notice, RunEnded
+from minimalagent_nb.events import Event, Notice, RunEnded, is_delta
 from minimalagent_nb.fold import ReasoningFold
+from minimalagent_nb.printed import Printed
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.redaction import Redactor
+from minimalagent_nb.secrets import without_secrets
 from minimalagent_nb.view import View
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class RecordedRun:
         kinds = {type(hook) for hook in hooks}
         inherited = [hook for hook in _inherited.get() if type(hook) not in kinds]
         self._redactor = (redactor or Redactor()).within(_rules_around.get())
+        self._printed = Printed(self._redactor)
         opened = [(hook, _opened(hook, self._redactor)) for hook in (*hooks, *inherited)]
         self._hooks = [one for _, one in opened if one is not None]
         self._nested = tuple(hook for hook, _ in opened if getattr(hook, "nested", False))
@@ -123,7 +126,7 @@ class RecordedRun:
             yield from self._take(event)
 
     def _take(self, event: Event) -> Iterator[Event]:
-        self._logger.debug("%s", event)
+        self._log(event)
         self._fold.apply(event)
         interrupt: KeyboardInterrupt | None = None
         if self._recorder is not None:
@@ -143,6 +146,12 @@ class RecordedRun:
         yield event
         if interrupt is not None:
             raise interrupt
+
+    def _log(self, event: Event) -> None:
+        """Log the event as it may be stored; what deltas tell comes whole with the step's end."""
+        if self._logger.isEnabledFor(logging.DEBUG) and not is_delta(event):
+            for one in self._printed.events(event):
+                self._logger.debug("%s", one)
 
     def _call_hooks(self, event: Event) -> None:
         """Show the event to who watches; one that raises is not called again in this run."""
@@ -238,7 +247,7 @@ class LogView:
     def add(self, event: Event) -> None:
         """Log what the reader of a view would have seen as a notice."""
         if isinstance(event, Notice):
-            self._logger.warning("%s", event.text)
+            self._logger.warning("%s", without_secrets(event.text))
 
     def finish(self) -> None:
         """Nothing to close."""

@@ -12,15 +12,10 @@ from collections import deque
 from collections.abc import Callable
 
 from minimalagent_nb.errors import SessionError
-from minimalagent_nb.events import (
-    Event,
-    MessageAdded,
-    SubAgentEvent,
-    TextDelta,
-    ThinkingDelta,
-)
+from minimalagent_nb.events import Event, MessageAdded, is_delta
 from minimalagent_nb.fold import ReasoningFold
 from minimalagent_nb.messages import Message
+from minimalagent_nb.printed import Printed
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.sessions.batches import EventQueue
@@ -77,7 +72,7 @@ class Recorder:
         on_stored: Callable[[str], None] = lambda run: None,
     ) -> None:
         self._interaction = interaction
-        self._redactor, self._real_time = redactor or Redactor(), real_time
+        self._printed, self._real_time = Printed(redactor or Redactor()), real_time
         self._listener = listener
         self._inbox: deque[Event] = deque()
         self._fold = ReasoningFold()
@@ -133,7 +128,7 @@ class Recorder:
 
     def add(self, event: Event) -> None:
         """Take in the next event of the run; the whole of what deltas tell comes later."""
-        if not _is_delta(event):
+        if not is_delta(event):
             if self._listener is not None:
                 self._listener.note(event)
             self._inbox.append(event)
@@ -190,11 +185,11 @@ class Recorder:
         with self._lock:
             while self._inbox:
                 # Here and nowhere else: all that is stored is made of these events.
-                event = self._redactor.event(self._inbox.popleft())
-                self._fold.apply(event)
-                if isinstance(event, MessageAdded):
-                    self._messages.append(event.message)
-                self._queue.add(event)
+                for event in self._printed.events(self._inbox.popleft()):
+                    self._fold.apply(event)
+                    if isinstance(event, MessageAdded):
+                        self._messages.append(event.message)
+                    self._queue.add(event)
 
     def _state(self) -> tuple[Reasoning, list[Message]]:
         self._take_in()
@@ -253,12 +248,6 @@ class Recorder:
             "This run is not stored yet; that is tried again until this process ends. "
             f"{why} {full or ''}"
         )
-
-
-def _is_delta(event: Event) -> bool:
-    while isinstance(event, SubAgentEvent):
-        event = event.event
-    return isinstance(event, (TextDelta, ThinkingDelta))
 
 
 def _line(text: str) -> str:
