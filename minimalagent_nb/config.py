@@ -1,6 +1,6 @@
 """The settings: one frozen value, and where each part of it came from.
 
-Imports errors only; a TOML reader only where there is a project file. Nearest first:
+Imports errors and secrets; a TOML reader only where there is a project file. Nearest first:
 
 1. the call's own argument,
 2. ``%config AgentMagics``,
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.secrets import without_secrets
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -226,7 +227,8 @@ def _parse(name: str, value: Any, source: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Before it is cut: of half a secret nobody would know that it is one.
+    text = str(without_secrets(repr(value)))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -19,6 +19,7 @@ from minimalagent_nb.notebook.output import Table
 from minimalagent_nb.notebook.show import memory_of, newest, show
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.withheld import Withheld
+from minimalagent_nb.secrets import without_secrets
 
 if TYPE_CHECKING:
     from minimalagent_nb.config import Settings
@@ -173,9 +174,10 @@ class Commands:
         return history(self._shell, self._log(), names[0], anywhere="--live" in words)
 
     def _reasoning(self) -> Any:
-        from minimalagent_nb.widgets import static_text
+        from minimalagent_nb.widgets import run_bundle
 
-        print(static_text(self._newest()))  # noqa: T201 - the command is asked to print
+        # As the file of the notebook may keep it.
+        print(run_bundle(self._newest())["text/plain"])  # noqa: T201 - the command is asked to print
 
     def _show(self, *words: str) -> None:
         show(words, self._bench, self._bench.log(self._settings()))
@@ -253,7 +255,8 @@ pyproject.toml"
 
 
 def _shown(value: Any) -> str:
-    return "not set" if value in (None, "", ()) else str(value)
+    # What a cell prints is in the notebook's file.
+    return "not set" if value in (None, "", ()) else str(without_secrets(str(value)))
 
 
 def _policy_line(policy: str) -> str:
