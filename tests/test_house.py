@@ -184,7 +184,8 @@ def wrong_arrows(module: str, imports: set[str]) -> list[str]:
 def foreign_imports(file: str, imports: set[str]) -> list[str]:
     """Imports of a file from outside that its room may not have."""
     room = file.split("/")[0].removesuffix(".py")
-    allowed = set(OUTSIDE.get(room, ())) | {PACKAGE} | sys.stdlib_module_names
+    # tomllib is the standard library's from Python 3.11 on.
+    allowed = set(OUTSIDE.get(room, ())) | {PACKAGE, "tomllib"} | sys.stdlib_module_names
     for pattern, names in INHABITANTS.items():
         if re.fullmatch(pattern, file):
             allowed |= names
