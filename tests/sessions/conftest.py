@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,6 +25,7 @@ from minimalagent_nb.events import (
 from minimalagent_nb.sessions import DynamoDBStore, ItemStore, Recorder, SessionLog, SQLiteStore
 
 NOW = 4_000_000_017.25
+SECRET = "sk-proj-0a1B2c3D4e5F6g7H8i9J0k1L"
 """In the future: DynamoDB Local deletes what has really expired."""
 
 
@@ -199,3 +201,17 @@ def wait_for(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+@pytest.fixture
+def other(tmp_path: Path, clock: Clock) -> Iterator[SessionLog]:
+    """A log over another store of its own."""
+    made = SessionLog(SQLiteStore(tmp_path / "other.sqlite3", clock=clock), clock=clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    return SECRET
