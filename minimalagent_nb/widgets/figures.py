@@ -22,6 +22,7 @@ __all__ = [
     "LINE_WIDTH",
     "OUTCOME_WORDS",
     "RUN_WORDS",
+    "SHORTENED",
     "TOOL_WORDS",
     "agent_word",
     "answer_usage",
@@ -58,6 +59,8 @@ TOOL_WORDS = {
     "denied": "Denied",
 }
 """Status of a tool call, in words."""
+
+SHORTENED = "The stored reasoning was shortened to fit into the session table."
 
 OUTCOME_WORDS = {
     "cut_off": "Cut off at the limit of output tokens",

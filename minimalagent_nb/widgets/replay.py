@@ -13,7 +13,7 @@ from typing import Any
 from minimalagent_nb.event_json import event_from_dict
 from minimalagent_nb.events import Event
 from minimalagent_nb.reasoning import Reasoning, ReasoningStep, ToolData
-from minimalagent_nb.widgets.figures import answer_usage
+from minimalagent_nb.widgets.figures import SHORTENED, answer_usage
 from minimalagent_nb.widgets.run_ops import RunOps
 
 __all__ = ["replayed", "shown_id", "tree_message"]
@@ -24,8 +24,14 @@ Op = dict[str, Any]
 def tree_message(run: Reasoning) -> dict[str, Any]:
     """The message ``{run, base, rev, ops}`` that shows a run in a tree; see `feed`."""
     ops = RunOps()
-    shown = [one for op in _run(run) for one in ops.take(op)]
+    shown = [one for op in (*_run(run), *_shortened(run)) for one in ops.take(op)]
     return {"run": str(run.interaction_id or ""), "base": 0, "rev": 1, "ops": shown}
+
+
+def _shortened(run: Reasoning) -> Iterator[Op]:
+    """What is said of a stored copy that does not hold all."""
+    if run.truncated:
+        yield {"type": "notice", "at": run.started or 0.0, "kind": "shortened", "text": SHORTENED}
 
 
 def replayed(run: Reasoning) -> Iterator[Event]:

@@ -142,7 +142,7 @@ def _cut_notices(run: Reasoning) -> Iterable[str]:
     if len(run.notices) > 10:
         yield f"{len(run.notices) - 10:,} more notices"
     if run.truncated:
-        yield "The stored reasoning was shortened to fit into the session table."
+        yield figures.SHORTENED
 
 
 def _step(step: ReasoningStep, room: _Room) -> str:

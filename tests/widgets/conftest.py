@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.widgets.component import script
 from tests.chromium import chromium, program
+from tests.sessions.conftest import FaultyStore
+from tests.widgets.history_page import HistoryPage
 from tests.widgets.tree_page import TreePage
 
 HERE = pathlib.Path(__file__).parent
@@ -57,3 +60,26 @@ def tree_page(browser: Any) -> Iterator[TreePage]:
     yield tree
     page.close()
     assert tree.offences == []
+
+
+@pytest.fixture
+def store(tmp_path: pathlib.Path) -> FaultyStore:
+    """A store in a file, ``s.sqlite3`` in the test's folder, that can be made to fail."""
+    return FaultyStore(SQLiteStore(tmp_path / "s.sqlite3"))
+
+
+@pytest.fixture
+def log(store: FaultyStore) -> Iterator[SessionLog]:
+    """The sessions in it."""
+    made = SessionLog(store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def history(browser: Any) -> Iterator[HistoryPage]:
+    """A page for the history browser, which fails the test likewise."""
+    made = HistoryPage(browser.new_page(viewport={"width": 1000, "height": 760}))
+    yield made
+    made.close()
+    assert made.offences == []

@@ -6,11 +6,14 @@ import base64
 import json
 import queue
 import time
+from collections.abc import Callable
 from typing import Any
 
+from minimalagent_nb.events import Event
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.widgets import HistoryBrowser
 from minimalagent_nb.widgets.component import script, style
+from tests.widgets import sample_run
 from tests.widgets.tree_page import watched
 
 PATIENCE = 30
@@ -43,17 +46,32 @@ _CONNECT = """async ([source, traits]) => {
 }"""
 
 
+def asked(number: int, answer: str = "The mean is 5 kg.") -> list[Event]:
+    """A short run whose query tells its number."""
+    teller = sample_run.Teller()
+    return [
+        teller.begin(f"question {number}"),
+        *teller.turn("I look.", calls=1),
+        teller.call("plot" if number % 2 else "query_data", {"number": number}),
+        teller.returned("call-1", {"value": number}),
+        *teller.turn(text=answer),
+        teller.end(answer),
+    ]
+
+
 class HistoryPage:
     """A page with the browser in it, which keeps a record of all that it must not do.
 
     Attributes:
         asked: the methods that the page asked for.
+        on_ask: called with each method before it is answered.
     """
 
     def __init__(self, page: Any) -> None:
         self.page = page
         self.offences = watched(page, "blob:")
         self.asked: list[str] = []
+        self.on_ask: Callable[[str], object] = lambda method: None
         self.browser: HistoryBrowser | None = None
         self._sent: queue.Queue[tuple[Any, list[str]]] = queue.Queue()
         page.expose_function("toKernel", self._take)
@@ -114,6 +132,7 @@ class HistoryPage:
     def _take(self, text: str) -> None:
         message = json.loads(text)
         self.asked.append(str(message.get("method", message["type"])))
+        self.on_ask(self.asked[-1])
         if self.browser is not None:
             self.browser._on_message(None, message, [])
 

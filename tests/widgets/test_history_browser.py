@@ -59,13 +59,6 @@ class Desk:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[SessionLog]:
-    made = SessionLog(SQLiteStore(tmp_path / "s.sqlite3"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def desk(log: SessionLog) -> Iterator[Desk]:
     made = Desk(log, txt=lambda log, session_id: f"file of {session_id}".encode())
     yield made

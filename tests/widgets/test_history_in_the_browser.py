@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from minimalagent_nb.errors import SessionReadError
-from minimalagent_nb.events import Event
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.server.site import keep
 from tests.sessions.conftest import FaultyStore
 from tests.widgets import sample_run
-from tests.widgets.history_page import HistoryPage
+from tests.widgets.history_page import HistoryPage, asked
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.test_wholes import BIG, told
 from tests.widgets.tree_page import offending_elements
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FaultyStore:
-    return FaultyStore(SQLiteStore(tmp_path / "s.sqlite3"))
-
-
-@pytest.fixture
-def log(store: FaultyStore) -> Iterator[SessionLog]:
-    made = SessionLog(store)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def history(browser: Any) -> Iterator[HistoryPage]:
-    made = HistoryPage(browser.new_page(viewport={"width": 1000, "height": 760}))
-    yield made
-    made.close()
-    assert made.offences == []
-
-
-def asked(number: int, answer: str = "The mean is 5 kg.") -> list[Event]:
-    """A short run whose query tells its number."""
-    teller = sample_run.Teller()
-    return [
-        teller.begin(f"question {number}"),
-        *teller.turn("I look.", calls=1),
-        teller.call("plot" if number % 2 else "query_data", {"number": number}),
-        teller.returned("call-1", {"value": number}),
-        *teller.turn(text=answer),
-        teller.end(answer),
-    ]
 
 
 def queries(history: HistoryPage, selector: str = ".mh-card .mh-query") -> list[str]:
@@ -168,48 +133,6 @@ def test_filters_of_a_session_and_of_all(history: HistoryPage, log: SessionLog) 
     page.get_by_role("button", name="Clear", exact=True).click()
     history.wait(".mh-card", "question 4")
     assert page.locator(".mh-tool").input_value() == ""
-
-
-def test_two_interactions_side_by_side(history: HistoryPage, log: SessionLog) -> None:
-    keep(log, "s", asked(1, "The mean is 5 kg."), real_time=False)
-    keep(log, "s", asked(3, "The mean is 6 kg."), real_time=False)
-    keep(log, "other", asked(2), real_time=False)
-    history.show(log, "s")
-    history.wait(".mh-card .ma-answer")
-    page = history.page
-    page.get_by_role("checkbox", name="Compare: question 1").check()
-    assert not page.get_by_role("button", name="Compare", exact=True).is_visible()
-    page.get_by_role("checkbox", name="Compare: question 3").check()
-    page.get_by_role("button", name="Compare", exact=True).click()
-    history.wait(".mh-figures")
-    rows = history.texts(".mh-figures tr[data-mark=same] th")
-    assert {"Status", "Steps", "Tool calls", "Model"} <= set(rows)
-    assert history.texts(".mh-part[open] .mh-line[data-mark=gone] b") == ["1", "5"]
-    assert history.texts(".mh-part[open] .mh-line[data-mark=new] b") == ["3", "6"]
-    page.locator(".mh-pair summary").click()
-    history.wait(".mh-pair-body", "Inputs")
-    assert '"number": 3' in history.text(".mh-pair-body .mh-line[data-mark=new]")
-    page.keyboard.press("Escape")
-    history.wait(".mh-card", "question 3")
-    # Across sessions: the choice holds, and a third takes the place of the oldest.
-    page.locator(".mh-session", has_text="other").click()
-    history.wait(".mh-card", "question 2")
-    page.get_by_role("checkbox", name="Compare: question 2").check()
-    page.get_by_role("button", name="Compare", exact=True).click()
-    history.wait(".mh-figures th code", "other")
-    assert history.texts(".mh-figures th code") == ["s", "other"]
-
-
-def test_a_long_comparison_says_what_it_leaves_out(history: HistoryPage, log: SessionLog) -> None:
-    for word in ("one", "two"):
-        answer = "\n".join(f"line {number} {word}" for number in range(1_500))
-        keep(log, "s", asked(1, answer), real_time=False)
-    history.show(log, "s")
-    history.wait(".mh-card .ma-answer")
-    for pick in history.page.locator(".mh-pick").all():
-        pick.check()
-    history.page.get_by_role("button", name="Compare", exact=True).click()
-    history.wait(".mh-part[open] .mh-skipped", "1,000 more lines not shown")
 
 
 def test_a_run_of_another_process_grows_in_the_list(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,31 +12,10 @@ from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.server.site import keep
 from tests.sessions.conftest import FaultyStore
 from tests.widgets import sample_run
-from tests.widgets.history_page import HistoryPage
-from tests.widgets.test_history_in_the_browser import asked
+from tests.widgets.history_page import HistoryPage, asked
 
 EVENTS = [event for event in sample_run.finished_run() if not event.type.endswith("_delta")]
 HALF = next(n for n, event in enumerate(EVENTS) if event.type == "tool_call_ended")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FaultyStore:
-    return FaultyStore(SQLiteStore(tmp_path / "s.sqlite3"))
-
-
-@pytest.fixture
-def log(store: FaultyStore) -> Iterator[SessionLog]:
-    made = SessionLog(store)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def history(browser: Any) -> Iterator[HistoryPage]:
-    made = HistoryPage(browser.new_page(viewport={"width": 1000, "height": 760}))
-    yield made
-    made.close()
-    assert made.offences == []
 
 
 @pytest.fixture

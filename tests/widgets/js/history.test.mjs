@@ -5,7 +5,7 @@ import test from "node:test";
 import { pathToFileURL } from "node:url";
 
 const at = (name) => pathToFileURL(`${process.env.HISTORY_JS}/${name}`).href;
-const { aligned, textDiff, wordDiff } = await import(at("diff.js"));
+const { aligned, differingPart, textDiff, wordDiff } = await import(at("diff.js"));
 const { callPairs, factsOf } = await import(at("pairs.js"));
 const { periodOf, whenText } = await import(at("times.js"));
 const { EMPTY_RUN } = await import(at("../tree/fold.js"));
@@ -99,6 +99,30 @@ test("calls that differ at their end alone are not the same", () => {
   const [pair] = callPairs(
     run([call("read", { path: "a" }, `${long}1`)]), run([call("read", { path: "a" }, `${long}2`)]));
   assert.deepEqual([pair.mark, pair.resultsDiffer, pair.inputsDiffer], ["changed", true, false]);
+});
+
+test("calls that are the same in copies that were cut may differ beyond", () => {
+  const cut = call("read", { path: "a" }, "x", { cut: true });
+  const pairs = (a, b) => callPairs(run([a]), run([b])).map(({ mark, isPartial }) => [mark, isPartial]);
+  assert.deepEqual(pairs(cut, { ...cut }), [["same", true]]);
+  assert.deepEqual(pairs(cut, call("read", { path: "a" }, "y")), [["changed", false]]);
+  const plain = call("read", { path: "a" }, "x");
+  assert.deepEqual(pairs(plain, { ...plain }), [["same", false]]);
+  assert.deepEqual(pairs(plain, { ...plain, inputsCut: true }), [["same", true]]);
+  const failed = { ...plain, status: "error", error: "no… (12,345 more characters)" };
+  assert.deepEqual(pairs(failed, { ...failed }), [["same", true]]);
+});
+
+test("long texts are compared from their first difference on", () => {
+  const lines = (last) => [...Array(9_000).keys(), last].map((n) => `line ${n}`).join("\n");
+  const { skipped, one, other } = differingPart(lines("a"), lines("b"), 60_000);
+  assert.ok(one.length < 500 && one.startsWith("line ") && one.endsWith("line a"));
+  assert.equal(skipped + one.length, lines("a").length);
+  assert.equal(one.slice(0, -1), other.slice(0, -1));
+  const text = "x".repeat(100_000);
+  const part = differingPart(`${text}1${text}`, `${text}2`, 60_000);
+  assert.deepEqual([part.one.length, part.other.length], [60_000, 401]);
+  assert.deepEqual(differingPart("ab", "ac", 10), { skipped: 0, one: "ab", other: "ac" });
 });
 
 test("a kernel that was restarted answers nothing, and the reader is told", async () => {

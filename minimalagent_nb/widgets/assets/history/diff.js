@@ -19,6 +19,7 @@
 
 const MOST_EDITS = 1_000;
 const MOST_CHARACTERS = 4_000; // of a line whose words are compared
+const AROUND = 400; // characters that stay before the first difference of long texts
 const LEAST_IN_COMMON = 0.3; // of two lines that count as one that was changed
 
 /**
@@ -47,6 +48,24 @@ export function textDiff(before, after) {
   }
   flush();
   return lines;
+}
+
+/**
+ * Two texts from shortly before their first difference on, and how many characters both have
+ * before that.
+ * @param {string} before @param {string} after @param {number} most characters of each
+ */
+export function differingPart(before, after, most) {
+  if (Math.max(before.length, after.length) <= most) return { skipped: 0, one: before, other: after };
+  const shorter = Math.min(before.length, after.length);
+  let first = 0;
+  while (first < shorter && before[first] === after[first]) first += 1;
+  // From the beginning of a line, where that is not far.
+  const least = Math.max(first - AROUND, 0);
+  const line = before.indexOf("\n", least) + 1;
+  const skipped = least === 0 ? 0 : line > 0 && line <= first ? line : least;
+  const end = skipped + most;
+  return { skipped, one: before.slice(skipped, end), other: after.slice(skipped, end) };
 }
 
 /** @param {string[]} gone @param {string[]} added @returns {DiffLine[]} */

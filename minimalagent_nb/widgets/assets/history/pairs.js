@@ -9,11 +9,12 @@ import { aligned } from "./diff.js";
  * @typedef {import("../tree/fold.js").Tool} Tool
  * @typedef {{name: string, one: string, other: string, change: string, isSame: boolean}} Fact
  * @typedef {{mark: "same" | "changed" | "gone" | "new", one: Tool | null, other: Tool | null,
- *   inputsDiffer: boolean, resultsDiffer: boolean}} CallPair
+ *   inputsDiffer: boolean, resultsDiffer: boolean, isPartial: boolean}} CallPair `isPartial`:
+ *   they are the same in copies that were cut, and may differ beyond
  */
 
 export const MOST_CALLS = 1_000; // of each run
-const MOST_JSON = 60_000; // characters
+const CUT = /… \([\d,]+ more characters\)$/; // as bounds.py ends a text
 
 /**
  * The figures of both, and by how much they differ.
@@ -84,7 +85,7 @@ export function callPairs(one, other) {
   const left = callsOf(one).slice(0, MOST_CALLS);
   const right = callsOf(other).slice(0, MOST_CALLS);
   /** @param {Tool} call */
-  const key = (call) => `${call.name}\n${comparedText(call.inputs)}`;
+  const key = (call) => `${call.name}\n${valueText(call.inputs)}`;
   const leftKeys = new Map(left.map((call) => [call, key(call)]));
   const rightKeys = new Map(right.map((call) => [call, key(call)]));
   /** @type {CallPair[]} */
@@ -111,35 +112,46 @@ export function callPairs(one, other) {
 }
 
 /** @param {import("./diff.js").Pair<Tool>} pair @returns {CallPair} */
-function pairOf({ mark, one, other }) {
-  if (!one || !other) return { mark, one, other, inputsDiffer: false, resultsDiffer: false };
-  const inputsDiffer = wholeText(one.inputs) !== wholeText(other.inputs);
-  const resultsDiffer = wholeOutcome(one) !== wholeOutcome(other);
+export function pairOf({ mark, one, other }) {
+  if (!one || !other) {
+    return { mark, one, other, inputsDiffer: false, resultsDiffer: false, isPartial: false };
+  }
+  const inputsDiffer = valueText(one.inputs) !== valueText(other.inputs);
+  const resultsDiffer = outcomeOf(one) !== outcomeOf(other);
   const isSame = !inputsDiffer && !resultsDiffer;
-  return { mark: isSame ? "same" : "changed", one, other, inputsDiffer, resultsDiffer };
+  const isPartial = [one, other].some((call) =>
+    (!inputsDiffer && call.inputsCut) ||
+    (!resultsDiffer && (call.cut || isTextCut(call.error ?? ""))));
+  return { mark: isSame ? "same" : "changed", one, other, inputsDiffer, resultsDiffer, isPartial };
 }
 
-/** @param {unknown} value */
-function wholeText(value) {
+/** The values of a call that were cut, each with what says so. @param {Tool} call
+ *  @returns {["inputs" | "result", "inputsCut" | "cut"][]} */
+export function cutValues(call) {
+  return [
+    ...(call.inputsCut ? [/** @type {["inputs", "inputsCut"]} */ (["inputs", "inputsCut"])] : []),
+    ...(call.cut ? [/** @type {["result", "cut"]} */ (["result", "cut"])] : []),
+  ];
+}
+
+/** The way to a call of a run, as `Source.whole` takes it. @param {Run} run @param {Tool} call
+ *  @returns {[number, string][]} */
+export function wayTo(run, call) {
+  const turn = run.turns.find(({ tools }) => tools.includes(call));
+  return turn ? [[turn.number, call.id]] : [];
+}
+
+/** Whether a text ends before its end. @param {string} text */
+export function isTextCut(text) {
+  return CUT.test(text.slice(-60));
+}
+
+/** A value as text on lines that can be compared. @param {unknown} value */
+export function valueText(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
-}
-
-/** @param {Tool} call */
-function wholeOutcome(call) {
-  return call.status === "success" ? wholeText(call.result) : `${call.status}: ${call.error ?? ""}`;
-}
-
-/** As much of a text as is compared line by line. @param {string} text */
-function beginningOf(text) {
-  return text.length > MOST_JSON ? `${text.slice(0, MOST_JSON)}…` : text;
 }
 
 /** What came out of a call, as a text. @param {Tool} call */
 export function outcomeOf(call) {
-  return beginningOf(wholeOutcome(call));
-}
-
-/** A value as text on lines that can be compared. @param {unknown} value */
-export function comparedText(value) {
-  return beginningOf(wholeText(value));
+  return call.status === "success" ? valueText(call.result) : `${call.status}: ${call.error ?? ""}`;
 }
