@@ -1,4 +1,4 @@
-"""One browser and one JupyterLab for all tests of this folder."""
+"""One browser, one JupyterLab and one server with the page for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from tests.browser.lab import LAB, NOTEBOOK_7, Desk, jupyter_lab
 from tests.chromium import chromium
+from tests.server.site import TOKEN, jupyter_server
+from tests.widgets.tree_page import watched
 
 HERE = Path(__file__).parent
 
@@ -48,3 +50,33 @@ def nothing_goes_on(request: pytest.FixtureRequest) -> Iterator[None]:
 def desk(lab: Desk, request: pytest.FixtureRequest) -> Desk:
     """The same JupyterLab, and Notebook 7 on the same server."""
     return lab.in_app(request.param)
+
+
+WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
+
+
+@pytest.fixture(scope="package")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store behind the page; each test has sessions of its own there."""
+    return tmp_path_factory.mktemp("page") / "sessions.sqlite3"
+
+
+@pytest.fixture(scope="package")
+def url(database: Path) -> Iterator[str]:
+    """A running server with nothing but the extension."""
+    memory = f"sqlite:///{database}"
+    with jupyter_server(database.parent, MINIMALAGENT_NB_MEMORY=memory) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def page(browser: Any, url: str) -> Iterator[Any]:
+    """The page, which fails the test where it did what it must not do."""
+    made = browser.new_page(viewport={"width": 1200, "height": 800})
+    offences = watched(made, url, "data:")
+    made.add_init_script(WATCH)
+    made.goto(f"{url}/minimalagent/?token={TOKEN}")
+    yield made
+    made.close()
+    # Chromium notes answers that are told to the reader, as that nothing is stored yet.
+    assert [one for one in offences if "the server responded with a status of 4" not in one] == []

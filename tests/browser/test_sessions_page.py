@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.site import TOKEN, jupyter_server, keep, log_of
+from tests.server.site import keep, log_of
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.sample_run import failed_run, finished_run
 from tests.widgets.test_wholes import BIG, told
-from tests.widgets.tree_page import offending_elements, watched
-
-WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error(e.blockedURI))"
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("page") / "sessions.sqlite3"
-
-
-@pytest.fixture(scope="module")
-def url(database: Path) -> Iterator[str]:
-    memory = f"sqlite:///{database}"
-    with jupyter_server(database.parent, MINIMALAGENT_NB_MEMORY=memory) as (url, _):
-        yield url
-
-
-@pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    """The page, which fails the test where it did what it must not do."""
-    made = browser.new_page(viewport={"width": 1200, "height": 800})
-    offences = watched(made, url, "data:")
-    made.add_init_script(WATCH)
-    made.goto(f"{url}/minimalagent/?token={TOKEN}")
-    yield made
-    made.close()
-    # A session that is not stored yet is answered with 404, which Chromium notes.
-    assert [one for one in offences if "status of 404" not in one] == []
+from tests.widgets.tree_page import offending_elements
 
 
 def test_a_run_is_seen_while_it_goes_on(page, url, database):
