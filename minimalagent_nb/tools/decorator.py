@@ -98,20 +98,24 @@ def tool(
             main_thread=main_thread,
             timeout=timeout,
         )
-        spec = {
+        _attach(definition, target)
+        return target
+
+    return decorate if function is None else decorate(function)
+
+
+def _attach(definition: Tool, target: Any) -> None:
+    """Have the function carry its definition, and the documented form of it."""
+    try:
+        setattr(target, DEFINITION, definition)
+        target.tool_spec = {
             "name": definition.name,
             "description": definition.description,
             "properties": definition.input_schema["properties"],
             "required": definition.input_schema["required"],
         }
-        try:
-            setattr(target, DEFINITION, definition)
-            target.tool_spec = spec  # type: ignore[attr-defined]
-        except AttributeError as error:
-            raise ToolDefinitionError(
-                f"{definition.name} takes no attributes, as builtins and bound methods do not. "
-                "Put @tool above the method in its class, or above a def that calls it."
-            ) from error
-        return target
-
-    return decorate if function is None else decorate(function)
+    except AttributeError as error:
+        raise ToolDefinitionError(
+            f"{definition.name} takes no attributes, as builtins and bound methods do not. "
+            "Put @tool above the method in its class, or above a def that calls it."
+        ) from error
