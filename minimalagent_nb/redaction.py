@@ -116,6 +116,11 @@ class Redactor:
         self._refresh()
         return self._event(event)
 
+    def secrets_known(self) -> int:
+        """How many secrets there are, or were while this goes on."""
+        self._refresh()
+        return len(self._seen)
+
     def settled(self, text: str) -> int:
         """How many characters of a text that goes on can be judged by now.
 

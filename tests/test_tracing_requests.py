@@ -220,6 +220,37 @@ def test_a_turn_of_a_long_conversation_costs_no_more_than_one_of_a_short_one(
     assert many < 3 * few
 
 
+def test_a_message_is_written_once_however_many_turns_are_sent_it(traced: Traced) -> None:
+    seen: list[str] = []
+    hook = traced.hook(content=True)
+    replies = [*(call("add", a=n, b=n) for n in range(10)), "Done."]
+    agent = agent_of(
+        replies, [add], on_event=hook, max_steps=20, redact=lambda text: seen.append(text) or text
+    )
+    agent.run("Add them.")
+    assert seen.count("Add them.") == 2, "for the run's own span, and for all requests"
+    last = [span for span in traced.spans if span.name == "chat scripted"][-1]
+    assert len(messages(last)) == 21
+
+
+def test_a_secret_that_is_known_later_is_in_no_later_span(
+    traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-0123456789abcdef"
+
+    @tool
+    def sign_in() -> str:
+        """Sign in."""
+        monkeypatch.setenv("SERVICE_TOKEN", key)
+        return "Signed in."
+
+    agent = agent_of([call("sign_in"), "Ok."], [sign_in], on_event=traced.hook(content=True))
+    agent.run(f"My key is {key}.")
+    first, second = [span for span in traced.spans if span.name == "chat scripted"]
+    assert key in first.to_json()
+    assert key not in second.to_json()
+
+
 class OnlyChat(Sampler):
     """Keeps requests, by what it sees when a span begins."""
 

@@ -2,19 +2,28 @@
 
 Roles and parts are those of the message schemas of OpenTelemetry's conventions for generative
 AI: ``{"role": ..., "parts": [{"type": "text", "content": ...}, ...]}``. What comes in here is
-redacted already, but for the messages of `newest`. Imports messages and redaction.
+redacted already, but for the messages of a `Conversation`. Imports messages and redaction.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from minimalagent_nb.messages import Message
 from minimalagent_nb.redaction import Redactor
 
-__all__ = ["as_json", "definitions", "message_parts", "newest", "parts_of", "text_part"]
+__all__ = [
+    "Content",
+    "Conversation",
+    "as_json",
+    "definitions",
+    "message_parts",
+    "parts_of",
+    "text_part",
+]
 
 _LONGEST = 20_000
 """Characters of one attribute."""
@@ -46,22 +55,55 @@ def parts_of(message: Message) -> list[dict[str, Any]]:
     return [part for block in message["content"] for part in _parts(block)]
 
 
-def newest(messages: Sequence[Message], redactor: Redactor) -> list[dict[str, Any]]:
-    """The newest messages, oldest first: as many as are not too long together.
+class Content:
+    """Something that was said; its JSON is made once."""
 
-    Only these are looked at, so that a long conversation costs no more than a short one.
-    """
-    kept: list[dict[str, Any]] = []
-    room = _LONGEST
-    for message in reversed(messages):
-        parts = parts_of(redactor.message(message))
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @cached_property
+    def json(self) -> str:
+        """As it goes into a span."""
+        return as_json(self.value)
+
+
+class Conversation:
+    """The messages of one run's requests: each is redacted and written once."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._told: dict[int, tuple[Message, Content]] = {}
+        self._secrets = 0
+
+    def newest(self, messages: Sequence[Message]) -> Content:
+        """The newest messages, oldest first: as many as are not too long together.
+
+        Only these are looked at, so that a long conversation costs no more than a short one.
+        """
+        secrets = self._redactor.secrets_known()
+        if secrets != self._secrets:
+            # What was told before may hold a secret that was none then.
+            self._secrets, self._told = secrets, {}
+        kept: dict[int, tuple[Message, Content]] = {}
+        room = _LONGEST
+        for message in reversed(messages):
+            told = self._told.get(id(message)) or (message, self._written(message))
+            room -= len(told[1].json) + 1
+            if room < 0 and kept:
+                break
+            kept[id(message)] = told
+        self._told = kept
+        contents = [content for _, content in reversed(kept.values())]
+        whole = Content([content.value for content in contents])
+        whole.json = f"[{','.join(content.json for content in contents)}]"
+        return whole
+
+    def _written(self, message: Message) -> Content:
+        parts = parts_of(self._redactor.message(message))
         is_result = bool(parts) and parts[0]["type"] == "tool_call_response"
-        told = message_parts("tool" if is_result else message["role"], parts)
-        room -= len(_dumped(told)) + 1
-        if room < 0 and kept:
-            break
-        kept.append(told)
-    return kept[::-1]
+        content = Content(message_parts("tool" if is_result else message["role"], parts))
+        content.json = _dumped(content.value)
+        return content
 
 
 def definitions(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.events import Event
-from minimalagent_nb.tracing.content import as_json, definitions, message_parts, text_part
+from minimalagent_nb.tracing.content import (
+    Content,
+    Conversation,
+    definitions,
+    message_parts,
+    text_part,
+)
 from minimalagent_nb.tracing.signals import Signals, nanoseconds
 from minimalagent_nb.tracing.turn import TurnSpan
 from minimalagent_nb.tracing.words import error_type, finish_reason, provider_of, raised
@@ -31,8 +37,9 @@ class RunSpans:
         self._names: frozenset[str] = frozenset()
         """The tools of the run: any other name of a call is the model's own words."""
         self._descriptions: dict[str, str] = {}
-        self._constant: dict[str, Any] | None = None
+        self._constant: dict[str, Content] | None = None
         """Content that all requests of the run share, once it is known."""
+        self._conversation = Conversation(signals.redactor)
         self._inner: list[RunSpans] = []
         self._lock = threading.RLock()
         self._closed = False
@@ -70,21 +77,25 @@ class RunSpans:
             if self._turn is None:
                 return
             context.attach(self._signals.below(self._turn.span))
-            if self._constant is None and self._turn.tells:
-                self._constant = self._asked_always(request)
-            self._turn.ask(model, request, self._constant or {})
+            self._turn.ask(model, request, self._asked(request) if self._turn.tells else {})
 
     def adopt(self, spans: RunSpans) -> None:
         """Take in a run that a call of this one begins: it ends with this one at the latest."""
         with self._lock:
             self._inner.append(spans)
 
-    def _asked_always(self, request: Any) -> dict[str, Any]:
+    def _asked(self, request: Any) -> dict[str, Content]:
+        if self._constant is None:
+            self._constant = self._asked_always(request)
+        newest = self._conversation.newest(request.messages)
+        return {**self._constant, "gen_ai.input.messages": newest}
+
+    def _asked_always(self, request: Any) -> dict[str, Content]:
         """System prompt and tools; they go into the run's own span, too."""
         clean = self._signals.redactor.value
-        told: dict[str, Any] = {}
+        told: dict[str, Content] = {}
         if request.system:
-            told["gen_ai.system_instructions"] = [text_part(str(clean(request.system)))]
+            told["gen_ai.system_instructions"] = Content([text_part(str(clean(request.system)))])
         if request.tools:
             about = [
                 {
@@ -95,9 +106,10 @@ class RunSpans:
                 for tool in request.tools
             ]
             self._descriptions = {tool["name"]: tool["description"] for tool in about}
-            told["gen_ai.tool.definitions"] = definitions(about)
-        for name, value in told.items():
-            self._tell(self._run, name, value)
+            told["gen_ai.tool.definitions"] = Content(definitions(about))
+        if self._run is not None and self._signals.tells(self._run):
+            for name, content in told.items():
+                self._run.set_attribute(name, content.json)
         return told
 
     def _on_run_started(self, event: Any) -> None:
@@ -211,7 +223,7 @@ class RunSpans:
 
     def _tell(self, span: Span | None, name: str, value: Any) -> None:
         if span is not None and self._signals.tells(span):
-            span.set_attribute(name, as_json(value))
+            span.set_attribute(name, Content(value).json)
 
 
 _around: contextvars.ContextVar[RunSpans | None] = contextvars.ContextVar(

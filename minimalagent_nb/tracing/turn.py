@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.events import StepEnded, StepReset
 from minimalagent_nb.messages import Message
-from minimalagent_nb.tracing.content import as_json, message_parts, newest, parts_of
+from minimalagent_nb.tracing.content import Content, message_parts, parts_of
 from minimalagent_nb.tracing.signals import Signals, nanoseconds
 from minimalagent_nb.tracing.words import (
     finish_reason,
@@ -38,7 +38,7 @@ class TurnSpan:
         self.span = span
         self._signals, self._began = signals, at
         self._facts = {"gen_ai.operation.name": "chat", **facts}
-        self._content: dict[str, Any] = {}
+        self._content: dict[str, Content] = {}
         self._model: Any = None
         self._streams = True
         self._first: float | None = None
@@ -54,8 +54,8 @@ class TurnSpan:
         """Whether content goes anywhere."""
         return self._signals.in_events or self._signals.tells(self.span)
 
-    def ask(self, model: Any, request: Any, constant: Mapping[str, Any]) -> None:
-        """What the model is asked; `constant` is the content that all turns of the run share."""
+    def ask(self, model: Any, request: Any, content: Mapping[str, Content]) -> None:
+        """What the model is asked."""
         self._model = model
         streams = getattr(model, "streams", None)
         self._streams = bool(streams(request)) if callable(streams) else True
@@ -63,9 +63,7 @@ class TurnSpan:
             self._set(request_attributes(options))
         if self._streams:
             self._set({"gen_ai.request.stream": True})
-        if self.tells:
-            asked = newest(request.messages, self._signals.redactor)
-            self._tell({**constant, "gen_ai.input.messages": asked})
+        self._tell(content)
 
     def hear(self, at: float) -> None:
         """The model has said something."""
@@ -91,7 +89,7 @@ class TurnSpan:
             more = {"finish_reason": reason} if reason else {}
             clean = self._signals.redactor.message(message)
             said = message_parts("assistant", parts_of(clean), **more)
-            self._tell({"gen_ai.output.messages": [said]})
+            self._tell({"gen_ai.output.messages": Content([said])})
 
     def end(self, failure: str | None, error: str | None) -> None:
         """End the span, with the class and the text of what the run failed with here."""
@@ -119,12 +117,12 @@ class TurnSpan:
         for name, value in facts.items():
             self.span.set_attribute(name, value)
 
-    def _tell(self, content: Mapping[str, Any]) -> None:
+    def _tell(self, content: Mapping[str, Content]) -> None:
         if self._signals.in_events:
             self._content.update(content)
         if self._signals.tells(self.span):
             for name, value in content.items():
-                self.span.set_attribute(name, as_json(value))
+                self.span.set_attribute(name, value.json)
 
     def _counted(self) -> dict[str, Any]:
         names = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
@@ -137,7 +135,8 @@ class TurnSpan:
         within = signals.below(self.span)
         if signals.in_events:
             facts = {name: value for name, value in self._facts.items() if value not in (None, "")}
-            events.details(within, at, {**facts, **self._content})
+            said = {name: content.value for name, content in self._content.items()}
+            events.details(within, at, {**facts, **said})
         if failure:
             told = signals.redactor.value(error) if error and signals.in_events else None
             events.exception("gen_ai.client.operation.exception", within, at, failure, told)
