@@ -34,6 +34,13 @@ _NAMES = re.compile(
 _NUMBERS_COUNT = re.compile("SECRET|PASS|PWD", re.IGNORECASE)
 """Names whose values count though they are numbers: the others may be limits."""
 _URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:([^/\s@]+)@", re.IGNORECASE)
+_AFTER_WORD = re.compile(
+    r"(?:password|passwd|pwd|accountkey|sharedaccess(?:key|signature)|api[-_]?key|secret|token"
+    r"|authorization)\s*=\s*((?:(?:basic|bearer)\s+)?[^;,&\s\"']+)",
+    re.IGNORECASE,
+)
+"""A secret in a connection string, in headers as of OTEL_EXPORTER_OTLP_HEADERS, in options."""
+_SCHEME = re.compile(r"(?:basic|bearer)\s+", re.IGNORECASE)
 _WORDS = frozenset(
     (
         "anonymous",
@@ -76,7 +83,8 @@ def known_secrets() -> tuple[tuple[str, str], ...]:
     """Name and value of each secret: of the environment, then of boto3's credentials.
 
     Of the environment these are values of at least 8 characters under names that
-    speak of keys, tokens, secrets, passwords or credentials, and passwords in URLs;
+    speak of keys, tokens, secrets, passwords or credentials, and under any name passwords
+    in URLs and what stands behind such a word, as in connection strings and headers;
     paths that exist, plain numbers and a few common words are none.
     """
     found: dict[str, str] = {}
@@ -97,8 +105,14 @@ def known_secrets() -> tuple[tuple[str, str], ...]:
 def _secrets_in(name: str, value: str) -> tuple[str, ...]:
     """The secrets in one environment variable."""
     value = value.strip()
-    inside = tuple(v for v in _URL_PASSWORD.findall(value) if _counts(v))
+    found = [*_URL_PASSWORD.findall(value), *map(_bare, _AFTER_WORD.findall(value))]
+    inside = tuple(one for one in found if _counts(one))
     return (*inside, value) if _NAMES.search(name) and _is_secret(name, value) else inside
+
+
+def _bare(value: str) -> str:
+    """What a header of this value authorises by, without its scheme and encoding."""
+    return _SCHEME.sub("", urllib.parse.unquote(value), count=1)
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -9,8 +9,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from minimalagent_nb import ModelError
+from minimalagent_nb import ModelError, tool
 from minimalagent_nb.events import Usage
 from minimalagent_nb.models import ModelReply, ScriptedModel, call, say
 from minimalagent_nb.tracing import OpenTelemetry
@@ -75,6 +76,29 @@ def test_broken_providers_do_not_harm_the_run() -> None:
     for hook in (OpenTelemetry(tracer_provider=broken), OpenTelemetry(meter_provider=broken)):
         with pytest.warns(RuntimeWarning, match=r"OpenTelemetry is not called any more.*broken"):
             run_with(hook)
+
+
+def test_half_a_surrogate_pair_is_written_as_exporters_can() -> None:
+    """They drop an attribute that is no UTF-8, and say so at length."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    @tool(description="half \udc80")
+    def boom() -> None:
+        raise ValueError("half \udc80")
+
+    hook = OpenTelemetry(content=True, tracer_provider=provider)
+    options: dict[str, Any] = {"system_prompt": "half \udc80", "name": "half \udc80"}
+    agent_of([call("boom"), "Done. \udc80"], [boom], on_event=hook, **options).run("Go \ud83d.")
+    for span in exporter.get_finished_spans():
+        told = [
+            span.name,
+            str(span.status.description),
+            *map(str, (span.attributes or {}).values()),
+        ]
+        assert any("half" in text for text in told)
+        assert "\n".join(told).encode()
 
 
 def test_metrics_of_requests() -> None:

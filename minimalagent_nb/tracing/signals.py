@@ -1,6 +1,6 @@
 """Where the spans, metrics and events of runs go, and what goes into them.
 
-Imports its siblings and redaction; opentelemetry late.
+Imports its siblings, messages and redaction; opentelemetry late.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from minimalagent_nb.messages import json_safe
 from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.tracing.events import Events
 from minimalagent_nb.tracing.metrics import Histograms
@@ -66,7 +67,11 @@ class Signals:
 
     def name(self, text: str | None) -> str:
         """A name or an id, as it may leave the process: without secrets."""
-        return str(self.redactor.secrets_out_of(text)) if text else ""
+        return str(json_safe(self.redactor.secrets_out_of(text))) if text else ""
+
+    def clean(self, value: Any) -> Any:
+        """A text or a JSON value, as it may leave the process and as exporters can write it."""
+        return json_safe(self.redactor.value(value))
 
     def tells(self, span: Span) -> bool:
         """Whether content goes into this span: where that is wanted, and the span is kept."""
@@ -77,7 +82,7 @@ class Signals:
         from opentelemetry.trace import StatusCode
 
         span.set_attribute("error.type", kind)
-        told = str(self.redactor.value(error)) if error and self.in_spans else None
+        told = self.clean(error) if error and self.in_spans else None
         span.set_status(StatusCode.ERROR, told)
 
 

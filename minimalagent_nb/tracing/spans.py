@@ -92,7 +92,7 @@ class RunSpans:
 
     def _asked_always(self, request: Any) -> dict[str, Content]:
         """System prompt and tools; they go into the run's own span, too."""
-        clean = self._signals.redactor.value
+        clean = self._signals.clean
         told: dict[str, Content] = {}
         if request.system:
             told["gen_ai.system_instructions"] = Content([text_part(str(clean(request.system)))])
@@ -125,7 +125,7 @@ class RunSpans:
         facts = {**self._common, **self._session, "gen_ai.agent.name": agent}
         self._run = signals.begin("invoke_agent", agent, event.at, None, facts)
         if signals.tells(self._run):
-            query = str(signals.redactor.value(event.query))
+            query = str(signals.clean(event.query))
             asked = [message_parts("user", [text_part(query)])]
             self._tell(self._run, "gen_ai.input.messages", asked)
 
@@ -168,7 +168,7 @@ class RunSpans:
         span = signals.begin("execute_tool", name, event.at, self._run, facts)
         self._calls[event.call_id] = span
         if signals.tells(span):
-            arguments = signals.redactor.value(event.inputs)
+            arguments = signals.clean(event.inputs)
             self._tell(span, "gen_ai.tool.call.arguments", arguments)
 
     def _on_tool_call_ended(self, event: Any) -> None:
@@ -178,7 +178,7 @@ class RunSpans:
         if event.status != "success":
             self._fail_call(span, event)
         elif signals.tells(span):
-            self._tell(span, "gen_ai.tool.call.result", signals.redactor.value(event.result))
+            self._tell(span, "gen_ai.tool.call.result", signals.clean(event.result))
         span.end(nanoseconds(event.at))
 
     def _fail_call(self, span: Span, event: Any) -> None:
@@ -186,7 +186,7 @@ class RunSpans:
         failed = (kind or "_OTHER") if event.status == "error" else event.status
         signals.fail(span, signals.name(failed), event.error)
         if signals.events is not None and event.status == "error" and kind:
-            told = signals.redactor.value(event.error) if signals.in_events else None
+            told = signals.clean(event.error) if signals.in_events else None
             at, within = nanoseconds(event.at), signals.below(span)
             name = "gen_ai.execute_tool.exception"
             signals.events.exception(name, within, at, signals.name(kind), told)
@@ -200,7 +200,7 @@ class RunSpans:
             if signals.tells(run):
                 reason = finish_reason(event.stop_reason)
                 more = {"finish_reason": reason} if reason else {}
-                answer = str(signals.redactor.value(event.response))
+                answer = str(signals.clean(event.response))
                 said = [message_parts("assistant", [text_part(answer)], **more)]
                 self._tell(run, "gen_ai.output.messages", said)
             if event.status == "failed":

@@ -75,7 +75,7 @@ class TurnSpan:
         """It broke off, and is tried again."""
         about: dict[str, Any] = {"minimalagent.attempt": event.attempt}
         if self._signals.in_spans:
-            about["minimalagent.reason"] = self._signals.redactor.value(event.reason)
+            about["minimalagent.reason"] = self._signals.clean(event.reason)
         self.span.add_event("retry", about, timestamp=nanoseconds(event.at))
 
     def end_with(self, event: StepEnded) -> None:
@@ -138,5 +138,5 @@ class TurnSpan:
             said = {name: content.value for name, content in self._content.items()}
             events.details(within, at, {**facts, **said})
         if failure:
-            told = signals.redactor.value(error) if error and signals.in_events else None
+            told = signals.clean(error) if error and signals.in_events else None
             events.exception("gen_ai.client.operation.exception", within, at, failure, told)

@@ -83,6 +83,22 @@ def test_passwords_in_urls_count(monkeypatch):
     assert Redactor().value("psql says q9w8e7r6t5") == "psql says [redacted: DATABASE_URL]"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=ann,Authorization=Basic%20q9w8e7r6t5=="),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer q9w8e7r6t5==,x=1"),
+        ("STORAGE", "AccountName=ann;AccountKey=q9w8e7r6t5==;EndpointSuffix=example.com"),
+        ("DB", "host=db user=ann password=q9w8e7r6t5== dbname=main"),
+        ("JAVA_OPTIONS", "-Dx=y -Dapi.key=1 -Dapi-key=q9w8e7r6t5=="),
+    ],
+    ids=["basic", "bearer", "storage", "database", "options"],  # pytest has them in a variable
+)
+def test_values_behind_secret_words_count(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert Redactor().value("it is q9w8e7r6t5==, ann") == f"it is [redacted: {name}], ann"
+
+
 def test_the_ends_of_a_value_are_no_part_of_the_secret(monkeypatch):
     monkeypatch.setenv("API_KEY", " q9w8e7r6t5\n")
     assert Redactor().value("q9w8e7r6t5") == "[redacted: API_KEY]"
