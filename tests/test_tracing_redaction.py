@@ -190,3 +190,10 @@ def test_for_run_is_told_what_may_not_be_stored() -> None:
     agent_of(["Fine."], on_event=listening, redact=RULE).run(f"Greet {NAME}")
     assert seen
     assert NAME not in "".join(seen)
+
+
+def test_the_rules_are_those_of_the_memory_that_the_agent_has_now(traced: Traced) -> None:
+    agent = agent_of(lambda request: NAME, on_event=traced.hook(content=True))
+    agent.memory = SessionLog(SQLiteStore(":memory:"), redact=RULE)
+    agent.run("Who?", session_id="s")
+    assert NAME not in told(traced)

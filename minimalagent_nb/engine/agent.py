@@ -84,8 +84,7 @@ class Agent(MemoryFace):
         model_options: settings of the model's service by the service's own names.
         thinking: tokens that the model may think for in each turn, where it can.
         on_event: called with every event of every run, before it is shown; one or several.
-            One with a method ``for_run`` gives a function for each run by it, and is told what
-            must not leave the process; see `engine.recording.RecordedRun`.
+            One with a method ``for_run`` gives one for each run by it: see `RecordedRun`.
         context_tokens: tokens that a request may have, by default what the model can
             read. Nearing them, old tool results and then old turns are left out of what
             the model is sent; the session keeps everything.
@@ -149,7 +148,7 @@ class Agent(MemoryFace):
         self.memory = open_memory(
             memory, session_table_name, memory_region or bedrock_region, session_ttl, redact
         )
-        self._redactor = self.memory.redactor if self.memory else Redactor(redact)
+        self._redactor = Redactor(redact)
         self._running: set[CancelToken] = set()
 
     def __repr__(self) -> str:
@@ -350,7 +349,8 @@ class Agent(MemoryFace):
                 return None
             return memory.begin(session_id, real_time=self.real_time_reasoning)
 
-        return RecordedRun(Run(plan), begin_record, self.logger, self.on_event, self._redactor)
+        redactor = self.memory.redactor if self.memory else self._redactor
+        return RecordedRun(Run(plan), begin_record, self.logger, self.on_event, redactor)
 
     async def _abegin(self, input_text: str, session_id: str | None, *more: Any) -> RecordedRun:
         loop = asyncio.get_running_loop()
