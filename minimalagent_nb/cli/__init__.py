@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from minimalagent_nb._version import __version__
 from minimalagent_nb.cli.arguments import add_commands
 from minimalagent_nb.cli.parsing import Parser, WrongCallError
-from minimalagent_nb.errors import AgentError
+from minimalagent_nb.errors import AgentError, ConfigurationError
 
 __all__ = ["main"]
 
@@ -18,14 +18,13 @@ OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; something failed, and a line on standard error says what; a wrong call;
 stopped by Ctrl-C (128 and the number of the signal, as shells have it)."""
 
+_PREFIX = "minimalagent-nb: "
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; see `Parser`'s epilog for what they mean."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # A tree into a file on Windows: a question mark for what its encoding lacks, no crash.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    _prepare_streams()
     try:
         if not words:
             # As a wrong call, for scripts; what it says is for whoever has just begun.
@@ -36,16 +35,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Whoever reads has enough, as `head` has; what is left must not fail at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has enough, as `head` has.
+        _drop_output()
         return FAILED
     except WrongCallError as error:
         return _failed(words, error, "", WRONG_USE)
     except AgentError as error:
-        return _failed(words, error, "minimalagent-nb: ", FAILED)
+        return _failed(words, error, _PREFIX, FAILED)
+    except OSError as error:
+        _drop_output()
+        why = error.strerror or str(error)
+        text = f"The output could not be written ({why}): have it written elsewhere."
+        if error.filename is not None:
+            text = f"{error.filename} could not be read or written ({why}): name another place."
+        return _failed(words, ConfigurationError(text), _PREFIX, FAILED)
     except KeyboardInterrupt:
-        print("minimalagent-nb: stopped", file=sys.stderr)  # noqa: T201 - a command line prints
-        return INTERRUPTED
+        return _failed(words, StoppedError("stopped"), _PREFIX, INTERRUPTED)
+
+
+class StoppedError(AgentError):
+    """Ctrl-C."""
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # It was closed by whoever started this: what goes there is for nobody.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the whole process
+        # A tree into a file on Windows: a question mark for what its encoding lacks, no crash.
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """What is left in the buffer must not fail once more at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(words: list[str], error: AgentError, prefix: str, code: int) -> int:

@@ -83,8 +83,8 @@ def _decision(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         return "denied", {"reason": options.reason or ""}
     if options.inputs is None:
         return "approved", {}
-    text = sys.stdin.read() if options.inputs == "-" else options.inputs
     try:
+        text = sys.stdin.read() if options.inputs == "-" else options.inputs
         return "edited", {"inputs": arguments_from(text)}
     except ValueError as error:
         return options.wrong_call(f"argument --inputs: {error}")

@@ -17,7 +17,15 @@ from minimalagent_nb.cli.sessions_page import (
     show_interaction,
     summary_of,
 )
-from minimalagent_nb.cli.stores import chosen, no_session, opened, settings_of, told, where
+from minimalagent_nb.cli.stores import (
+    check_there,
+    chosen,
+    no_session,
+    opened,
+    settings_of,
+    told,
+    where,
+)
 from minimalagent_nb.errors import ConfigurationError, SessionReadError
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.widgets.figures import count
@@ -32,7 +40,10 @@ def run_sessions(options: argparse.Namespace) -> int:
         AgentError: it failed; it says why and what to do.
     """
     command: Callable[[argparse.Namespace, SessionLog], int] = _COMMANDS[options.command]
-    log = opened(settings_of(options))
+    settings = settings_of(options)
+    if options.memory is not None and options.command not in ("import", "watch"):
+        check_there(settings)
+    log = opened(settings)
     try:
         return command(options, log)
     finally:
@@ -108,6 +119,7 @@ def _import_table(options: argparse.Namespace, log: SessionLog) -> int:
 
 
 def _move(options: argparse.Namespace, log: SessionLog) -> int:
+    _check_there(options, log)
     other = opened(settings_of(options, of_target=True))
     try:
         wanted = options.session or None
@@ -121,9 +133,7 @@ def _move(options: argparse.Namespace, log: SessionLog) -> int:
 
 
 def _delete(options: argparse.Namespace, log: SessionLog) -> int:
-    missing = [sid for sid in options.session if not _is_there(log, sid)]
-    if missing:
-        raise no_session(missing[0], log, *missing[1:])
+    _check_there(options, log)
     if not options.yes and not _confirmed(options, log):
         print_line("Nothing was deleted.", sys.stderr)
         return 1
@@ -131,6 +141,12 @@ def _delete(options: argparse.Namespace, log: SessionLog) -> int:
         log.delete(session_id)
     done = {"sessions": options.session, "memory": log.description}
     return told(options, done, f"{', '.join(options.session)} deleted from {log.description}")
+
+
+def _check_there(options: argparse.Namespace, log: SessionLog) -> None:
+    missing = [sid for sid in options.session if not _is_there(log, sid)]
+    if missing:
+        raise no_session(missing[0], log, *missing[1:])
 
 
 def _is_there(log: SessionLog, session_id: str) -> bool:

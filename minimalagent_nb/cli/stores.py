@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import collections
 import difflib
+import os
 import shlex
 from typing import Any
 
@@ -17,7 +18,7 @@ from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.sessions import SessionLog, open_log
 from minimalagent_nb.widgets import figures
 
-__all__ = ["chosen", "no_session", "opened", "settings_of", "told", "where"]
+__all__ = ["check_there", "chosen", "no_session", "opened", "settings_of", "told", "where"]
 
 _AN_ID = 1_000_000_000
 """From here on a number is an interaction's id and no place in the history."""
@@ -57,6 +58,20 @@ def opened(settings: Settings) -> SessionLog:
             "one with --memory, such as --memory sqlite."
         )
     return log
+
+
+def check_there(settings: Settings) -> None:
+    """Whether the file that was named is there: reading would make one of a mistyped name.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    path = settings.memory.removeprefix("sqlite:///")
+    if path != settings.memory and not os.path.exists(os.path.expanduser(path)):
+        raise ConfigurationError(
+            f"There is no file {path} to read sessions from. Check --memory; `ask` and `import` "
+            "make such a file."
+        )
 
 
 def chosen(log: SessionLog, session_id: str, at: int) -> Any:

@@ -264,10 +264,14 @@ def _create_private(path: str) -> None:
 
 def _connect(path: str) -> sqlite3.Connection:
     """A connection in WAL mode, or with a rollback journal where WAL does not work."""
+    begun = time.monotonic()
     for pause in _WAL_PAUSES:
         try:
             return _prepared(path, _use_wal)
         except sqlite3.OperationalError:
+            if time.monotonic() - begun >= _BUSY_SECONDS:
+                # It was waited for another process as long as one may have to.
+                raise
             # The change to WAL does not wait for others who are opening the file just now,
             # and before Python 3.11 that cannot be told from a file system without WAL.
             time.sleep(pause)

@@ -320,6 +320,7 @@ def test_no_memory(capsys, monkeypatch):
     assert code == 1
     assert "MINIMALAGENT_NB_MEMORY" in err
     assert "--memory sqlite" in err
+    SQLiteStore("here.sqlite3").put(Item("p", 1))
     assert run(capsys, "sessions", "--memory", "sqlite:///here.sqlite3")[0] == 0
 
 
