@@ -17,6 +17,7 @@ from minimalagent_nb import Agent, tool
 from minimalagent_nb.models import Bedrock, call
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.tracing import OpenTelemetry
+from minimalagent_nb.tracing.content import beginning
 from minimalagent_nb.tracing.words import request_attributes, server_attributes
 from tests.engine.conversations import add, agent_of
 from tests.servers.converse import ConverseServer, reply, tool_use
@@ -218,6 +219,38 @@ def test_a_turn_of_a_long_conversation_costs_no_more_than_one_of_a_short_one(
 
     few, many = cost(100), cost(200)
     assert many < 3 * few
+
+
+def test_of_a_very_large_result_no_more_is_looked_at_than_can_be_told(traced: Traced) -> None:
+    rule = Counting()
+
+    @tool
+    def read() -> list[dict[str, str]]:
+        """Read."""
+        return [{"name": "word " * 20, "n": str(n)} for n in range(50_000)]
+
+    agent = agent_of([call("read"), "Ok."], [read], on_event=traced.hook(content=True), redact=rule)
+    agent.run("Go.")
+    told = messages(traced.named("execute_tool read"), "gen_ai.tool.call.result")
+    assert told.startswith('[{"name": "word word')
+    assert told.endswith("… (very many more characters)")
+    assert rule.characters < 300_000, "of five million"
+
+
+@pytest.mark.parametrize(
+    ("value", "part", "is_whole"),
+    [
+        ({"a": [1, None, "x"], "b": {}}, {"a": [1, None, "x"], "b": {}}, True),
+        ("x" * 99_999, "x" * 99_999, True),
+        ("x" * 200_000, "x" * 100_000 + "…", False),
+        (["x" * 100_000, "y"], ["x" * 100_000, "…"], False),
+        ({"k": "x" * 99_999, "l": 1}, {"k": "x" * 99_999, "…": "…"}, False),
+        ([{"k": ["x" * 100_000]}, 2], [{"k": ["x" * 99_999 + "…"]}, "…"], False),
+    ],
+    ids=range(6),
+)
+def test_the_beginning_of_a_value(value: Any, part: Any, is_whole: bool) -> None:
+    assert beginning(value) == (part, is_whole)
 
 
 def test_a_message_is_written_once_however_many_turns_are_sent_it(traced: Traced) -> None:

@@ -18,7 +18,7 @@ from minimalagent_nb.redaction import Redactor
 __all__ = [
     "Content",
     "Conversation",
-    "as_json",
+    "beginning",
     "definitions",
     "message_parts",
     "parts_of",
@@ -30,6 +30,9 @@ _LONGEST = 20_000
 
 _PART = 8_000
 """Characters of one text in it."""
+
+_LOOKED_AT = 100_000
+"""Characters of a result that are looked at."""
 
 
 def text_part(text: str) -> dict[str, str]:
@@ -56,15 +59,17 @@ def parts_of(message: Message) -> list[dict[str, Any]]:
 
 
 class Content:
-    """Something that was said; its JSON is made once."""
+    """Something that was said, or the beginning of it; its JSON is made once."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, *, whole: bool = True) -> None:
         self.value = value
+        self._whole = whole
 
     @cached_property
     def json(self) -> str:
-        """As it goes into a span."""
-        return as_json(self.value)
+        """As it goes into a span; what is too long is a text of its beginning."""
+        text = _dumped(self.value)
+        return text if len(text) <= _LONGEST else _dumped(_cut(text, whole=self._whole))
 
 
 class Conversation:
@@ -114,10 +119,47 @@ def definitions(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "function", "name": tool["name"]} for tool in tools]
 
 
-def as_json(value: Any) -> str:
-    """The value as JSON; one that is too long as a text of its beginning."""
-    text = _dumped(value)
-    return text if len(text) <= _LONGEST else _dumped(_cut(text))
+def beginning(value: Any) -> tuple[Any, bool]:
+    """The JSON value, or of a very large one as much as can matter; whether it is the whole.
+
+    What is told of it is less by far: where this cuts a secret in two, nobody sees either half.
+    """
+    taken = _Beginning()
+    part = taken.of(value)
+    return part, taken.room > 0
+
+
+class _Beginning:
+    """Takes values as long as there is room."""
+
+    def __init__(self) -> None:
+        self.room = _LOOKED_AT
+
+    def of(self, value: Any) -> Any:
+        """The value where it fits, else as much of it as fits."""
+        if isinstance(value, str):
+            room, self.room = self.room, self.room - len(value)
+            return value if self.room >= 0 else f"{value[: max(room, 0)]}…"
+        if isinstance(value, Mapping):
+            return self._pairs(value)
+        if not isinstance(value, (list, tuple)):
+            self.room -= 1
+            return value
+        items: list[Any] = []
+        for item in value:
+            if self.room <= 0:
+                return [*items, "…"]
+            items.append(self.of(item))
+        return items
+
+    def _pairs(self, value: Mapping[Any, Any]) -> dict[Any, Any]:
+        pairs: dict[Any, Any] = {}
+        for key, item in value.items():
+            if self.room <= 0:
+                return {**pairs, "…": "…"}
+            self.room -= len(str(key))
+            pairs[key] = self.of(item)
+        return pairs
 
 
 def _parts(block: Any) -> list[dict[str, Any]]:
@@ -147,7 +189,8 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, *, whole: bool = True) -> str:
     if len(text) <= _PART:
         return text
-    return f"{text[:_PART]}… ({len(text) - _PART:,} more characters)"
+    more = f"{len(text) - _PART:,}" if whole else "very many"
+    return f"{text[:_PART]}… ({more} more characters)"

@@ -10,6 +10,7 @@ from minimalagent_nb.events import Event
 from minimalagent_nb.tracing.content import (
     Content,
     Conversation,
+    beginning,
     definitions,
     message_parts,
     text_part,
@@ -178,7 +179,9 @@ class RunSpans:
         if event.status != "success":
             self._fail_call(span, event)
         elif signals.tells(span):
-            self._tell(span, "gen_ai.tool.call.result", signals.clean(event.result))
+            result, whole = beginning(event.result)
+            content = Content(signals.clean(result), whole=whole)
+            span.set_attribute("gen_ai.tool.call.result", content.json)
         span.end(nanoseconds(event.at))
 
     def _fail_call(self, span: Span, event: Any) -> None:
