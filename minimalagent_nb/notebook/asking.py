@@ -22,6 +22,7 @@ from minimalagent_nb.notebook.state import Workbench
 
 if TYPE_CHECKING:
     from minimalagent_nb.engine import Agent, RunResult
+    from minimalagent_nb.reasoning import Reasoning
 
 __all__ = ["Asking", "Question"]
 
@@ -48,6 +49,16 @@ class Question:
     options: Options
     quiet: bool
     repair: Repair | None = None
+
+
+def _too_late(question: Question, reasoning: Reasoning | None) -> RunStoppedError:
+    """What an interrupt after the run's end says: the cell fails, so that what follows waits."""
+    error = RunStoppedError(
+        "The run had ended when it was interrupted: its result is in "
+        f"{question.options.output or '_agent'}."
+    )
+    error.reasoning = reasoning
+    return error
 
 
 class Asking:
@@ -89,7 +100,13 @@ class Asking:
         await self._bench.runs.amake_way(memory, question.session_id)
         with self._kept(question):
             run = self._started(question, asyncio.get_running_loop())
-            await attend(run, begun=question.options.background)
+            try:
+                await attend(run, begun=question.options.background)
+            except KeyboardInterrupt:
+                if run.done and run.error is None:
+                    self._keep(question, run.outcome())
+                    raise _too_late(question, run.reasoning) from None
+                raise
             if question.options.background:
                 run.raise_if_not_begun()
                 self._hand_out(run, question.options)

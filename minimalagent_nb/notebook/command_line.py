@@ -36,6 +36,8 @@ class Command:
         """Whether these words may follow the command's name."""
         if words and words[0] in self.options:
             return True
+        if self.argument == "[N]" and len(words) > 1 and all(w.isdecimal() for w in words):
+            return True  # no sentence either: the command says that it takes one
         if self.argument == "[N]" and any(word.startswith("-") for word in words):
             # A command with a mistake in it, which is said, and no prompt.
             return words[0].startswith("-") or words[0].isdecimal()
@@ -99,7 +101,8 @@ def find_command(line: str) -> tuple[str, list[str]] | None:
         ConfigurationError: the line would be a command but for its first word's spelling, an
             option that this command has not, or the file that it needs.
     """
-    name, *words = ["".join(word) for word in _WORD.findall(line)] or ["status"]
+    found = ["".join(word) for word in _WORD.findall(line)]
+    name, *words = [word for word in found if word] or ["status"]
     instead = f"To ask the agent this, type %agent ask {line.strip()}"
     command = COMMANDS.get(name)
     if command is not None:

@@ -111,6 +111,8 @@ def _stored(wish: _Wish, bench: Workbench, log: SessionLog) -> Reasoning:
     session_id = wish.session_id or bench.session_id
     if wish.number is not None and wish.number >= LEAST_ID:
         return _of_id(wish.number, wish.session_id, session_id, log)
+    if wish.number == 0:
+        raise ConfigurationError("Interactions are numbered from 1 on: %agent history lists them.")
     position = 1 if wish.number is None else wish.number
     history = log.history(session_id, newest_first=wish.number is None)
     # Those before it are read on the way, and are not kept.

@@ -203,3 +203,27 @@ def test_a_run_that_blocks_is_stopped_too(kernel: Kernel, outer: str) -> None:
     kernel.run("model = ScriptedModel(['Here I am.'])")
     reply, _ = kernel.run(f"%%agent -s {session}\nGo on.")
     assert reply["status"] == "ok", reply
+
+
+LATE = """
+def late(event):
+    if type(event).__name__ == "RunEnded":
+        (run,) = get_ipython().magics_manager.registry["AgentMagics"].bench.runs.active
+        print("3nd" + "ed", flush=True)
+        until = time.monotonic() + 30
+        while not run.told_to_stop and time.monotonic() < until:
+            time.sleep(0.01)
+
+mine = Agent(model=ScriptedModel(["Here I am."]), on_event=late)
+_agent = None
+"""
+
+
+def test_an_interrupt_after_the_end_keeps_the_result(kernel: Kernel) -> None:
+    kernel.run(LATE)
+    reply, _ = kernel.run("%%agent --agent mine -o late_one\nGo.", interrupt_at="3nded")
+    assert (reply["status"], reply["ename"]) == ("error", "RunStoppedError"), "Run All stops"
+    assert "had ended when it was interrupted: its result is in late_one" in reply["evalue"]
+    kernel.run("pass")
+    assert kernel.value("[_agent is late_one, late_one.response]") == [True, "Here I am."]
+    assert kernel.value("late_one.reasoning.status") == "completed"

@@ -113,6 +113,7 @@ def test_a_prompt_without_variables_arrives_verbatim(prompt: str) -> None:
         ("tools --from 'other one.ipynb' --yes", ("tools", ["--from", "other one.ipynb", "--yes"])),
         ('session "a b"', ("session", ["a b"])),
         ("export it's table", None),
+        ('tools ""', ("tools", [])),
     ],
 )
 def test_a_line_is_a_command_only_as_a_whole(line: str, found: object) -> None:

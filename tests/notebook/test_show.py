@@ -64,8 +64,9 @@ def test_it_finds_the_run_that_is_meant(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
+        ("%agent show 0", "Interactions are numbered from 1 on"),
+        ("%agent show 1 2", "%agent show does not know '2'"),
         ("%agent show 2", "The session has 1 interaction; there is no number 2."),
-        ("%agent show 0", "there is no number 0"),
         ("%agent show 3 --session older", "%agent history older lists them"),
         ("%agent show --session oldre", "Did you mean older?"),
         ("%agent show --session nowhere", "There is no session nowhere in"),
