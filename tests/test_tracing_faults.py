@@ -119,6 +119,7 @@ def test_metrics_of_requests() -> None:
         for metric in scope.metrics
     }
     assert set(found) == {
+        "gen_ai.invoke_agent.duration",
         "gen_ai.client.operation.duration",
         "gen_ai.client.operation.time_to_first_chunk",
         "gen_ai.client.token.usage",
@@ -140,3 +141,27 @@ def test_metrics_of_requests() -> None:
         "gen_ai.provider.name": "_OTHER",
         "gen_ai.request.model": "scripted",
     }
+
+
+def test_metrics_of_runs_and_calls() -> None:
+    reader = InMemoryMetricReader()
+    hook = OpenTelemetry(meter_provider=MeterProvider(metric_readers=[reader]))
+    calls = [call("add", a=1, b=2), call("fails", message="Ann"), call("look_up_Ann")]
+    agent_of([calls, "Done."], [add, fails], name="adder", on_event=hook).run("Go.")
+    with pytest.raises(ModelError):
+        agent_of([ModelError("Gone.")], name="adder", on_event=hook).run("Go.")
+    counted = {
+        metric.name: [(dict(point.attributes), point.count) for point in metric.data.data_points]
+        for resource in reader.get_metrics_data().resource_metrics  # type: ignore[union-attr]
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    assert counted["gen_ai.invoke_agent.duration"] == [
+        ({"gen_ai.agent.name": "adder"}, 1),
+        ({"gen_ai.agent.name": "adder", "error.type": "ModelError"}, 1),
+    ]
+    assert sorted(counted["gen_ai.execute_tool.duration"], key=str) == [
+        ({"error.type": "_OTHER"}, 1),
+        ({"gen_ai.tool.name": "add"}, 1),
+        ({"gen_ai.tool.name": "fails", "error.type": "ValueError"}, 1),
+    ]

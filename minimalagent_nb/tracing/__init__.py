@@ -7,7 +7,7 @@
 Names are those of OpenTelemetry's semantic conventions for generative AI (``gen_ai.*``, status
 "development", as of semantic-conventions v1.41 and the package opentelemetry-semantic-conventions
 0.66b2), which services read: ``invoke_agent`` with ``chat`` and ``execute_tool`` below it,
-histograms of requests, and events. Drafts after them, in semantic-conventions-genai, name the
+histograms, and events. Drafts after them, in semantic-conventions-genai, name the
 metrics and ``gen_ai.usage.cache_creation.input_tokens`` otherwise; they are not followed yet.
 Each token is on one span, that of its request: services add up those of all spans
 (langfuse/langfuse#14754, open-telemetry/semantic-conventions-genai#19).

@@ -1,4 +1,4 @@
-"""The metrics of requests to models. Imports events, and opentelemetry when they are made."""
+"""The metrics of requests, runs and calls. Imports events, and opentelemetry when one is made."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = ["Histograms"]
 # The bounds of buckets that the conventions ask for.
 _SECONDS = [0.01 * 2**power for power in range(14)]
 _TOKENS = [4**power for power in range(14)]
+_LONG_SECONDS = [0.1 * 2**power for power in range(13)]
 _FIRST = [
     *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
     *(0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
@@ -24,7 +25,10 @@ _FIRST = [
 
 
 class Histograms:
-    """The metrics of requests to models, in the provider or the one that the process has set."""
+    """The metrics of what agents do, in the provider or the one that the process has set.
+
+    Those of runs and calls are of the conventions' newer drafts: v1.41 has none.
+    """
 
     def __init__(self, provider: MeterProvider | None) -> None:
         from opentelemetry import metrics
@@ -49,6 +53,27 @@ class Histograms:
             explicit_bucket_boundaries_advisory=_FIRST,
         )
 
+        self._runs = meter.create_histogram(
+            "gen_ai.invoke_agent.duration",
+            "s",
+            "The duration of an agent's invocation.",
+            explicit_bucket_boundaries_advisory=_LONG_SECONDS,
+        )
+        self._calls = meter.create_histogram(
+            "gen_ai.execute_tool.duration",
+            "s",
+            "The duration of a tool's execution.",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+
+    def record_run(self, seconds: float, agent: str, error: str | None) -> None:
+        """Count one run."""
+        self._runs.record(seconds, _told({"gen_ai.agent.name": agent, "error.type": error}))
+
+    def record_call(self, seconds: float, tool: str, error: str | None) -> None:
+        """Count one call of a tool."""
+        self._calls.record(seconds, _told({"gen_ai.tool.name": tool, "error.type": error}))
+
     def record(
         self,
         attributes: Mapping[str, Any],
@@ -65,3 +90,7 @@ class Histograms:
         for kind in ("input", "output"):
             if number := usage[f"gen_ai.usage.{kind}_tokens"]:
                 self._tokens.record(number, {**attributes, "gen_ai.token.type": kind})
+
+
+def _told(attributes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in attributes.items() if value}

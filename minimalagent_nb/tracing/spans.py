@@ -30,11 +30,14 @@ class RunSpans:
 
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
+        self._agent = ""
         self._common: dict[str, Any] = {}
         self._session: dict[str, Any] = {}
         self._run: Span | None = None
         self._turn: TurnSpan | None = None
         self._calls: dict[str, Span] = {}
+        self._called: dict[str, str] = {}
+        """The names of their tools, as they may be told."""
         self._names: frozenset[str] = frozenset()
         """The tools of the run: any other name of a call is the model's own words."""
         self._descriptions: dict[str, str] = {}
@@ -120,6 +123,7 @@ class RunSpans:
             "gen_ai.request.model": signals.name(event.model),
         }
         session, agent = signals.name(event.session_id), signals.name(event.agent)
+        self._agent = agent
         # The first is the conventions' name, the second what Phoenix and CloudWatch look for.
         self._session = {"gen_ai.conversation.id": session, "session.id": session}
         self._names = frozenset(event.tools)
@@ -167,7 +171,7 @@ class RunSpans:
         if signals.in_spans:
             facts["gen_ai.tool.description"] = self._descriptions.get(name, "")
         span = signals.begin("execute_tool", name, event.at, self._run, facts)
-        self._calls[event.call_id] = span
+        self._calls[event.call_id], self._called[event.call_id] = span, name
         if signals.tells(span):
             arguments = signals.clean(event.inputs)
             self._tell(span, "gen_ai.tool.call.arguments", arguments)
@@ -176,23 +180,27 @@ class RunSpans:
         span, signals = self._calls.pop(event.call_id, None), self._signals
         if span is None:
             return
+        failed = None
         if event.status != "success":
-            self._fail_call(span, event)
+            failed = self._fail_call(span, event)
         elif signals.tells(span):
             result, whole = beginning(event.result)
             content = Content(signals.clean(result), whole=whole)
             span.set_attribute("gen_ai.tool.call.result", content.json)
+        signals.histograms.record_call(event.duration, self._called.pop(event.call_id), failed)
         span.end(nanoseconds(event.at))
 
-    def _fail_call(self, span: Span, event: Any) -> None:
+    def _fail_call(self, span: Span, event: Any) -> str:
+        """What the call failed with, once the span says so."""
         signals, kind = self._signals, raised(event.error)
-        failed = (kind or "_OTHER") if event.status == "error" else event.status
-        signals.fail(span, signals.name(failed), event.error)
+        failed = signals.name((kind or "_OTHER") if event.status == "error" else event.status)
+        signals.fail(span, failed, event.error)
         if signals.events is not None and event.status == "error" and kind:
             told = signals.clean(event.error) if signals.in_events else None
             at, within = nanoseconds(event.at), signals.below(span)
             name = "gen_ai.execute_tool.exception"
-            signals.events.exception(name, within, at, signals.name(kind), told)
+            signals.events.exception(name, within, at, failed, told)
+        return failed
 
     def _on_run_ended(self, event: Any) -> None:
         run, signals = self._run, self._signals
@@ -206,8 +214,11 @@ class RunSpans:
                 answer = str(signals.clean(event.response))
                 said = [message_parts("assistant", [text_part(answer)], **more)]
                 self._tell(run, "gen_ai.output.messages", said)
+            failed = None
             if event.status == "failed":
-                signals.fail(run, signals.name(event.error_type) or "_OTHER", event.error)
+                failed = signals.name(event.error_type) or "_OTHER"
+                signals.fail(run, failed, event.error)
+            signals.histograms.record_run(event.duration, self._agent, failed)
         self.close(event.at)
 
     def close(self, at: float) -> None:
