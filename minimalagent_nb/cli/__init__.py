@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None:
             text = f"{error.filename} could not be read or written ({why}): name another place."
         return _failed(words, ConfigurationError(text), _PREFIX, FAILED)
-    except KeyboardInterrupt:
-        return _failed(words, StoppedError("stopped"), _PREFIX, INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        return _failed(words, StoppedError(str(interrupt) or "stopped"), _PREFIX, INTERRUPTED)
 
 
 class StoppedError(AgentError):

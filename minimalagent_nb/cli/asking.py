@@ -21,7 +21,7 @@ from minimalagent_nb.cli.requests import arguments_from
 from minimalagent_nb.errors import AgentError, RunOverError
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.sessions.waiting import WaitingCall, WaitingCalls
-from minimalagent_nb.widgets.figures import json_text
+from minimalagent_nb.widgets.asked import asked_arguments
 
 __all__ = ["Asker", "TerminalLines", "can_ask"]
 
@@ -186,9 +186,9 @@ class Asker:
     def _show(self, call: WaitingCall) -> None:
         self.interrupt()
         who = f"The agent {call.agent}" if call.agent else "The agent"
-        shown = json_text(dict(call.inputs), _ARGUMENTS)
+        shown, whole = (asked_arguments(call.inputs, most) for most in (_ARGUMENTS, _WHOLE))
         self._say(f"{' '.join(who.split())[:80]} wants to call {call.tool}:\n{shown}")
-        if shown != json_text(dict(call.inputs), _WHOLE):
+        if shown != whole:
             self._say("(Not all of the arguments is shown. [s]how them.)")
         self._prompt()
 
@@ -212,7 +212,7 @@ class Asker:
         elif choice in ("e", "edit"):
             self._edit(call)
         elif choice in ("s", "show"):
-            self._say(json_text(dict(call.inputs), _WHOLE))
+            self._say(asked_arguments(call.inputs, _WHOLE))
         else:
             self._say("Please answer a, d or e.")
 

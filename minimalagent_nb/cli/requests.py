@@ -20,6 +20,11 @@ from minimalagent_nb.widgets import figures
 
 __all__ = ["arguments_from", "run_answer", "run_stop"]
 
+_LEFT = (
+    "no longer waiting. What was asked is not taken back: the run's kernel may still do it for "
+    "about a minute"
+)
+
 
 def run_stop(options: argparse.Namespace, log: SessionLog) -> int:
     """Have the run end, and wait until its kernel says that it does; 0 then.
@@ -147,7 +152,11 @@ def _decided(run: Reasoning, call_id: str, before: str = "") -> str:
 
 def _settled(options: argparse.Namespace, sent: SentRequest) -> str:
     """Wait for the reply of the run's kernel; ``taken``."""
-    reply = sent.wait(options.wait)
+    try:
+        reply = sent.wait(options.wait)
+    except KeyboardInterrupt:
+        # Not "stopped", which may be what was asked for.
+        raise KeyboardInterrupt(_LEFT) from None
     if reply is None:
         raise ConfigurationError(
             f"The kernel of the run has not answered within {options.wait} s. It finds the "

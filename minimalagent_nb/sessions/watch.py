@@ -173,6 +173,6 @@ def _check(store: ItemStore, session_id: str, interaction_id: int, slot: int) ->
     if head is not None and "log" not in head.attributes:
         raise SessionReadError(
             f"The interaction {interaction_id} of session {session_id} was stored without a log: "
-            "there are no events to watch. Read its reasoning with get_reasoning_history, and "
-            "record with real_time_reasoning=True to watch."
+            "there are no events to watch. What was done can be read all the same (`show`, or "
+            "get_reasoning_history); record with real_time_reasoning=True to watch."
         )

@@ -17,7 +17,8 @@ from typing import Any
 from minimalagent_nb.approval import Approval, ApprovalRequest
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.interrupts import Interruptible, ToolInterrupt
-from minimalagent_nb.widgets.figures import clean, json_text
+from minimalagent_nb.widgets.asked import asked_arguments
+from minimalagent_nb.widgets.figures import clean
 
 __all__ = ["PromptApprover", "unattended"]
 
@@ -95,8 +96,8 @@ class PromptApprover:
 
     def _ask(self, request: ApprovalRequest, cancel: CancelToken) -> Approval:
         about = clean(request.description).strip().partition("\n")[0][:200]
-        whole = json_text(dict(request.inputs), _WHOLE)
-        shown = json_text(dict(request.inputs), _ARGUMENTS)
+        whole = asked_arguments(request.inputs, _WHOLE)
+        shown = asked_arguments(request.inputs, _ARGUMENTS)
         if shown != whole:
             shown += f"\n{_MORE.format(whole=len(whole))}"
         prompt = f"The agent wants to call {clean(request.tool)}: {about}\n{shown}\n{_QUESTION}"

@@ -223,7 +223,7 @@ def test_a_question_is_shown_and_answered(start: Start) -> None:
     seen = Watching(run, None, "maybe", "d  Keep it.")
     while seen.look():
         pass
-    assert seen.said[0] == 'The agent wants to call delete:\n{"path": "x\\u001b[2J"}'
+    assert seen.said[0] == 'The agent wants to call delete:\n{\n  "path": "x\\u001b[2J"\n}'
     assert seen.said[1] == "Please answer a, d or e."
     given = run.until("approval_given")
     assert (given.decision, given.reason) == ("denied", "Keep it.")

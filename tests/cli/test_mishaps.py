@@ -10,14 +10,19 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
 from minimalagent_nb.cli import main
+from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions import sqlite as sqlite_room
+from minimalagent_nb.sessions.ids import InteractionIds
+from minimalagent_nb.sessions.interaction import Interaction
+from minimalagent_nb.sessions.requests import requests_key
 from tests.cli.processes import COMMAND, PATIENCE, finished, started
-from tests.sessions.conftest import record
+from tests.sessions.conftest import record, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +116,22 @@ def test_ctrl_c_while_a_service_does_not_answer(arguments, monkeypatch):
     assert (json.loads(out) if arguments else out) == (
         {**told, "error": error} if arguments else b""
     )
+
+
+def test_ctrl_c_while_a_kernel_does_not_answer_is_no_stop(place):
+    store = SQLiteStore(place / "s.sqlite3")
+    mute = Interaction(
+        store, "mute", ids=InteractionIds(), ttl=None, clock=time.time, extent=None, lease=600
+    )
+    mute.open(Reasoning(query="q", status="running"))
+    process = started("stop", "mute", "--json")
+    wait_for(lambda: list(store.query(requests_key("mute", mute.id))))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    one_line(err.decode(), "no longer waiting. What was asked is not taken back")
+    assert json.loads(out)["error"]["type"] == "StoppedError"
+    store.close()
 
 
 def test_a_service_that_is_not_there(capsys, monkeypatch):

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+from rich.cells import cell_len
 
 from minimalagent_nb.approval import Approval, ApprovalRequest
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.widgets import PromptApprover
+from minimalagent_nb.widgets.asked import asked_arguments
 
 
 def request(run_id: str = "r", tool: str = "delete", **inputs: Any) -> ApprovalRequest:
@@ -52,6 +54,31 @@ class Lines:
 def answer(*lines: str, **inputs: Any) -> tuple[Approval, Lines]:
     user = Lines(*lines)
     return PromptApprover(user)(request(**inputs), CancelToken()), user
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\x1b[2J", "\u202e", "\u200b", "\x9b", "\r", "\ufeff", "\xa0", "\u2028"]
+)
+def test_what_is_not_seen_of_the_arguments_is_shown_as_escapes(hidden: str) -> None:
+    plain, other = ({"path": f"a{one}\nb", "note": "x"} for one in ("", hidden))
+    assert asked_arguments(plain, 4_000) == 'path:\n    a\n    b\nnote: "x"'
+    shown = asked_arguments(other, 4_000)
+    assert json.loads(shown) == other
+    assert shown.replace("\n", "").isprintable()
+    _, user = answer("y", **other)
+    assert shown in user.prompts[0]
+
+
+def test_no_line_of_an_argument_passes_for_another() -> None:
+    """The width breaks a text where it looks like an argument: it goes on further in."""
+    code = asked_arguments({"a": "l\n" + "x" * 36 + 'b: "c"' + "y" * 40, "b": "漢" * 40}, 400, 40)
+    lines = code.split("\n")
+    assert [line for line in lines if not line.startswith("    ")] == ["a:", 'b: "' + "漢" * 18]
+    assert lines[3].startswith('        b: "c"yyy')
+    told = asked_arguments({"a": "x" * 31 + '"b": "c"', "b": "d"}, 400, 40).split("\n")
+    outer = [line for line in told if not line.startswith("    ")]
+    assert [line[:6] for line in outer] == ["{", '  "a":', '  "b":', "}"]
+    assert max(map(cell_len, lines + told)) <= 40
 
 
 def test_edited_arguments_are_checked_by_the_tool() -> None:
