@@ -1,4 +1,4 @@
-"""Completion of ``%agent`` and ``%%agent``: commands, options, and what belongs behind them.
+"""Completion of ``%agent``, ``%%agent`` and ``%%tool``: commands, options, and their values.
 
 Imports the options and commands of this room.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from minimalagent_nb.errors import AgentError
 from minimalagent_nb.notebook.command_line import COMMANDS
 from minimalagent_nb.notebook.options import OPTIONS
+from minimalagent_nb.notebook.tool_cell import TOOL_OPTIONS
 
 __all__ = ["Completion", "begin_completion"]
 
@@ -24,9 +25,15 @@ _SESSIONS = 50
 
 _FILES = 200
 _KNOWN_MODELS = ("us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0", "demo")
-_OURS = re.compile(r"\s*%{1,2}agent\b")
-_HOOKED = r"%{1,2}agent\b"
+_CELLS = 20
+"""Cells that are offered at most, the newest ones."""
+
+_HOOKED = r"(?:%{1,2}agent|%%tool)\b"
+_OURS = re.compile(rf"\s*{_HOOKED}")
 _BREAKS = re.compile(r"[\s,=]")
+_TYPE = re.compile(r"""--type(?:\s+|=)(?:"[^"]*|'[^']*|[^\s"']*)$""")
+_TYPES = ("bool", "dict", "float", "int", "list", "str")
+_ENDINGS = (".html", ".ipynb", ".jsonl", ".md")
 
 
 def begin_completion(shell: Any, completion: Completion) -> Callable[[], None]:
@@ -60,7 +67,9 @@ class Completion:
             "model": lambda _: self._models(),
             "tools": lambda _: self._tools(),
             "use": lambda _: self._variables(),
-            "type": lambda _: [n for n in self._variables() if inspect.isclass(self._value(n))],
+            "output": lambda _: self._variables(),
+            "max_steps": lambda _: self._max_steps(),
+            "cells": lambda _: self._cells(),
         }
 
     def __call__(self, _shell: Any, event: Any) -> list[str]:
@@ -94,9 +103,19 @@ class Completion:
     def offered(self, line: str) -> tuple[str, list[str] | None]:
         """The word before the cursor, and what it may become; None within a prompt."""
         before = line.lstrip()
-        rest = re.sub(r"^%{1,2}agent\s?", "", before)
+        rest = re.sub(rf"^{_HOOKED}\s?", "", before)
         word = _BREAKS.split(rest)[-1]
-        words = self._words(rest[: len(rest) - len(word)], word, cell=before.startswith("%%"))
+        words: Iterable[str] | None
+        if before.startswith("%%tool"):
+            words = TOOL_OPTIONS if word.startswith("-") and "(" not in rest else None
+        elif _TYPE.search(rest):
+            word = re.split(r"\W", rest)[-1]
+            classes = [name for name in self._variables() if inspect.isclass(self._value(name))]
+            words = [*classes, *_TYPES]
+        else:
+            asks = before.startswith("%%") or rest.startswith("ask ")
+            complete = rest[: len(rest) - len(word)].removeprefix("ask ")
+            words = self._words(complete, word, cell=asks)
         if words is None:
             return word, None
         return word, sorted({text for text in words if text.startswith(word)})
@@ -119,6 +138,12 @@ class Completion:
 
     def _arguments(self, words: list[str], word: str) -> Iterable[str] | None:
         """What may follow a command."""
+        command = COMMANDS[words[0]]
+        flags = [flag for flag in command.flags if flag.startswith("--")]
+        if flags and word.startswith("-"):
+            return flags
+        if words == ["export"]:
+            return _targets(word)
         if words[1:] == [] and words[0] in ("session", "history"):
             return self._sessions()
         if words == ["model"]:
@@ -160,6 +185,15 @@ class Completion:
             return [info.session_id for info in log.sessions(limit=_SESSIONS)] if log else []
         return []
 
+    def _max_steps(self) -> list[str]:
+        with contextlib.suppress(AgentError):
+            return [str(self._settings().max_steps)]
+        return []
+
+    def _cells(self) -> list[str]:
+        sources = list(enumerate(self._bench.namespace.get("In", ())))
+        return [str(number) for number, source in sources if source][-_CELLS:]
+
     def _models(self) -> list[str]:
         from minimalagent_nb.models import Model
 
@@ -184,6 +218,14 @@ class Completion:
             and name not in ("In", "Out", "exit", "quit", "get_ipython", "open")
             and (kind is None or type(value).__name__ == kind)
         ]
+
+
+def _targets(word: str) -> list[str]:
+    """Files of each kind that an export may have, beside the folders."""
+    folder = os.path.dirname(word)
+    names = [os.path.join(folder, f"session{ending}") for ending in _ENDINGS]
+    folders = [path for path in _files(word, os.sep) if path.endswith(os.sep)]
+    return [*folders, *(name for name in names if not os.path.exists(name))]
 
 
 def _files(word: str, ending: str) -> list[str]:

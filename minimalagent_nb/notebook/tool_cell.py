@@ -20,10 +20,10 @@ from typing import Any
 
 from minimalagent_nb.errors import ToolDefinitionError
 
-__all__ = ["cached_name", "define_tool"]
+__all__ = ["TOOL_OPTIONS", "cached_name", "define_tool"]
 
 _FORM = '%%tool name(parameter: type, ...) with a """docstring""" and the code below'
-_OPTIONS = ("--approve", "--main-thread", "--timeout")
+TOOL_OPTIONS = ("--approve", "--main-thread", "--timeout")
 _OPTION = re.compile(r"\s*--(approve|main-thread|timeout(?:[ =]([0-9.]+))?)(?=\s)")
 
 
@@ -86,8 +86,8 @@ def _options(line: str) -> tuple[dict[str, Any], str]:
     signature = line[position:].strip()
     if signature.startswith("-"):
         wrong = signature.split()[0]
-        near = get_close_matches(wrong, _OPTIONS, n=1)
-        advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(_OPTIONS)}."
+        near = get_close_matches(wrong, TOOL_OPTIONS, n=1)
+        advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(TOOL_OPTIONS)}."
         raise ToolDefinitionError(f"%%tool has no option {wrong}. {advice}")
     return options, signature
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -80,6 +81,20 @@ def test_modules_and_ipythons_own_names_are_no_variables_to_send(ready: Any) -> 
         ("%%agent --max", ["--max-steps"]),
         ("%%agent --session mine --qui", ["--quiet"]),
         ("  %agent histo", ["history"]),
+        ("%agent history --", ["--live"]),
+        ("%agent show --", ["--live", "--session"]),
+        ("%agent show 3 --l", ["--live"]),
+        ("%agent tools --from other.ipynb --", ["--yes"]),
+        ("%agent export se", ["session.html", "session.ipynb", "session.jsonl", "session.md"]),
+        ("%agent export ke", [f"kept{os.sep}"]),
+        ("%agent ask --qui", ["--quiet"]),
+        ("%%agent --output fig", ["figures"]),
+        ("%%agent --type Sh", ["Shape"]),
+        ("%%agent --type flo", ["float"]),
+        ("%%agent --max-steps ", ["20"]),
+        ("%%agent --cells 1,", ["1", "2"]),
+        ("%%tool --ap", ["--approve"]),
+        ("%%tool --approve --m", ["--main-thread"]),
     ],
 )
 def test_nothing_else_is_offered_beside_it(
@@ -87,6 +102,8 @@ def test_nothing_else_is_offered_beside_it(
 ) -> None:
     (tmp_path / "other.ipynb").touch()
     (tmp_path / "other.txt").touch()
+    (tmp_path / "kept").mkdir()
+    ready.user_ns["In"] = ["", "x = 1", "y = 2"]
     if not hasattr(ready.Completer, "custom_matchers"):
         pytest.skip("IPython before 8.6 offers Python's names as well")
     with provisionalcompleter():
@@ -94,6 +111,15 @@ def test_nothing_else_is_offered_beside_it(
     assert sorted(line[: one.start] + one.text for one in found) == [
         re.sub(r"[^\s,=]*$", "", line) + text for text in expected
     ]
+
+
+def test_a_type_is_completed_within_brackets(ready: Any) -> None:
+    line = '%%agent --type "dict[str, Sh'
+    if not hasattr(ready.Completer, "custom_matchers"):
+        pytest.skip("IPython before 8.6 breaks words elsewhere")
+    with provisionalcompleter():
+        (one,) = ready.Completer.completions(line, len(line))
+    assert line[: one.start] + one.text == '%%agent --type "dict[str, Shape'
 
 
 @pytest.mark.parametrize("line", ["%agent what is fig", "%%agent -q why fig", "x = fig", "%agen"])
