@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from minimalagent_nb.errors import ConfigurationError, RunStoppedError
-from tests.notebook.test_magics import prepare, run
+from tests.notebook.cells import prepare, run
 
 GATE = """
 import threading

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.notebook.test_magics import prepare, run
+from tests.notebook.cells import prepare, run
 
 CELLS = [
     "import math\nfrom pathlib import Path",

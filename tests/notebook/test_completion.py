@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
-from tests.notebook.test_magics import prepare, run
 
 
 def offered(shell: Any, line: str) -> list[str]:

@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
-from tests.notebook.test_magics import prepare, run
 
 HOSTILE = "<script>alert(1)</script> {df} `x`"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.notebook.test_magics import prepare, run
+from tests.notebook.cells import prepare, run
 from tests.notebook.test_sent import cell, no_outputs_of_other_shells
 
 __all__ = ["no_outputs_of_other_shells"]  # a fixture that every test here uses

@@ -14,9 +14,9 @@ import pytest
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError
 from minimalagent_nb.notebook.magics import AgentMagics
+from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
 from tests.notebook.kernels import KINDS, Kernel, kernel_of
-from tests.notebook.test_magics import prepare, run
 
 
 def traces(shell: Any) -> dict[str, Any]:
@@ -55,6 +55,11 @@ def use_nothing(shell: Any) -> None:
     """Load only."""
 
 
+def use_again(shell: Any) -> None:
+    """Load once more, in the extension's place."""
+    shell.run_line_magic("reload_ext", "minimalagent_nb")
+
+
 def use_all(shell: Any) -> None:
     """Ask, in the background too, with tools over the notebook, commands and a failure."""
     prepare(shell, "[call('add', a=1, b=2), 'It is {{result}}.', 'Aside.']")
@@ -68,7 +73,7 @@ def use_all(shell: Any) -> None:
     shell.complete("", "%agent ", 7)
 
 
-@pytest.mark.parametrize("use", [use_nothing, use_all])
+@pytest.mark.parametrize("use", [use_nothing, use_again, use_all])
 def test_unloading_leaves_the_shell_as_it_was(
     store_path: Any, use: Callable[[Any], None], capsys: Any
 ) -> None:
@@ -158,3 +163,16 @@ def test_a_misspelt_setting_is_answered_with_the_right_one(
     assert "[tool.minimalagent_nb] in pyproject.toml" in capsys.readouterr().out
     monkeypatch.setenv("MINIMALAGENT_NB_MAX_STPS", "3")
     run(shell, "%%agent\nHi.", fails="Did you mean max_steps?")
+
+
+def test_unloading_brings_back_a_magic_of_the_same_name(store_path: Any) -> None:
+    shell = new_shell()
+
+    def agent(line: str) -> str:
+        return f"mine: {line}"
+
+    shell.register_magic_function(agent, "line")
+    shell.run_line_magic("load_ext", "minimalagent_nb")
+    shell.run_line_magic("unload_ext", "minimalagent_nb")
+    assert shell.run_line_magic("agent", "x") == "mine: x"
+    assert "agent" not in shell.magics_manager.magics["cell"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minimalagent_nb.approval import Approval
-from tests.notebook.test_magics import prepare, run
+from tests.notebook.cells import prepare, run
 from tests.notebook.test_sent import FRAME, cell, no_outputs_of_other_shells
 
 __all__ = ["no_outputs_of_other_shells"]  # a fixture that every test here uses

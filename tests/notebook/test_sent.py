@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from minimalagent_nb import ConfigurationError
 from minimalagent_nb.notebook.cells import last_failure, parse_ranges
 from minimalagent_nb.notebook.describe import describe
-from tests.notebook.test_magics import prepare, run
+from tests.notebook.cells import prepare, run
 
 FRAME = pd.DataFrame(
     {

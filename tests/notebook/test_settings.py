@@ -13,8 +13,8 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from minimalagent_nb import ConfigurationError
+from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
-from tests.notebook.test_magics import prepare, run
 
 BAD = [
     ("memory", "dynamo", "Accepted: sqlite, sqlite:///PATH, dynamodb, none"),

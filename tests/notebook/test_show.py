@@ -11,9 +11,9 @@ import pytest
 
 from minimalagent_nb.notebook.command_line import find_command
 from minimalagent_nb.widgets.saved_outputs import ENVIRONMENT, VIEW, announcement
+from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
 from tests.notebook.kernels import KINDS, Kernel, kernel_of, shown
-from tests.notebook.test_magics import prepare, run
 
 STATIC = {"text/html", "text/markdown", "text/plain"}
 

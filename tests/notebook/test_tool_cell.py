@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minimalagent_nb.errors import ToolDefinitionError
-from tests.notebook.test_magics import prepare, run
+from tests.notebook.cells import prepare, run
 
 
 def tool_of(shell: Any, name: str) -> Any:
