@@ -84,7 +84,10 @@ class TerminalLines:
         if not end:
             return None
         self._typed = rest
-        return line.decode(sys.stdin.encoding or "utf-8", "replace")
+        # A locale without an encoding of its own: terminals speak UTF-8 all the same.
+        encoding = (sys.stdin.encoding or "ascii").lower()
+        plain = encoding in ("ascii", "us-ascii", "ansi_x3.4-1968")
+        return line.decode("utf-8" if plain else encoding, "replace")
 
     def forget(self) -> None:
         """See `Lines`; a line that was begun is forgotten, too."""

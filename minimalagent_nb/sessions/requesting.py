@@ -129,6 +129,8 @@ class Requester:
     ) -> SentRequest:
         """Allow, deny or edit a tool call that waits; the first answer counts.
 
+        Arguments that do not fit the tool are refused by the run's kernel, and the call waits on.
+
         Args:
             run: the id of the run that called the tool, as in its events: this one, or that
                 of a sub-agent's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import pytest
 from minimalagent_nb.event_json import event_from_dict
 from minimalagent_nb.fold import fold
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
-from tests.cli.processes import PATIENCE, finished, started, write_notebook
+from tests.cli.processes import PATIENCE, finished, in_terminal, started, write_notebook
 
 STEPS = (
     "from minimalagent_nb import tool\nimport time, pathlib",
@@ -237,3 +238,39 @@ def test_stop_ends_the_run_of_another_process(processes: list[Any]) -> None:
     done = finished("stop", "talk", "--at", "1")
     assert done.returncode == 1
     assert "is over" in done.stderr
+
+
+ASKED = (
+    "from minimalagent_nb import tool\nimport time",
+    "@tool(approve=True)\ndef add(a: int, b: int) -> int:\n    '''Add.'''\n    return a + b",
+    "@tool\ndef rest() -> str:\n    '''Rest.'''\n    time.sleep(60)\n    return ''",
+)
+
+
+def test_the_runs_of_the_readme(processes: list[Any], place: Path) -> None:
+    """Its first block as it stands: asked, watched, answered and stopped from four processes."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = readme.split("### The command line")[1].split("```")[1]
+    asks, watches, approves, stops = (
+        shlex.split(line)[1:] for line in block.splitlines()[1:] if line
+    )
+    write_notebook(place / "tools.ipynb", *ASKED)
+    calls = [{"name": "add", "inputs": {"a": 17, "b": 25}}], [{"name": "rest", "inputs": {}}]
+    script = {"version": 1, "replies": [{"calls": one} for one in calls]}
+    (place / "script.json").write_text(json.dumps(script))
+    with in_terminal(*asks) as asked:
+        asked.wait_for("Run them?")
+        asked.type("y\n")
+        asked.wait_for("Allow it?")
+        seen = watch(processes, *watches[1:])
+        seen.until("waits for approval")
+        done = finished(*approves)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "add(a=17, b=25) of sums is allowed.\n"
+        seen.until("rest()")
+        done = finished(*stops)
+        assert (done.returncode, done.stderr) == (0, "")
+        # Who was stopped from elsewhere has failed.
+        assert asked.end() == 1
+    assert seen.end()[0] == 1
+    assert log().reasoning("sums").steps[0].tools[0].result == 42
