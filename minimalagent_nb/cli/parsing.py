@@ -90,16 +90,23 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
 def positive(text: str) -> int:
     """A whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is no whole number above 0")
+    return _small(int(text))
 
 
 def whole(text: str) -> int:
     """A whole number."""
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is no whole number") from None
+    return _small(number)
+
+
+def _small(number: int) -> int:
+    if abs(number) >= 1 << 62:
+        raise argparse.ArgumentTypeError("the number is too large")
+    return number
 
 
 def choice(*words: str) -> Callable[[str], str]:
