@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import (
     Magics,
@@ -17,7 +17,7 @@ from IPython.display import display
 from traitlets import Bool, Integer, List, Unicode, Union, validate
 
 from minimalagent_nb.config import Settings
-from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.errors import AgentError, ConfigurationError, SessionReadError
 from minimalagent_nb.notebook.asking import Asking, Question
 from minimalagent_nb.notebook.assignments import check_assignment
 from minimalagent_nb.notebook.cells import is_own
@@ -34,6 +34,10 @@ from minimalagent_nb.notebook.shown import Shown
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.tool_cell import define_tool
 from minimalagent_nb.notebook.withheld import Withheld
+
+if TYPE_CHECKING:
+    from minimalagent_nb.engine import Agent
+    from minimalagent_nb.models.protocol import ModelRequest
 
 __all__ = ["AgentMagics"]
 
@@ -190,8 +194,8 @@ class AgentMagics(Magics):
         parts = gather(self.shell, options, settings.context_budget, withheld)
         context, wanted = blocks_of(parts), self._type(options.type)
         if options.dry_run:
-            recorded = agent.begin(prompt, session, context=context, output_type=wanted)
-            print(page(recorded.run.preview(), parts, agent.model, withheld))  # noqa: T201 - asked for
+            request, unread = _preview(agent, prompt, session, context, wanted)
+            print(page(request, parts, agent.model, withheld, unread))  # noqa: T201 - asked for
             return None
         quiet = options.quiet or not settings.show_reasoning
         return Question(agent, prompt, session, wanted, context, options, quiet)
@@ -239,3 +243,16 @@ class AgentMagics(Magics):
         self.shown.end()
         self.bench.close()
         self.notices.end()
+
+
+def _preview(
+    agent: Agent, prompt: str, session: str, context: list[Any], wanted: Any
+) -> tuple[ModelRequest, str]:
+    """What a run would send, and why its session's earlier messages are not there, if so."""
+    unread = ""
+    try:
+        recorded = agent.begin(prompt, session, context=context, output_type=wanted)
+    except SessionReadError as error:
+        recorded = agent.begin(prompt, None, context=context, output_type=wanted)
+        unread = str(error)
+    return recorded.run.preview(), unread

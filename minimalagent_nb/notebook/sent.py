@@ -119,10 +119,19 @@ class Unasked:
         raise NoModelError(self.name)
 
 
-def page(request: ModelRequest, parts: Sequence[Part], model: Model, withheld: Withheld) -> str:
+def page(
+    request: ModelRequest,
+    parts: Sequence[Part],
+    model: Model,
+    withheld: Withheld,
+    unread: str = "",
+) -> str:
     """Everything that would leave the kernel, with the tokens of each part, estimated.
 
     Each part says what was taken out of it, and what it holds that is never stored.
+
+    Args:
+        unread: why the session's earlier messages are not among it.
     """
     sections = list(_sections(request, parts))
     total = f"about {sum(_tokens(content) for _, content in sections):,} tokens (an estimate)"
@@ -130,6 +139,10 @@ def page(request: ModelRequest, parts: Sequence[Part], model: Model, withheld: W
     if isinstance(model, Unasked):
         head = f"Nothing was sent, and {model.name} A run would send {total}:"
     lines = [head]
+    if unread:
+        lines.append(
+            f"The session's earlier messages would go along; they could not be read: {unread}"
+        )
     for label, content in sections:
         text = content if isinstance(content, str) else _text_of([content])
         lines += ["", f"── {label} ({_figures(_tokens(content), text, withheld)})", text.rstrip()]

@@ -279,6 +279,19 @@ def test_a_dry_run_needs_no_model_and_no_credentials(
     assert any(line.startswith("── tool add (about ") for line in sections)
 
 
+def test_a_dry_run_says_that_the_session_could_not_be_read(
+    shell: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NO_CREDENTIALS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", "dynamodb")
+    run(shell, "%%agent --dry-run\nHow many?")
+    _, note, *sections = capsys.readouterr().out.splitlines()
+    assert note.startswith("The session's earlier messages would go along; they could not be read:")
+    assert "no complete AWS credentials were found" in note
+    assert "How many?" in sections
+
+
 SECRET = "q9w8e7r6t5z4"
 
 
