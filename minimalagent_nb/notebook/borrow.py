@@ -72,7 +72,7 @@ def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
     """Show the cells, ask, and run them here; the names of the tools that came.
 
     Raises:
-        ConfigurationError: see `tool_cells`; or nobody could be asked.
+        ConfigurationError: see `tool_cells`; nobody could be asked, or a cell failed here.
     """
     sources = tool_cells(path)
     cells = "1 cell" if len(sources) == 1 else f"{len(sources)} cells"
@@ -85,9 +85,21 @@ def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:
     before = _tools(shell)
     for source in sources:
         result = shell.run_cell(source, store_history=False)
-        result.raise_error()
+        _raise_failure(path, result.error_before_exec or result.error_in_exec)
     after = _tools(shell)
     return [name for name, tool in after.items() if before.get(name) is not tool]
+
+
+def _raise_failure(path: str, error: BaseException | None) -> None:
+    """Say that a cell failed, whose traceback IPython has shown already."""
+    if isinstance(error, Exception):
+        text = f"{type(error).__name__}: {error}".rstrip(".")
+        raise ConfigurationError(
+            f"A cell of {path} failed here with {text}. What came before it is here: mend it "
+            "there or install what it needs, and take the tools again."
+        ) from error
+    if error is not None:
+        raise error
 
 
 def _agreed() -> bool:

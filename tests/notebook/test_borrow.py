@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from minimalagent_nb.errors import ConfigurationError
 from tests.notebook.cells import prepare, run
 
 CELLS = [
@@ -95,6 +96,18 @@ def test_what_cannot_be_taken(shell: Any, tmp_path: Path, line: str, says: str) 
     (tmp_path / "text.ipynb").write_text("hello")
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "empty.ipynb")
     run(shell, f"%agent tools {line}", fails=says)
+
+
+def test_a_cell_that_fails_here_is_said_in_a_line(shell: Any, tmp_path: Path, capsys: Any) -> None:
+    cells = [CELLS[1], CELLS[5], "import a_module_that_is_not_there", CELLS[7]]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "far.ipynb")
+    says = "A cell of far.ipynb failed here with ModuleNotFoundError: No module named"
+    error = run(shell, "%agent tools --from far.ipynb --yes", fails=says)
+    assert "mend it there or install what it needs" in str(error)
+    assert isinstance(error, ConfigurationError)
+    assert "borrow.py" not in capsys.readouterr().out, "the traceback is the cell's alone"
+    assert shell.user_ns["double"](2) == 4, "what came before it is here"
 
 
 def test_one_tool_with_its_schema_and_source(shell: Any, capsys: Any) -> None:
