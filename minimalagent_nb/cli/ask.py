@@ -21,7 +21,7 @@ from typing import IO, Any
 from minimalagent_nb.approval import Approval, ApprovalRequest
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.cli.notebook_tools import namespace_of
-from minimalagent_nb.cli.output import print_json, print_line
+from minimalagent_nb.cli.output import page, print_json, print_line
 from minimalagent_nb.cli.stores import settings_of
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.kernel import new_session_id
@@ -225,11 +225,9 @@ def _nobody(_request: ApprovalRequest, _cancel: CancelToken) -> Approval:
 
 def _view() -> View:
     """Prints the run on standard error, without the answer."""
-    from rich.console import Console
-
     from minimalagent_nb.widgets import TerminalPrinter
 
-    return TerminalPrinter(Console(stderr=True), answer=False)
+    return TerminalPrinter(page(stderr=True), answer=False)
 
 
 def _print_answer(answer: str, out: IO[str]) -> None:

@@ -227,8 +227,11 @@ class Asker:
         before = self._draft or _as_json(call.inputs)
         try:
             text = _from_editor(editor, before)
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            self._say(f"The editor {editor!r} failed: {error}. Unset EDITOR to type a line.")
+        except subprocess.CalledProcessError:
+            self._say("The editor ended with an error: the arguments were left as they are.")
+            return
+        except (OSError, ValueError) as error:
+            self._say(f"The editor {editor!r} failed ({error}). Unset EDITOR to type a line.")
             return
         if text.strip() == before.strip() and not self._draft:
             self._say("The arguments were left as they are.")

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from minimalagent_nb.cli.output import print_json
+from minimalagent_nb.cli.output import page, print_json
 from minimalagent_nb.cli.parsing import WrongCallError
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.events import Event, RunStarted
@@ -38,7 +38,7 @@ def run_demo(to: str, *, open_lab: bool, as_json: bool = False) -> int:
     """
     if as_json and open_lab:
         raise WrongCallError("minimalagent-nb demo: --json and --lab do not go together.")
-    console = Console(stderr=as_json)
+    console = page(stderr=as_json)
     _check_installed([*_NEEDED, *(["jupyterlab"] if open_lab else [])])
     folder = _folder(to)
     _fetch_weights(console)

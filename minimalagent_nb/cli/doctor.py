@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minimalagent_nb._version import __version__
-from minimalagent_nb.cli.output import print_json
+from minimalagent_nb.cli.output import page, print_json
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.secrets import without_secrets
@@ -50,12 +50,11 @@ def run_doctor(*, ask: bool = False, as_json: bool = False) -> int:
 
 def print_findings(findings: Sequence[Any]) -> None:
     """Print findings, this room's or those about a table, each with its advice."""
-    from rich.console import Console
     from rich.text import Text
 
     from minimalagent_nb.widgets.figures import clean
 
-    console = Console()
+    console = page()
     styles = {"ok": "green", "note": "yellow", "problem": "red"}
     for finding in findings:
         line = Text.assemble(

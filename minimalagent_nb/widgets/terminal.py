@@ -127,7 +127,14 @@ def print_markdown(console: Console, text: str) -> None:
     markdown = Markdown(figures.clean(text), hyperlinks=False)
     # Once more, as Markdown has spellings of its own: &#x202e; turns the direction of writing.
     _clean_tokens(markdown.parsed)
-    console.print(markdown)
+    if console.is_terminal:
+        console.print(markdown)
+        return
+    # rich fills each line with spaces: in a file they are in the way.
+    lines = console.render_lines(markdown, pad=False)
+    for line in lines:
+        text = "".join(segment.text for segment in line)
+        console.print(Text(text.rstrip()), highlight=False, soft_wrap=True)
 
 
 def _clean_tokens(tokens: Iterable[Any]) -> None:

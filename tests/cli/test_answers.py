@@ -266,7 +266,10 @@ def test_an_editor_of_the_users_own(
     monkeypatch.setenv("EDITOR", "no-such-editor")
     asker = Asker(run.other, ("s", 1), say=seen.said.append)
     asker._edit(WaitingCall("r", "c", "delete", {}, "c"))
-    assert "The editor 'no-such-editor' failed" in seen.said[-1]
+    assert "The editor 'no-such-editor' failed (" in seen.said[-1]
+    monkeypatch.setenv("VISUAL", "false")
+    asker._edit(WaitingCall("r", "c", "delete", {}, "c"))
+    assert "ended with an error: the arguments were left as they are." in seen.said[-1]
 
 
 def test_an_answer_that_comes_second_is_told_and_not_asked_again(start: Start) -> None:

@@ -136,6 +136,7 @@ def test_an_interaction_is_shown_as_the_printer_shows_it(log, capsys):
     ):
         assert words in out
     assert "so it is" in out
+    assert not any(line.endswith(" ") for line in out.splitlines())
 
 
 def test_which_interaction_is_shown(log, capsys):
