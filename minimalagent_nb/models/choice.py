@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError, NoModelError
-from minimalagent_nb.models.protocol import Model
+from minimalagent_nb.models.protocol import Model, is_model
 
 __all__ = ["check_spec", "describe_choice", "find_model"]
 
@@ -124,7 +124,7 @@ def _demo() -> Model:
 
 
 def _own_model(spec: Any) -> Model:
-    if isinstance(spec, type) or not isinstance(spec, Model):
+    if not is_model(spec):
         what = f"the class {spec.__name__}" if isinstance(spec, type) else type(spec).__name__
         raise ConfigurationError(
             f"A model is a model id or an object with a name and a stream method, not {what}. "

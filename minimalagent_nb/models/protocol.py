@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Union, runtime_checkable
+from typing import Any, Protocol, TypeGuard, Union, runtime_checkable
 
 from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.events import Usage
@@ -24,6 +24,7 @@ __all__ = [
     "TextChunk",
     "ThinkingChunk",
     "ToolSpec",
+    "is_model",
 ]
 
 
@@ -139,3 +140,14 @@ class Model(Protocol):
             ConfigurationError: the model has no such option, or no thinking budget.
         """
         ...
+
+
+def is_model(value: object) -> TypeGuard[Model]:
+    """Whether `value` has what a `Model` has.
+
+    So has one that passes on what it does not do itself, which ``isinstance`` denies from Python
+    3.12 on: it does not ask ``__getattr__`` there.
+    """
+    if isinstance(value, type):
+        return False
+    return hasattr(value, "name") and callable(getattr(value, "stream", None))

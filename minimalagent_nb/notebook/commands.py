@@ -77,10 +77,11 @@ class Commands:
         return Table("minimalagent_nb", ["", ""], rows, note=note)
 
     def _model_line(self, settings: Settings) -> str:
-        from minimalagent_nb.models import Model, describe_choice
+        from minimalagent_nb.models import describe_choice
+        from minimalagent_nb.models.protocol import is_model
 
         value = self._bench.namespace.get(settings.model)
-        if isinstance(value, Model):
+        if is_model(value):
             return f"{value.name} (the variable {settings.model})"
         if settings.model:
             try:

@@ -134,10 +134,10 @@ class Workbench:
         Raises:
             ConfigurationError: it can only be a variable, and holds no model.
         """
-        from minimalagent_nb.models.protocol import Model
+        from minimalagent_nb.models.protocol import is_model
 
         value = self.namespace.get(name)
-        if isinstance(value, Model):
+        if is_model(value):
             return value
         if not name.isidentifier() or name in MODEL_WORDS:
             return None

@@ -7,7 +7,7 @@ from typing import Any
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.sessions.dynamodb import DEFAULT_REGION, DEFAULT_TABLE, DynamoDBStore
-from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.items import ItemStore, is_store
 from minimalagent_nb.sessions.log import SessionLog
 
 __all__ = ["open_log", "open_store"]
@@ -58,7 +58,7 @@ def open_store(
         return _sqlite(memory.removeprefix(_SQLITE))
     if memory == "dynamodb":
         return DynamoDBStore(table_name, region, session=session)
-    if isinstance(memory, ItemStore):
+    if is_store(memory):
         return memory
     raise ConfigurationError(
         f"{memory!r:.200} is no session memory: use 'sqlite', 'sqlite:///path', 'dynamodb', "

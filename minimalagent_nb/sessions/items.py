@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, Union, runtime_checkable
+from typing import Protocol, TypeGuard, Union, runtime_checkable
 
-__all__ = ["Attribute", "Item", "ItemStore"]
+__all__ = ["Attribute", "Item", "ItemStore", "is_store"]
 
 Attribute = Union[str, int, bytes]
 
@@ -101,3 +101,15 @@ class ItemStore(Protocol):
     def close(self) -> None:
         """Let go of what the store opened; a client handed to it is not its own."""
         ...
+
+
+def is_store(value: object) -> TypeGuard[ItemStore]:
+    """Whether `value` has what an `ItemStore` has.
+
+    So has one that passes on what it does not do itself, which ``isinstance`` denies from Python
+    3.12 on: it does not ask ``__getattr__`` there.
+    """
+    if isinstance(value, type) or not hasattr(value, "description"):
+        return False
+    methods = ("put", "get", "query", "delete", "close")
+    return all(callable(getattr(value, name, None)) for name in methods)
