@@ -183,16 +183,17 @@ class AgentMagics(Magics):
                 withhold=withheld.text,
             )
         agent = self.bench.agent(settings, options, self.approver)
-        if options.dry_run:
-            pass  # a look leaves the notebook in its conversation
+        parts = gather(self.shell, options, settings.context_budget, withheld)
+        context, wanted = blocks_of(parts), self._type(options.type)
+        # From here on: what cannot be asked leaves the notebook in its conversation.
+        if options.dry_run or not prompt.strip():
+            pass  # and so does a look
         elif options.session is None and options.agent is None:
             self._offer_to_resume(settings)
         elif options.agent is None and not options.background:
             # One in the background leaves the notebook in its own conversation.
             self.bench.start_session(options.session)
         session = options.session or self.bench.session_id
-        parts = gather(self.shell, options, settings.context_budget, withheld)
-        context, wanted = blocks_of(parts), self._type(options.type)
         if options.dry_run:
             request, unread = _preview(agent, prompt, session, context, wanted)
             print(page(request, parts, agent.model, withheld, unread))  # noqa: T201 - asked for

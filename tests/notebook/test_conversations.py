@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from minimalagent_nb.errors import AgentError
 from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
 
@@ -90,3 +91,29 @@ def test_a_fork_goes_on_in_a_copy(shell: Any, capsys: Any) -> None:
     run(shell, "%%agent\nOther.")
     assert "Second." not in str(model.requests[2].messages)
     run(shell, "%agent fork trunk", fails="trunk")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%agent -s other --use nothing\nGo.",
+        "%%agent -s other --cells 99\nGo.",
+        "%%agent -s other --type Nowhere\nGo.",
+        "%%agent -s other\n\n",
+        "%%agent -s other -t none\nGo.",
+        "%%agent -s a.b\nGo.",
+    ],
+)
+def test_what_cannot_be_asked_leaves_the_notebook_in_its_conversation(
+    shell: Any, cell: str
+) -> None:
+    model = prepare(shell, "['one', 'two']")
+    run(shell, "%%agent\nFirst")
+    assert isinstance(run(shell, cell, fails=""), AgentError)
+    run(shell, "%agent reasoning")
+    run(shell, "%%agent\nSecond")
+    assert [message["content"][0]["text"] for message in model.requests[1].messages] == [
+        "First",
+        "one",
+        "Second",
+    ]
