@@ -18,7 +18,14 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["SecretFinder", "finder_of", "known_secrets", "remember_client", "without_secrets"]
+__all__ = [
+    "SecretFinder",
+    "finder_of",
+    "known_secrets",
+    "remember_client",
+    "secret_remover",
+    "without_secrets",
+]
 
 SHORTEST = 8
 """Characters that a value has at least to count as a secret."""
@@ -139,8 +146,13 @@ def _resolved_credentials() -> list[Any]:
 
 def without_secrets(value: Any) -> Any:
     """A text, or any value with its texts, with ``[redacted: NAME]`` for each secret of now."""
-    found = tuple((secret, name) for name, secret in known_secrets())
-    return _without(value, finder_of(found).text)
+    return secret_remover()(value)
+
+
+def secret_remover() -> Callable[[Any], Any]:
+    """What `without_secrets` does, for many values: the secrets are looked up once."""
+    clean = finder_of(tuple((secret, name) for name, secret in known_secrets())).text
+    return lambda value: _without(value, clean)
 
 
 def _without(value: Any, clean: Callable[[str], str]) -> Any:
