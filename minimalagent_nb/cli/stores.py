@@ -18,7 +18,7 @@ from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.sessions import SessionLog, open_log
 from minimalagent_nb.widgets import figures
 
-__all__ = ["check_there", "chosen", "no_session", "opened", "settings_of", "told", "where"]
+__all__ = ["check_there", "chosen", "meant", "no_session", "opened", "settings_of", "told", "where"]
 
 _AN_ID = 1_000_000_000
 """From here on a number is an interaction's id and no place in the history."""
@@ -107,16 +107,20 @@ def no_session(session_id: str, log: SessionLog, *more: str) -> ConfigurationErr
     Args:
         more: others that are not there either.
     """
+    names = f"session {session_id}" if not more else f"sessions {', '.join((session_id, *more))}"
+    return ConfigurationError(
+        f"There is no {names} in {log.description}.{meant(session_id, log)} `minimalagent-nb "
+        "sessions` lists those that there are, and --memory looks in another store."
+    )
+
+
+def meant(session_id: str, log: SessionLog) -> str:
+    """The question whether another session was meant, behind a space; empty without one."""
     known = [info.session_id for info in log.sessions(limit=_NEAR)]
     near = difflib.get_close_matches(session_id, known, n=1)
     # Ids that were made by themselves are long: a part of one is what people remember.
     near += [one for one in known if len(session_id) > 1 and session_id.lower() in one.lower()]
-    hint = f" Did you mean {near[0]}?" if near else ""
-    names = f"session {session_id}" if not more else f"sessions {', '.join((session_id, *more))}"
-    return ConfigurationError(
-        f"There is no {names} in {log.description}.{hint} `minimalagent-nb sessions` "
-        "lists those that there are, and --memory looks in another store."
-    )
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def where(options: argparse.Namespace) -> str:

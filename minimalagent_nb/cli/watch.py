@@ -15,7 +15,7 @@ from typing import Any
 
 from minimalagent_nb.cli.asking import Asker, can_ask
 from minimalagent_nb.cli.output import page, print_json, print_line
-from minimalagent_nb.cli.stores import chosen, where
+from minimalagent_nb.cli.stores import chosen, meant, where
 from minimalagent_nb.event_json import event_to_dict
 from minimalagent_nb.events import Event, RunEnded
 from minimalagent_nb.sessions import SessionLog
@@ -69,10 +69,11 @@ def _interactions(options: argparse.Namespace, log: SessionLog) -> Iterator[int]
 
 
 def _waiting(options: argparse.Namespace, log: SessionLog, seen: int) -> str:
-    what = "for the next run"
+    what = "for the next run."
     if not seen and log.session(options.session) is None:
-        what = "for its first one: there is no such session yet"
-    return f"Waiting in {log.description}, session {options.session}, {what}. Ctrl-C ends it."
+        hint = meant(options.session, log)
+        what = f"for its first one: there is no such session yet.{hint}"
+    return f"Waiting in {log.description}, session {options.session}, {what} Ctrl-C ends it."
 
 
 class _Watched:

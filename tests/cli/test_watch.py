@@ -17,6 +17,7 @@ from minimalagent_nb.event_json import event_from_dict
 from minimalagent_nb.fold import fold
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.cli.processes import PATIENCE, finished, in_terminal, started, write_notebook
+from tests.sessions.conftest import record
 
 STEPS = (
     "from minimalagent_nb import tool\nimport time, pathlib",
@@ -172,6 +173,13 @@ def test_ctrl_c_ends_the_watching_and_not_the_run(processes: list[Any]) -> None:
     Path("one").touch()
     Path("two").touch()
     assert asked.wait(PATIENCE) == 0
+
+
+def test_a_session_that_may_have_been_meant(processes: list[Any]) -> None:
+    made = log()
+    record(made, "talk")
+    made.flush()
+    watch(processes, "tak").said("there is no such session yet. Did you mean talk? Ctrl-C ends it.")
 
 
 def test_ctrl_c_while_it_waits(processes: list[Any]) -> None:
