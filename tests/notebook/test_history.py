@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from minimalagent_nb.notebook.export import FORMS
 from minimalagent_nb.notebook.history import history
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.widgets import HistoryBrowser, HistoryView
@@ -66,7 +67,7 @@ def test_where_the_file_holds_static_forms_it_is_the_browser(
     monkeypatch.setenv("JPY_SESSION_NAME", "notebook.ipynb")
     shown = history(kernel, log, "demo")
     assert isinstance(shown, HistoryBrowser)
-    assert list(shown.forms) == ["jsonl", "ipynb", "html", "md"]
+    assert list(shown.forms) == ["jsonl", *FORMS]
     assert isinstance(history(Shell(None), log, "demo", anywhere=True), HistoryView)
     assert "no interactions yet" in repr(history(Shell(None), log, "empty"))
 
