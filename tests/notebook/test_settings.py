@@ -24,7 +24,7 @@ BAD = [
     ("bedrock_region", "us west", "the name of an AWS region, such as us-west-2"),
     ("memory_region", "us_west", "the name of an AWS region"),
     ("log_level", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
-    ("otel", "maybe", "on, off, or content"),
+    ("otel", "maybe", "on, off, content"),
     ("redact", ["("], "regular expressions"),
     ("redact", "x*", "do not match the empty text"),
     ("model", "nope:x", "Unknown kind of model 'nope'"),
