@@ -192,8 +192,10 @@ class SecretFinder:
 
     def settled(self, text: str) -> int:
         """The length of the text without an end that may be the beginning of a secret."""
-        inside = [match.span() for match in self._pattern.finditer(text)]
         first = len(text)
+        last = first - max(map(len, self._names), default=0)
+        spans = (match.span() for match in self._pattern.finditer(text))
+        inside = [span for span in spans if span[1] > last]
         for form in self._names:
             at = max(len(text) - len(form) + 1, 0)
             while (at := text.find(form[0], at, first)) >= 0:
