@@ -81,9 +81,9 @@ def open_events(provider: LoggerProvider | None) -> Events | None:
     None where the installed API cannot name a log record.
     """
     try:
-        from opentelemetry._logs import Logger, get_logger
+        from opentelemetry._logs import get_logger
     except ImportError:
         return None
-    if "event_name" not in inspect.signature(Logger.emit).parameters:
-        return None
-    return Events(get_logger("minimalagent_nb", __version__, provider))
+    logger = get_logger("minimalagent_nb", __version__, provider)
+    names_records = "event_name" in inspect.signature(logger.emit).parameters
+    return Events(logger) if names_records else None
