@@ -39,6 +39,7 @@ def test_a_failed_and_a_stopped_run(tree_page: TreePage) -> None:
     assert tree_page.texts(".ma-status") == ["Failed"]
     assert "503" in tree_page.texts(".ma-error")[0]
     assert tree_page.texts(".ma-answer") == [""]
+    assert tree_page.texts(".ma-turn > .ma-row > .ma-note") == ["460 tokens", "Not finished"]
     tree_page.mount(snapshot(sample_run.stopped_run()))
     assert tree_page.texts(".ma-status") == ["Stopped"]
     assert tree_page.texts(".ma-tool > .ma-row > .ma-note") == ["Stopped"]

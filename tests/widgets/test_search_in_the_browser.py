@@ -157,6 +157,39 @@ def test_a_search_and_a_filter_are_remembered_in_a_second_view(tree_page: TreePa
     second.locator(".ma-count", has_text=count.partition(" of ")[2]).wait_for()
 
 
+def test_a_run_that_another_cell_shows_again_looks_as_it_was_left(tree_page: TreePage) -> None:
+    message = snapshot(sample_run.finished_run())
+    tree_page.connect(message)
+    page = tree_page.page
+    page.get_by_role("button", name="Collapse all").click()
+    page.locator(".ma-turn > .ma-row").nth(2).click()
+    page.locator(".ma-tool:visible > .ma-row").first.click()
+    page.get_by_role("button", name="Copy and view the answer").click()
+    page.get_by_role("menuitemradio", name="Show as written").click()
+    search(page, "heaviest", "1 of 2")
+
+    def looks() -> Any:
+        return page.evaluate(
+            """() => [document.querySelector(".ma-answer").textContent,
+                document.querySelector(".ma-field").value,
+                ...[...document.querySelectorAll("[role=treeitem]")]
+                    .filter((el) => !el.closest("[hidden]"))
+                    .map((el) => [el.ariaExpanded, el.textContent])]"""
+        )
+
+    left = looks()
+    assert "**Gentoo**" in left[0]
+    tree_page.connect(message, again=True)
+    said(page, "1 of 2")
+    assert looks() == left
+    # Each goes its own way from there, and another run has nothing of it.
+    page.get_by_role("button", name="Expand all").click()
+    other = sample_run.Teller().begin(run_id="another")
+    tree_page.connect(snapshot([other, *sample_run.finished_run()[1:]]), again=True)
+    assert page.locator(".ma-search").is_hidden()
+    assert page.locator(".ma-turn").first.get_attribute("aria-expanded") == "true"
+
+
 def test_expand_and_collapse_all_are_remembered_in_a_second_view(tree_page: TreePage) -> None:
     tree_page.connect(snapshot(sample_run.finished_run()))
     page = tree_page.page

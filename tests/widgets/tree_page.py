@@ -77,14 +77,17 @@ class TreePage:
             message,
         )
 
-    def connect(self, message: dict[str, Any], **traits: Any) -> None:
+    def connect(self, message: dict[str, Any], *, again: bool = False, **traits: Any) -> None:
         """Show the run of a snapshot as a widget, with a model that keeps what it is sent.
+
+        What was opened in the page before is remembered only with `again`.
 
         In the page `sent` holds that, `interrupts` counts those of the kernel, `tell` hands
         the widget a message, and `show` gives one more view.
         """
         self.page.evaluate(
-            """([message, traits]) => {
+            """([message, traits, again]) => {
+                if (!again) delete window[Symbol.for("minimalagent_nb.memories")];
                 window.sent = [];
                 window.interrupts = 0;
                 const heard = new Set();
@@ -105,7 +108,7 @@ class TreePage:
                 document.body.replaceChildren();
                 window.show();
             }""",
-            [json.loads(json.dumps(message)), traits],
+            [json.loads(json.dumps(message)), traits, again],
         )
 
     def tell(self, *messages: dict[str, Any]) -> None:

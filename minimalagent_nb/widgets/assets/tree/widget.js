@@ -10,6 +10,7 @@
 
 import { EMPTY_RUN, receive } from "./fold.js";
 import { putStatic, restoreView, savesStaticForms } from "./notebook.js";
+import { remember } from "./remembered.js";
 import { mountTree, newMemory } from "./view.js";
 import { Wholes } from "./wholes.js";
 
@@ -40,6 +41,7 @@ class TreeWidget {
     /** @type {Feed} */
     this.feed = { rev: 0, state: EMPTY_RUN };
     this.memory = newMemory();
+    this.run = ""; // whose memory that is
     /** @type {Set<ReturnType<typeof mountTree>>} */
     this.views = new Set();
     this.isMissing = false; // something of the run, which the kernel was asked for
@@ -70,6 +72,7 @@ class TreeWidget {
     return () => {
       model.off("msg:custom", take);
       model.off("comm_live_update", sayEnd);
+      this.memory.wholes.clear(); // the rest is remembered
     };
   }
 
@@ -146,6 +149,9 @@ class TreeWidget {
     if (missing && !this.isMissing) this.model.send({ type: "resync", have: this.feed.rev });
     this.isMissing = missing;
     this.feed = feed;
+    const { id } = feed.state;
+    if (id && id !== this.run) remember(id, this.memory);
+    this.run = id;
     for (const view of this.views) view.update(feed.state);
   }
 }
