@@ -20,41 +20,42 @@ function argument(name, value) {
   return element("div", "ma-argument", `${key}:${text}`);
 }
 
+/** All of them, to be scrolled. @param {Record<string, any>} inputs */
+function argumentList(inputs) {
+  const entries = Object.entries(inputs);
+  const list = element("pre", "ma-block", entries.length ? "" : "No arguments");
+  list.append(...entries.map(([name, value]) => argument(name, value)));
+  list.tabIndex = 0;
+  list.setAttribute("aria-label", "Arguments");
+  keepKeys(list);
+  return list;
+}
+
 /** Asks whether a call may run: its arguments as they are, and what can be said to them. */
 export class Question {
   /** @param {Tool} tool @param {(answer: any) => void} onAnswer */
   constructor(tool, onAnswer) {
     this.onAnswer = onAnswer;
-    const entries = Object.entries(tool.inputs ?? {});
     this.json = JSON.stringify(tool.inputs ?? {}, null, 2);
     this.root = element("div", "ma-question");
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", `May ${plain(tool.name).slice(0, 100)} run?`);
-    this.shown = element("pre", "ma-block", entries.length ? "" : "No arguments");
-    this.shown.append(...entries.map(([name, value]) => argument(name, value)));
-    this.shown.tabIndex = 0; // it scrolls
-    this.shown.setAttribute("aria-label", "Arguments");
-    keepKeys(this.shown);
-    this.text = /** @type {HTMLTextAreaElement} */ (element("textarea", "ma-edit"));
-    this.text.setAttribute("aria-label", "Arguments as JSON");
+    this.shown = argumentList(tool.inputs ?? {});
+    this.text = /** @type {HTMLTextAreaElement} */ (
+      this.field("textarea", "ma-edit", "Arguments as JSON"));
     this.text.spellcheck = false;
-    this.reason = /** @type {HTMLInputElement} */ (element("input", "ma-why"));
+    this.reason = /** @type {HTMLInputElement} */ (
+      this.field("input", "ma-why", "Reason for denying"));
     this.reason.placeholder = "Why not? (optional, told to the model)";
-    this.reason.setAttribute("aria-label", "Reason for denying");
     this.reason.maxLength = 2000;
     this.error = element("div", "ma-trouble");
     this.error.setAttribute("role", "alert");
-    for (const field of [this.text, this.reason]) {
-      keepKeys(field);
-      field.addEventListener("keydown", (event) => this.onKey(/** @type {KeyboardEvent} */ (event)));
-    }
     this.allow = button("Allow", () => this.decide({ decision: "approved" }));
-    this.allow.classList.add("ma-main");
     this.edit = button("Edit", () => this.setEditing(true));
     this.deny = button("Deny", () => this.denied());
     this.run = button("Run with these", () => this.edited());
-    this.run.classList.add("ma-main");
     this.back = button("Back", () => this.setEditing(false));
+    for (const main of [this.allow, this.run]) main.classList.add("ma-main");
     const choices = element("div", "ma-choices");
     choices.append(this.allow, this.edit, this.run, this.back, this.deny, this.reason);
     this.root.append(this.shown, this.text, this.error, choices);
@@ -62,6 +63,15 @@ export class Question {
     this.canEdit = !tool.inputsCut;
     this.isSent = false;
     this.arrange(false);
+  }
+
+  /** What can be written into. @param {string} tag @param {string} className @param {string} label */
+  field(tag, className, label) {
+    const made = element(tag, className);
+    made.setAttribute("aria-label", label);
+    keepKeys(made);
+    made.addEventListener("keydown", (event) => this.onKey(event));
+    return made;
   }
 
   /** @param {boolean} isEditing */
