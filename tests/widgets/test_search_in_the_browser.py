@@ -174,7 +174,7 @@ def test_a_run_that_another_cell_shows_again_looks_as_it_was_left(tree_page: Tre
                 document.querySelector(".ma-field").value,
                 ...[...document.querySelectorAll("[role=treeitem]")]
                     .filter((el) => !el.closest("[hidden]"))
-                    .map((el) => [el.ariaExpanded, el.textContent])]"""
+                    .map((el) => [el.ariaExpanded, el.querySelector(".ma-row").textContent])]"""
         )
 
     left = looks()
