@@ -6,10 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from minimalagent_nb.config import resolve_settings
+from minimalagent_nb.models import ScriptedModel
+from minimalagent_nb.notebook.options import Options
+from minimalagent_nb.notebook.state import Workbench
+from minimalagent_nb.tracing import OpenTelemetry
 
 SCRIPT = """
 import json, sys
@@ -90,3 +97,17 @@ def test_what_redact_names_is_not_traced(tmp_path: Path, memory: str) -> None:
 def test_by_config_and_off_by_default(tmp_path: Path) -> None:
     assert spans(tmp_path, *ASK) == {}
     assert "chat scripted" in spans(tmp_path, "%config AgentMagics.otel = 'on'", *ASK)
+
+
+@pytest.mark.parametrize(
+    ("otel", "content"), [("on", ""), ("content", "spans"), ("events", "events")]
+)
+def test_where_the_content_of_a_setting_goes(
+    monkeypatch: pytest.MonkeyPatch, otel: str, content: str
+) -> None:
+    monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)
+    settings = resolve_settings({"otel": otel, "memory": "none"})
+    agent = Workbench({"m": ScriptedModel([])}).agent(replace(settings, model="m"), Options())
+    (hook,) = agent.on_event
+    assert isinstance(hook, OpenTelemetry)
+    assert hook.content == content
