@@ -143,6 +143,7 @@ def test_a_failure_that_nobody_asks_for_is_a_warning(kernel: Kernel) -> None:
     kernel.run("import gc, warnings\nmodel = ScriptedModel([])")
     ok(kernel, "%%agent -b -s unheard\nHi.")
     ok(kernel, "while not _background.done: await asyncio.sleep(0.01)")
+    assert printed(ok(kernel, "pass")) == "", "its tree tells of it, and no other cell"
     ok(
         kernel,
         "with warnings.catch_warnings(record=True) as caught:\n"
