@@ -32,7 +32,7 @@ MONTHS = 24
 """How many months back a list of sessions goes."""
 ALL_MONTHS = 120
 """How many months back a search goes, each of which costs a query."""
-FIRST_MONTH = "2024-01"
+FIRST_MONTH = "2025-10"
 """No version of this package has listed a session before."""
 _TITLE = 80
 _MICROSECONDS = 1_000_000

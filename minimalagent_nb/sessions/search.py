@@ -318,12 +318,11 @@ def place_of(pattern: re.Pattern[str] | None, session_id: str, run: Reasoning) -
 def _found(
     pattern: re.Pattern[str], where: str, text: Text
 ) -> tuple[str, str, re.Match[str]] | None:
-    """Where a pattern matches what was written, or else what is shown of it."""
-    if match := pattern.search(text.written):
-        return where, text.written, match
-    shown = text.shown()
-    match = None if shown is None else pattern.search(shown)
-    return None if match is None or shown is None else (where, shown, match)
+    """Where a pattern matches what is shown of a text, or else what was written."""
+    for each in (text.shown(), text.written):
+        if each is not None and (match := pattern.search(each)):
+            return where, each, match
+    return None
 
 
 def _calls(run: Reasoning) -> Iterator[ToolData]:

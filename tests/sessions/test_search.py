@@ -156,6 +156,7 @@ def test_what_is_shown_of_markdown_is_found(embedded, written, shown):
     record(embedded, "s", "q", written)
     (hit,) = found(SessionSearch(embedded, shown, ALL))
     assert hit.match == shown
+    assert "**" not in hit.before + hit.after or "a ** b" in written
     assert len(found(SessionSearch(embedded, written, ALL))) == 1, "and what was written"
 
 

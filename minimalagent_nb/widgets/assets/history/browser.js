@@ -133,7 +133,14 @@ export class HistoryBrowser {
   }
 
   showInvitation() {
-    this.put(this.sessions.invitation());
+    const made = this.sessions.invitation();
+    const shown = this.content.firstElementChild;
+    // Put there once: its button may have the focus.
+    if (shown?.className === made.className && shown.textContent === made.textContent) return;
+    this.put(made);
+    // Where the list would be seen alone and there is nothing in it: what to do instead.
+    const at = this.sessions.isLoaded && !this.sessions.links().length ? "main" : "sessions";
+    setAttribute(this.root, "data-at", at);
   }
 
   /** A session was chosen from the list. @param {string} id */

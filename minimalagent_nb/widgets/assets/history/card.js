@@ -44,30 +44,33 @@ export class Card {
     this.pick = /** @type {HTMLInputElement} */ (element("input", "mh-pick"));
     this.pick.type = "checkbox";
     this.pick.title = "Choose for comparison";
-    keepKeys(this.pick);
-    this.pick.addEventListener("change", () => this.session.on.picked(this, this.pick.checked));
     this.button = pushButton("", () => this.setOpen(!this.isOpen), "mh-run");
     this.query = element("span", "mh-query");
     this.facts = element("span", "mh-facts");
     this.status = element("span", "mh-status");
     this.figures = element("span");
     this.when = element("time", "mh-when");
-    this.facts.append(this.status, this.figures);
-    this.button.append(this.query, this.when, this.facts);
     this.body = element("div", "mh-body");
     this.note = element("div", "mh-note");
-    this.note.setAttribute("role", "status");
     this.place = element("div", "mh-tree");
     this.actions = element("div", "mh-actions");
     this.said = element("span", "mh-quiet");
-    this.said.setAttribute("role", "status");
+    this.build();
+    this.addActions();
+    this.setOpen(false);
+  }
+
+  build() {
+    keepKeys(this.pick);
+    this.pick.addEventListener("change", () => this.session.on.picked(this, this.pick.checked));
+    this.facts.append(this.status, this.figures);
+    this.button.append(this.query, this.when, this.facts);
+    for (const told of [this.note, this.said]) told.setAttribute("role", "status");
+    setHidden(this.note, true);
     this.body.append(this.note, this.place, this.actions);
     const head = element("div", "mh-card-head");
     head.append(this.pick, this.button);
     this.root.append(head, this.body);
-    setHidden(this.note, true);
-    this.addActions();
-    this.setOpen(false);
   }
 
   addActions() {

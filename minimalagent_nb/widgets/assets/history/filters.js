@@ -42,22 +42,26 @@ export class FilterBar {
     this.tool.setAttribute("list", this.names.id);
     /** @type {Set<string>} */
     this.known = new Set();
-    const typed = settled(onChange, 250);
+    this.listen();
+    this.root.append(
+      this.search, this.scope, this.tool, this.status, this.period, this.from, this.to,
+      this.clear, this.names);
+    this.draw();
+  }
+
+  listen() {
+    const typed = settled(this.onChange, 250);
     for (const input of [this.search, this.tool]) {
       input.addEventListener("input", typed.wait);
       input.addEventListener("keydown", (event) => {
         if (event.key !== "Enter") return;
         typed.cancel();
-        onChange();
+        this.onChange();
       });
     }
     for (const input of [this.scope, this.status, this.period, this.from, this.to]) {
       input.addEventListener("change", () => this.changed());
     }
-    this.root.append(
-      this.search, this.scope, this.tool, this.status, this.period, this.from, this.to,
-      this.clear, this.names);
-    this.draw();
   }
 
   changed() {

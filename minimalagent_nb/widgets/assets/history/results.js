@@ -171,10 +171,12 @@ export class ResultsPane {
     const when = element("time", "mh-when");
     setWhen(when, run.started || run.interaction_id / 1e6);
     const facts = element("span", "mh-facts");
+    const name = element("code", "", session);
+    name.title = session;
     const places = hit.places > 1 ? ` · in ${hit.places} places` : "";
     facts.append(
       element("span", "mh-status", wordFor(RUN_WORDS, run.status)), " · ",
-      element("code", "", session), element("span", "", `${figuresOf(run)}${places}`));
+      name, element("span", "", `${figuresOf(run)}${places}`));
     made.append(element("span", "mh-query", oneLine(run.query) || "(no query)"), when);
     if (hit.match) made.append(this.snippet(hit));
     made.append(facts);

@@ -50,6 +50,7 @@ export class SessionPane {
     this.title = element("h3", "mh-heading", title || this.id);
     this.code = element("code", "", this.id);
     this.live = element("span", "mh-live");
+    this.exporting = element("span", "mh-exporting");
     this.note = element("div", "mh-note");
     this.place = element("div", "mh-place");
     this.list = element("ol", "mh-runs");
@@ -83,7 +84,8 @@ export class SessionPane {
   build() {
     this.live.setAttribute("role", "status");
     const meta = element("p", "mh-meta");
-    meta.append(this.code, this.live, ...this.exportParts());
+    this.exporting.append(...this.exportParts());
+    meta.append(this.code, this.live, this.exporting);
     this.note.setAttribute("role", "status");
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.foot.append(pushButton("Show older", () => this.read(false)), this.progress);
@@ -283,12 +285,14 @@ export class SessionPane {
 
   /**
    * What stands in place of the list where there is nothing in it.
-   * @param {string} [title] @param {string} [more]
+   * @param {string} [title] where nothing is stored @param {string} [more]
    */
   showBlank(title = "", more = "") {
     this.root.querySelector(":scope > .mh-blank")?.remove();
-    if (this.cards.size || (this.next !== null && !title)) return;
     const isFiltered = hasFilters(this.filters);
+    const isBlank = !this.cards.size && (this.next === null || Boolean(title));
+    setHidden(this.exporting, isBlank && !isFiltered); // of nothing there is no file
+    if (!isBlank) return;
     const made = isFiltered
       ? blank("No interaction of this session is like that", "", [
         { label: "Clear the filters", act: () => this.on.unfilter() },

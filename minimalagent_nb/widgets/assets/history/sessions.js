@@ -46,6 +46,11 @@ export class SessionsPane {
     this.store = element("p", "mh-store");
     this.root.append(top, this.note, this.list, this.store);
     setHidden(this.note, true);
+    this.listen();
+    this.draw();
+  }
+
+  listen() {
     const typed = settled(() => this.refresh(), 150);
     this.search.addEventListener("input", () => {
       this.limit = SESSIONS_PAGE;
@@ -57,7 +62,6 @@ export class SessionsPane {
       const { scrollTop, scrollHeight, clientHeight } = this.list;
       if (this.hasMore && scrollTop + clientHeight > scrollHeight - 200) this.showMore();
     });
-    this.draw();
   }
 
   /** @param {string} id */
