@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.site import keep, log_of
+from tests.server.site import TOKEN, keep, log_of
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.sample_run import failed_run, finished_run
 from tests.widgets.test_wholes import BIG, told
@@ -152,4 +152,42 @@ def test_a_server_that_is_slow_and_one_that_has_it_no_more(page, database):
     held[0].continue_()
     page.locator(".ma-whole-words", has_text="It is not in the store").wait_for()
     assert page.get_by_role("button", name="Show whole").is_visible()
+    log.close()
+
+
+def test_the_address_says_where_the_reader_is(page, url, database):
+    log = log_of(database)
+    for name, answer in (
+        ("way-1", "a *blue* heron"),
+        ("way-2", "a grey heron"),
+        ("way-1", "a tern"),
+    ):
+        keep(log, name, finished_run(answer), real_time=False)
+    hash_of = "decodeURIComponent(location.hash)"
+    page.goto(f"{url}/minimalagent/?token={TOKEN}#way-1")
+    page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
+    page.locator(".mh-search").fill("blue heron")
+    page.locator(".mh-hit mark", has_text="blue heron").wait_for()
+    assert page.evaluate(hash_of) == "#way-1?text=blue+heron"
+    page.locator(".mh-hit").click()
+    page.locator(".mh-card .ma-answer", has_text="heron").wait_for()
+    assert "/" in page.evaluate(hash_of)
+    page.reload()
+    page.locator(".mh-card .ma-answer", has_text="heron").wait_for()
+    page.locator(".mh-place", has_text="back.").wait_for()
+    page.go_back()
+    page.locator(".mh-hit mark", has_text="blue heron").wait_for()
+    page.go_back()
+    page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
+    assert page.locator(".mh-search").input_value() == ""
+    page.go_forward()
+    page.locator(".mh-hit mark", has_text="blue heron").wait_for()
+    assert page.locator(".mh-search").input_value() == "blue heron"
+    page.go_forward()
+    page.locator(".mh-card .ma-answer", has_text="heron").wait_for()
+    page.goto(f"{url}/minimalagent/#way-2?status=failed&scope=one")
+    page.get_by_text("No interaction of this session is like that").wait_for()
+    page.get_by_role("button", name="Clear the filters").click()
+    page.locator(".mh-card .ma-answer", has_text="grey").wait_for()
+    assert page.evaluate(hash_of) in ("#way-2", "#way-2?scope=one")
     log.close()

@@ -8,6 +8,7 @@ const at = (name) => pathToFileURL(`${process.env.HISTORY_JS}/${name}`).href;
 const { aligned, differingPart, textDiff, wordDiff } = await import(at("diff.js"));
 const { callPairs, factsOf } = await import(at("pairs.js"));
 const { periodOf, whenText } = await import(at("times.js"));
+const { hashOf, isWayStep, whereOf } = await import(at("../page/address.js"));
 const { EMPTY_RUN } = await import(at("../tree/fold.js"));
 const { CommSource } = await import(at("comm.js"));
 const { putCell } = await import(at("cells.js"));
@@ -111,6 +112,24 @@ test("calls that are the same in copies that were cut may differ beyond", () => 
   assert.deepEqual(pairs(plain, { ...plain, inputsCut: true }), [["same", true]]);
   const failed = { ...plain, status: "error", error: "no… (12,345 more characters)" };
   assert.deepEqual(pairs(failed, { ...failed }), [["same", true]]);
+});
+
+test("an address says where the reader is", () => {
+  const places = [
+    { session: "", run: null, search: {} },
+    { session: "s-1_a", run: null, search: {} },
+    { session: "s", run: 1763821417123457, search: {} },
+    { session: "s", run: 5, search: { text: "a & b?=#ü", scope: "one" } },
+    { session: "", run: null, search: { status: "failed" } },
+  ];
+  for (const place of places) assert.deepEqual(whereOf(hashOf(place)), place);
+  assert.equal(hashOf(places[0]), "");
+  assert.equal(hashOf(places[2]), "#s/1763821417123457");
+  const damaged = { session: "", run: null, search: {} };
+  for (const hash of ["#../x", "#a b/5", "#%", "#<b>", "#/7"]) assert.deepEqual(whereOf(hash), damaged);
+  assert.deepEqual(whereOf("#s/x"), { ...damaged, session: "s" });
+  const typed = (text) => ({ ...damaged, search: { text } });
+  assert.deepEqual([isWayStep(typed("a"), typed("ab")), isWayStep(damaged, typed("a"))], [false, true]);
 });
 
 test("long texts are compared from their first difference on", () => {

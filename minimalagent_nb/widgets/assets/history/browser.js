@@ -23,6 +23,8 @@ import { hasFilters, NO_FILTERS } from "./source.js";
  * @typedef {import("./source.js").Source} Source
  * @typedef {{session: string | null, sessions?: SessionsPage, history?: RunsPage | null,
  *   error?: string}} First what is known before anything was asked
+ * @typedef {{session: string, run: number | null, search: Record<string, string>}} Where the
+ *   reader is: `run` is the interaction that the list begins with, `search` the filter bar's state
  */
 
 const REFRESH = 10_000; // milliseconds between two looks at the list
@@ -30,14 +32,15 @@ const REFRESH = 10_000; // milliseconds between two looks at the list
 export class HistoryBrowser {
   /**
    * @param {HTMLElement} root @param {Source} source
-   * @param {{first?: First | null, session?: string, isPage?: boolean,
-   *   chosen?: (id: string, title: string) => void}} [options] `isPage`: it has the whole page
+   * @param {{first?: First | null, where?: Where, isPage?: boolean,
+   *   moved?: (where: Where, title: string) => void}} [options] `isPage`: it has the whole page
    */
   constructor(root, source, options = {}) {
-    const { first = null, session = "", isPage = false, chosen = () => undefined } = options;
+    const { first = null, where, isPage = false, moved = () => undefined } = options;
     this.root = root;
     this.source = source;
-    this.chosen = chosen;
+    this.moved = moved;
+    this.isGoing = false;
     this.session = "";
     /** @type {SessionPane | null} */
     this.pane = null;
@@ -68,7 +71,7 @@ export class HistoryBrowser {
     this.listen = (/** @type {KeyboardEvent} */ event) => this.onKey(event);
     (isPage ? document : root).addEventListener("keydown", /** @type {any} */ (this.listen));
     this.isPage = isPage;
-    this.begin(first, session);
+    this.begin(first, where);
   }
 
   /** @param {boolean} isPage */
@@ -93,13 +96,41 @@ export class HistoryBrowser {
     this.root.replaceChildren(panes);
   }
 
-  /** @param {First | null} first @param {string} session */
-  begin(first, session) {
+  /** @param {First | null} first @param {Where} [where] */
+  begin(first, where) {
     const known = first?.session ?? "";
     if (first?.sessions) this.sessions.take(first.sessions);
     else if (first?.error) this.sessions.fail(first.error);
     else this.sessions.refresh();
-    this.show(session || known, !session || session === known ? first?.history ?? null : null);
+    if (where) this.go(where);
+    else this.show(known, first?.history ?? null);
+  }
+
+  /** Where the reader is. @returns {Where} */
+  get where() {
+    const isAtResults = this.results?.root.isConnected;
+    const run = isAtResults ? null : this.pane?.from ?? null;
+    return { session: this.session, run, search: this.bar.state };
+  }
+
+  /** Show what was shown somewhere. @param {Where} where */
+  go(where) {
+    const { session, run, search } = where;
+    this.isGoing = true;
+    this.bar.state = search;
+    if (run !== null || session !== this.session || this.pane?.from !== null) {
+      this.open(session, { from: run, find: run === null ? "" : this.bar.text });
+      this.turnTo(session);
+    }
+    if (run !== null) this.bar.draw();
+    else if (this.results?.isOf(this.bar)) this.backToResults();
+    else this.apply();
+    this.isGoing = false;
+  }
+
+  /** Say where the reader is now. @param {string} [title] of the session */
+  tell(title = this.sessions.sessionOf(this.session)?.title ?? "") {
+    if (!this.isGoing) this.moved(this.where, title);
   }
 
   /** Tell the reader that whoever is asked takes long. @param {boolean} isWaiting */
@@ -138,9 +169,17 @@ export class HistoryBrowser {
     // Put there once: its button may have the focus.
     if (shown?.className === made.className && shown.textContent === made.textContent) return;
     this.put(made);
-    // Where the list would be seen alone and there is nothing in it: what to do instead.
-    const at = this.sessions.isLoaded && !this.sessions.links().length ? "main" : "sessions";
-    setAttribute(this.root, "data-at", at);
+    this.turnTo("");
+  }
+
+  /**
+   * In a narrow place, where one of the panes is seen: the session, or the list, or where there
+   * is nothing in it what to do instead.
+   * @param {string} session
+   */
+  turnTo(session) {
+    const isBlank = this.sessions.isLoaded && !this.sessions.links().length;
+    setAttribute(this.root, "data-at", session || isBlank ? "main" : "sessions");
   }
 
   /** A session was chosen from the list. @param {string} id */
@@ -155,7 +194,7 @@ export class HistoryBrowser {
   show(id, page = null) {
     this.closeResults();
     this.open(id, { page });
-    setAttribute(this.root, "data-at", id ? "main" : "sessions");
+    this.turnTo(id);
   }
 
   /**
@@ -176,11 +215,12 @@ export class HistoryBrowser {
       titled: (title) => this.drawTitle(title),
       read: () => this.offerTools(),
       unfilter: () => this.bar.reset(),
+      moved: () => this.tell(),
     }, { title: this.sessions.sessionOf(id)?.title, ...begin }) : null;
     if (this.pane) this.put(this.pane.root);
     else this.showInvitation();
     this.drawWays();
-    this.chosen(id, this.sessions.sessionOf(id)?.title ?? "");
+    this.tell();
   }
 
   /** @param {string} fallback */
@@ -188,7 +228,7 @@ export class HistoryBrowser {
     const title = this.sessions.sessionOf(this.session)?.title || fallback;
     if (!this.session || !title) return;
     this.pane?.setTitle(title);
-    this.chosen(this.session, title);
+    this.tell(title);
   }
 
   offerTools() {
@@ -210,11 +250,12 @@ export class HistoryBrowser {
       } else this.showInvitation();
     } else this.search(text, filters, isOfOne ? this.session : "");
     this.drawWays();
+    this.tell();
   }
 
   /** @param {string} text @param {import("./source.js").Filters} filters @param {string} session */
   search(text, filters, session) {
-    this.results = new ResultsPane(this.source, { text, session, ...filters }, {
+    this.results = new ResultsPane(this.source, { text, session, ...filters }, this.bar.state, {
       open: (hit) => this.openHit(hit, text),
       clear: () => this.bar.reset(),
       widen: session ? () => {
@@ -238,6 +279,7 @@ export class HistoryBrowser {
     this.put(this.results.root);
     this.drawWays();
     this.results.focus();
+    this.tell();
   }
 
   closeResults() {

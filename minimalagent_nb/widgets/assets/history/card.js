@@ -74,12 +74,24 @@ export class Card {
   }
 
   addActions() {
-    const { askAgain } = this.session.source;
-    if (!askAgain) return;
-    this.actions.append(pushButton("Ask again", async () => {
-      const { source, id } = this.session;
-      setText(this.said, await source.askAgain?.(id, this.wholeQuery, this.root) ?? "");
-    }), this.said);
+    const { source, id } = this.session;
+    if (source.askAgain) {
+      this.actions.append(pushButton("Ask again", async () => {
+        setText(this.said, await source.askAgain?.(id, this.wholeQuery, this.root) ?? "");
+      }));
+    }
+    if (source.linkTo) this.actions.append(pushButton("Copy link", () => this.copyLink()));
+    if (this.actions.childElementCount) this.actions.append(this.said);
+  }
+
+  async copyLink() {
+    const link = this.session.source.linkTo?.(this.session.id, this.id) ?? "";
+    try {
+      await navigator.clipboard.writeText(link);
+      setText(this.said, "The link is copied.");
+    } catch {
+      setText(this.said, link); // to be copied by hand
+    }
   }
 
   /** The query as far as the page has it: of a card that was never opened, its beginning. */

@@ -39,6 +39,8 @@ export class CommSource {
     this.forms = model.get("forms") ?? [];
     /** @type {Source["reach"]} */
     this.reach = null;
+    /** @type {Source["linkTo"]} */
+    this.linkTo = null;
     this.offline = 'Switch it on with %config AgentMagics.memory = "sqlite", or give the agent ' +
       'a memory: Agent(..., memory="sqlite").';
     this.listen = (/** @type {any} */ message, /** @type {any[]} */ buffers) => {

@@ -84,6 +84,29 @@ export class FilterBar {
     return this.scope.value === "one";
   }
 
+  /**
+   * The fields by their names in an address.
+   * @returns {Record<string, HTMLInputElement | HTMLSelectElement>}
+   */
+  get fields() {
+    const { search: text, scope, tool, status, period: when, from, to } = this;
+    return { text, scope, tool, status, when, from, to };
+  }
+
+  /** What is set in it, by name; what is as at first is left out. @returns {Record<string, string>} */
+  get state() {
+    const all = Object.entries(this.fields).map(([name, { value }]) => [name, value.trim()]);
+    return Object.fromEntries(all.filter(([name, value]) => value && `${name}=${value}` !== "scope=all"));
+  }
+
+  set state(values) {
+    for (const [name, input] of Object.entries(this.fields)) {
+      input.value = Object.hasOwn(values, name) ? values[name] : "";
+    }
+    this.scope.value ||= "all";
+    this.draw();
+  }
+
   /** @returns {Filters} */
   get filters() {
     const dates = { from: this.from.value, to: this.to.value };

@@ -26,12 +26,14 @@ function numberText(number) {
 export class ResultsPane {
   /**
    * @param {Source} source @param {Filters & {text: string, session: string}} about
+   * @param {Record<string, string>} state of the filter bar then
    * @param {{open: (hit: Hit) => void, clear: () => void, widen: (() => void) | null,
    *   tools: (names: string[]) => void}} on
    */
-  constructor(source, about, on) {
+  constructor(source, about, state, on) {
     this.source = source;
     this.about = about;
+    this.asked = JSON.stringify(state);
     this.on = on;
     this.looked = 0;
     this.total = 0;
@@ -60,6 +62,11 @@ export class ResultsPane {
     this.list.addEventListener("keydown", (event) => walkKeys(event, this.buttons()));
     this.root.append(head, this.bar, this.list);
     this.begin();
+  }
+
+  /** Whether it is what the bar asks for. @param {{state: Record<string, string>}} bar */
+  isOf(bar) {
+    return this.asked === JSON.stringify(bar.state);
   }
 
   begin() {

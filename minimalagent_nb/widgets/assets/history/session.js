@@ -25,7 +25,7 @@ export class SessionPane {
    * @param {Source} source @param {string} id
    * @param {{picked: (card: Card, isPicked: boolean) => void, isPicked: (id: number) => boolean,
    *   changed: () => void, titled: (title: string) => void, read: () => void,
-   *   unfilter: () => void}} on
+   *   unfilter: () => void, moved: () => void}} on
    * @param {{filters?: Filters, from?: number | null, find?: string, page?: RunsPage | null,
    *   title?: string}} [begin] `from`: the interaction to begin with, which is opened
    */
@@ -146,6 +146,7 @@ export class SessionPane {
     for (const card of this.cards.values()) card.destroy();
     this.cards.clear();
     this.showBeginning();
+    this.on.moved();
     this.unfollow();
     this.unfollow = this.follow();
     this.read(true);

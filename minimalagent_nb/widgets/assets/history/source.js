@@ -46,6 +46,8 @@
  *   askAgain puts a cell with the question into the notebook, and says so; null where there is none
  * @property {((session: string, id: number, memory: Memory, refresh: () => void) => Reach) | null}
  *   reach whoever runs what goes on, so that it can be stopped and its questions answered
+ * @property {((session: string, id: number) => string) | null} linkTo the address of an
+ *   interaction; null where it has none
  * @property {string} offline what to do where the memory is switched off
  * @property {() => void} close
  */

@@ -1,32 +1,29 @@
 // @ts-check
-/** The history browser as the page of the server extension: the address after # names the session. */
+/** The history browser as the page of the server extension: the address says where the reader is. */
 
 import { HistoryBrowser } from "../history/browser.js";
+import { hashOf, isWayStep, whereOf } from "./address.js";
 import { RestSource } from "./rest.js";
-
-/** The session that the address names. */
-function addressed() {
-  try {
-    const id = decodeURIComponent(location.hash.slice(1));
-    return /^[A-Za-z0-9_-]{1,128}$/.test(id) ? id : "";
-  } catch {
-    return ""; // a damaged address is no session's
-  }
-}
 
 /** Fill the page. @param {HTMLElement} root */
 export default function openPage(root) {
   const browser = new HistoryBrowser(root, new RestSource(), {
-    session: addressed(),
+    where: whereOf(location.hash),
     isPage: true,
-    chosen: (id, title) => {
+    moved: (where, title) => {
       document.title = title ? `${title} · Sessions` : "Sessions";
-      // Each session is a step of the browser's own way back.
-      if (id !== addressed()) location.hash = id;
+      const hash = hashOf(where);
+      const before = whereOf(location.hash);
+      if (hash === hashOf(before)) return;
+      const address = hash || location.pathname + location.search;
+      if (isWayStep(before, where)) history.pushState(null, "", address);
+      else history.replaceState(null, "", address);
     },
   });
-  window.addEventListener("hashchange", () => {
-    if (addressed() !== browser.session) browser.choose(addressed());
+  // Also where the reader writes into the address.
+  window.addEventListener("popstate", () => {
+    const where = whereOf(location.hash);
+    if (hashOf(where) !== hashOf(browser.where)) browser.go(where);
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) browser.sessions.refresh();

@@ -2,6 +2,7 @@
 /** Sessions from the routes of the server extension: JSON, and server-sent events. */
 
 import { download, SourceError } from "../history/source.js";
+import { hashOf } from "./address.js";
 import { makeTalk, noteQuestions } from "./talk.js";
 
 /** @typedef {import("../history/source.js").Source} Source */
@@ -149,6 +150,12 @@ export class RestSource {
   /** @type {Source["save"]} */
   async save(session, form) {
     download(`${session}.${form}`, addressOf(`${pathOf(session)}/export`, { form }));
+  }
+
+  /** @type {NonNullable<Source["linkTo"]>} */
+  linkTo(session, run) {
+    // Without what follows ?, which may be the reader's own token.
+    return location.origin + location.pathname + hashOf({ session, run, search: {} });
   }
 
   close() {}
