@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.reasoning import Reasoning, ToolData
 from minimalagent_nb.sessions.directory import SessionInfo
-from minimalagent_nb.sessions.search_text import Text, texts_of
+from minimalagent_nb.sessions.search_text import Query, texts_of
 from minimalagent_nb.sessions.timeline import Place, Timeline, interactions_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ __all__ = [
     "SessionSearch",
     "filters_of",
     "history_page",
-    "place_of",
 ]
 
 STATUSES = ("running", "completed", "stopped", "failed")
@@ -228,8 +227,7 @@ class SessionSearch:
     ) -> None:
         if len(text) > MOST_TEXT:
             raise ConfigurationError(f"Search for at most {MOST_TEXT:,} characters.")
-        words = [re.escape(word) for word in text.split()]
-        self._pattern = re.compile(r"\s+".join(words), re.IGNORECASE) if words else None
+        self._query = Query(text) if text.strip() else None
         self._filters, self._monotonic = filters, monotonic
         self._of_all = session_id is None
         self._log = log
@@ -285,7 +283,7 @@ class SessionSearch:
     def _hit(self, session_id: str, run: Reasoning) -> Hit | None:
         self._looked += 1
         self.reached = Place(run.interaction_id or 0, session_id)
-        return place_of(self._pattern, session_id, run) if self._filters.fits(run) else None
+        return _place_of(self._query, session_id, run) if self._filters.fits(run) else None
 
 
 def _alone(log: SessionLog, session_id: str) -> tuple[float, list[SessionInfo]]:
@@ -294,14 +292,15 @@ def _alone(log: SessionLog, session_id: str) -> tuple[float, list[SessionInfo]]:
     return float("-inf"), [replace(info, last_used=float("inf"))]
 
 
-def place_of(pattern: re.Pattern[str] | None, session_id: str, run: Reasoning) -> Hit | None:
-    """Where an interaction has what a pattern matches, None where it has not."""
-    if pattern is None:
+def _place_of(query: Query | None, session_id: str, run: Reasoning) -> Hit | None:
+    """Where an interaction has what is searched for, None where it has not."""
+    if query is None:
         return Hit(session_id, run)
-    found = [one for where, text in texts_of(run) if (one := _found(pattern, where, text))]
+    found = [(where, match) for where, text in texts_of(run) if (match := query.find(text))]
     if not found:
         return None
-    where, text, match = found[0]
+    where, match = found[0]
+    text = match.string
     start, end = match.span()
     before, after = text[max(start - _BEFORE, 0) : start], text[end : end + _AFTER]
     return Hit(
@@ -313,16 +312,6 @@ def place_of(pattern: re.Pattern[str] | None, session_id: str, run: Reasoning) -
         _line(after) + ("…" if len(text) > end + _AFTER else ""),
         len(found),
     )
-
-
-def _found(
-    pattern: re.Pattern[str], where: str, text: Text
-) -> tuple[str, str, re.Match[str]] | None:
-    """Where a pattern matches what is shown of a text, or else what was written."""
-    for each in (text.shown(), text.written):
-        if each is not None and (match := pattern.search(each)):
-            return where, each, match
-    return None
 
 
 def _calls(run: Reasoning) -> Iterator[ToolData]:

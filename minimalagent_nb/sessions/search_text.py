@@ -13,7 +13,7 @@ from typing import Any
 
 from minimalagent_nb.reasoning import Reasoning, ToolData
 
-__all__ = ["Text", "texts_of", "without_marks"]
+__all__ = ["Query", "Text", "texts_of", "without_marks"]
 
 _DEEPEST = 40
 
@@ -33,6 +33,8 @@ _MARKS = re.compile(
     """,
     re.MULTILINE | re.VERBOSE,
 )
+_LINK_END = re.compile(r'\]\([^()\s]{0,2000}(?: +"[^"\n]{0,200}")?\)')
+_WITHIN_WORDS = str.maketrans("", "", "*_~`|\\![]")
 _MAY_HAVE_MARKS = re.compile(r"[*_`~|\\\[>\#&]|^ *(?:[-+]|\d{1,9}[.)]) ", re.MULTILINE)
 
 
@@ -53,6 +55,33 @@ class Text:
         if not self.is_markdown or not _MAY_HAVE_MARKS.search(self.written):
             return None
         return without_marks(self.written)
+
+
+class Query:
+    """What is searched for, whatever its case; any space in it stands for any other."""
+
+    def __init__(self, text: str) -> None:
+        words = text.split()
+        self._pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
+        self._bare = [_bare(word) for word in words]
+
+    def find(self, text: Text) -> re.Match[str] | None:
+        """Where it stands in what is shown of a text, or else in what was written."""
+        shown = text.shown() if self._may_be_in(text) else None
+        found = None if shown is None else self._pattern.search(shown)
+        return found or self._pattern.search(text.written)
+
+    def _may_be_in(self, text: Text) -> bool:
+        """Whether it can be in what is shown, which costs more to find out."""
+        if not text.is_markdown:
+            return False
+        bare = _bare(html.unescape(_LINK_END.sub("", text.written)))
+        return all(word in bare for word in self._bare)
+
+
+def _bare(text: str) -> str:
+    """Without all that may be a mark within a word, and in one case."""
+    return text.translate(_WITHIN_WORDS).casefold()
 
 
 def without_marks(text: str) -> str:

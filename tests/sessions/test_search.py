@@ -146,6 +146,7 @@ def test_every_text_of_an_interaction_is_searched(text, where):
         ("> said [the *old* report](https://example.com/a_b 'x'), twice", "report"),
         ("see [the *old* report](https://example.com/a_b), twice", "the old report, twice"),
         ("![a plot](plot.png) of it", "a plot of it"),
+        ("the [re](https://example.com)ports", "the reports"),
         ("| a | b |\n|---|---|\n| **1** | 2 |", "1 2"),
         ("call `f(*args)` twice", "call f(*args) twice"),
         ("so:\n```py\na ** b\n```\n**that**", "a ** b that"),
