@@ -1,6 +1,6 @@
 """What was run in this kernel: cells, their outputs, the last error.
 
-Imports errors, and tools late.
+Imports errors and what is known of failed cells; tools, late.
 
 IPython keeps the source of every cell and the value of its last expression; since
 IPython 9 also what it printed, and in a terminal what it displayed.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.notebook.failed import failed_cells, raised_in
 
 __all__ = ["Cell", "Failure", "cells_of", "is_own", "last_cell", "last_failure", "parse_ranges"]
 
@@ -139,13 +140,15 @@ def last_failure(shell: Any) -> Failure:
     while frames is not None and "IPython" in frames.tb_frame.f_code.co_filename:
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames)
-    return Failure("".join(lines).rstrip(), _failed_cell(shell))
+    return Failure("".join(lines).rstrip(), _failed_cell(shell, error))
 
 
-def _failed_cell(shell: Any) -> Cell | None:
-    """The cell that raised, where IPython knows; else the newest one."""
-    failed = getattr(shell.history_manager, "exceptions", None) or {}
-    for number in sorted(failed, reverse=True):
+def _failed_cell(shell: Any, error: BaseException) -> Cell | None:
+    """The cell that raised, where its code or its failing is known; else the newest one."""
+    raised = raised_in(shell, error)
+    if raised is not None:
+        return _cell(shell, raised)
+    for number in sorted(failed_cells(shell), reverse=True):
         source = _raw(shell, number)
         if source.strip() and not _OWN.match(source):
             return _cell(shell, number)
@@ -169,7 +172,7 @@ def _output(shell: Any, number: int) -> str:
     """What a cell printed and displayed, as text, and how it failed."""
     kept = _bundles(shell, number)
     parts = [_joined(bundle.get("stream", bundle.get("text/plain", ""))) for bundle in kept]
-    failed = (getattr(shell.history_manager, "exceptions", None) or {}).get(number)
+    failed = failed_cells(shell).get(number)
     if failed:
         parts.append(f"{failed.get('ename')}: {failed.get('evalue')}")
     return _ANSI.sub("", "\n".join(part.rstrip() for part in parts if part)).strip()

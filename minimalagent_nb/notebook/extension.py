@@ -123,6 +123,7 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.insert(0, magics.mender)
     magics.end_completion = begin_completion(shell, magics.completion)
     magics.shown.begin()
+    magics.failed.begin()
     magics.notices.begin()
     shorten_errors(shell)
 

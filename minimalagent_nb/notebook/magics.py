@@ -19,11 +19,12 @@ from traitlets import Bool, Integer, List, Unicode, Union, validate
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import AgentError, ConfigurationError, SessionReadError
 from minimalagent_nb.notebook.asking import Asking, Question
-from minimalagent_nb.notebook.assignments import check_assignment
+from minimalagent_nb.notebook.assignments import SettingError, check_assignment
 from minimalagent_nb.notebook.cells import is_own
 from minimalagent_nb.notebook.command_line import find_command
 from minimalagent_nb.notebook.commands import Commands
 from minimalagent_nb.notebook.completion import Completion
+from minimalagent_nb.notebook.failed import Failed
 from minimalagent_nb.notebook.interrupts import blocking
 from minimalagent_nb.notebook.notices import Notices
 from minimalagent_nb.notebook.options import Options, parse_options, usage
@@ -98,15 +99,24 @@ class AgentMagics(Magics):
 
         A kernel that loads the extension by itself has no place for an error of loading it.
         """
-        bench = getattr(self, "bench", None)
-        if bench is not None and proposal["value"] is not None:
-            check_assignment(proposal["trait"].name, proposal["value"], bench)
-        return proposal["value"]
+        bench, name, value = getattr(self, "bench", None), proposal["trait"].name, proposal["value"]
+        if bench is not None:
+            self._refused.pop(name, None)
+            if value is not None:
+                try:
+                    check_assignment(name, value, bench)
+                except SettingError as error:
+                    self._refused[name] = error
+                    raise
+        return value
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
+        # Why the newest assignment of a setting was refused.
+        self._refused: dict[str, SettingError] = {}
         self.bench = Workbench(shell.user_ns)
         self.shown = Shown(shell)
+        self.failed = Failed(shell)
         # The input transformer, what takes the completion back, and what was called so before,
         # by kind and name of magic: unloading takes the ones out and puts the other back.
         self.mender: Any = None
@@ -147,6 +157,7 @@ class AgentMagics(Magics):
         """Answer a command; of one that asks a model, the question."""
         answer = self.commands.run(name, words)
         if isinstance(answer, Question):
+            self._check_refused(answer.options)
             return answer
         if answer is not None:
             display(answer)
@@ -172,6 +183,7 @@ class AgentMagics(Magics):
         return self._question(prompt.strip("\n"), options)
 
     def _question(self, prompt: str, options: Options) -> Question | None:
+        self._check_refused(options)
         settings = self._settings(options)
         withheld = Withheld(settings.redact)
         if not options.raw:
@@ -231,17 +243,29 @@ class AgentMagics(Magics):
     def _settings(self, options: Options | None = None) -> Settings:
         return self.bench.settings({name: getattr(self, name) for name in _SETTINGS}, options)
 
+    def _check_refused(self, options: Options) -> None:
+        """IPython logs what ``%config`` refuses and goes on; no prompt goes by another value."""
+        for name, error in self._refused.items():
+            if getattr(options, name, None) is None:
+                raise ConfigurationError(
+                    f"What %config AgentMagics.{name} was given last was refused: {error} The "
+                    "value before it stands, but nothing is asked until the setting is assigned "
+                    "anew; None leaves it to what is set elsewhere."
+                )
+
     def _choose_model(self, model_id: str) -> None:
-        before, self.model = self.model, model_id
+        before, refused = self.model, dict(self._refused)
         try:
+            self.model = model_id
             self.bench.model(self._settings())
         except AgentError:
-            self.model = before
+            self.model, self._refused = before, refused
             raise
 
     def close(self) -> None:
         """Let go of what was opened, when the extension is unloaded."""
         self.shown.end()
+        self.failed.end()
         self.bench.close()
         self.notices.end()
 

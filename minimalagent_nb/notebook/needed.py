@@ -1,6 +1,6 @@
 """Which cells of a kernel make what some names need: a slice backwards through what was run.
 
-Imports nothing but the shell that it is handed.
+Imports what is known of failed cells.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from minimalagent_nb.notebook.failed import failed_cells
 
 __all__ = ["cells_that_make", "source_of"]
 
@@ -32,7 +34,7 @@ def cells_that_make(shell: Any, names: Collection[str]) -> tuple[list[str], set[
         The sources, and those of the names that no cell defines.
     """
     history = shell.history_manager.input_hist_raw
-    failed = getattr(shell.history_manager, "exceptions", None) or {}
+    failed = failed_cells(shell)
     numbers = [number for number in range(1, len(history)) if number not in failed]
     cells = [(number, _statements(shell, history[number])) for number in numbers]
     wanted = set(names)

@@ -51,15 +51,33 @@ def test_a_value_that_cannot_be_is_refused_at_the_assignment(
     assert getattr(magics, name) is None
 
 
-def test_the_value_before_it_stays(shell: Any, caplog: Any) -> None:
-    model = prepare(shell, "['one']")
+def test_the_value_before_it_stays_but_no_prompt_goes_by_it(shell: Any, caplog: Any) -> None:
+    """IPython only logs what a setting refuses: Run All goes on with the cell after it."""
+    model = prepare(shell, "['one', 'two']")
     run(shell, "%config AgentMagics.max_steps = 30")
     run(shell, "%config AgentMagics.max_steps = 0")
-    run(shell, "%config AgentMagics.model = 'nope:x'")
-    assert len(caplog.records) == 2
+    assert len(caplog.records) == 1
+    assert run(shell, "%config AgentMagics.max_steps") == 30
+    run(shell, "%%agent\nhi", fails="nothing is asked until the setting is assigned anew")
+    run(shell, "1 / 0", fails="division by zero")
+    run(shell, "%agent fix", fails="max_steps")
+    assert len(model.requests) == 0
+    run(shell, "%%agent --max-steps 3\nhi")
+    run(shell, "%config AgentMagics.max_steps = None")
+    run(shell, "%%agent\nhi")
+    assert len(model.requests) == 2
+
+
+def test_a_command_that_fails_leaves_all_as_it_was(shell: Any, caplog: Any) -> None:
+    model = prepare(shell, "['one']")
+    run(shell, "%agent model nope:x", fails="Unknown kind of model")
     run(shell, "%%agent\nhi")
     assert len(model.requests) == 1
-    assert run(shell, "%config AgentMagics.max_steps") == 30
+    run(shell, "%config AgentMagics.model = 'nope:x'")
+    run(shell, "%agent model nope:y", fails="'nope'")
+    run(shell, "%%agent\nhi", fails="AgentMagics.model was given last was refused")
+    run(shell, "%agent model model")
+    run(shell, "%%agent\nhi", fails="script")
 
 
 GOOD = [
