@@ -57,12 +57,12 @@ _PURGE = (
 )
 
 _HINTS = {
-    "SQLITE_BUSY": "Another process keeps it locked: close other kernels that use it, try again.",
-    "SQLITE_CANTOPEN": "Check that the folder exists and that you may write there.",
-    "SQLITE_CORRUPT": "The file is damaged: move it away, or restore it from a backup.",
-    "SQLITE_FULL": "The disk is full: free some space and try again.",
-    "SQLITE_NOTADB": "The file is no SQLite database: choose another path.",
-    "SQLITE_READONLY": "You may not write there: choose another path or change its permissions.",
+    "database is locked": "Another process keeps it: close other kernels that use it, try again.",
+    "unable to open database": "Check that the folder exists and that you may write there.",
+    "image is malformed": "The file is damaged: move it away, or restore it from a backup.",
+    "disk is full": "The disk is full: free some space and try again.",
+    "file is not a database": "The file is no SQLite database: choose another path.",
+    "readonly database": "You may not write there: choose another path or change its permissions.",
 }
 _HINT = "Check the path and the disk, or choose another place (setting memory: sqlite:///path)."
 
@@ -248,11 +248,9 @@ class SQLiteStore:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            # The name exists from Python 3.11 on.
-            name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+            hint = next((hint for text, hint in _HINTS.items() if text in str(error)), _HINT)
             raise error_class(
-                f"The session store {self._path} could not be {done} ({error}). "
-                f"{_HINTS.get(name, _HINT)}"
+                f"The session store {self._path} could not be {done} ({error}). {hint}"
             ) from error
 
 

@@ -128,8 +128,6 @@ def test_an_exported_notebook_runs_in_a_kernel_of_its_own(shell: Any, tmp_path: 
     exported = nbformat.read(tmp_path / "session.ipynb", as_version=4)
     sources = [cell.source for cell in exported.cells[2:]]
     wanted = [CELLS[n] for n in (0, 1, 2, 4, 8, 9, 10, 11, 12)]
-    if not hasattr(shell.history_manager, "exceptions"):
-        wanted.insert(4, CELLS[6])  # an older IPython does not say which cells failed
     assert sources == [
         *wanted,
         "%config AgentMagics.model = 'model'",
