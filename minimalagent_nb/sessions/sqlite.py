@@ -57,7 +57,7 @@ _PURGE = (
 )
 
 _HINTS = {
-    "database is locked": "Another process keeps it: close other kernels that use it, try again.",
+    "database is locked": "Another process keeps it locked: close what else uses it, try again.",
     "unable to open database": "Check that the folder exists and that you may write there.",
     "image is malformed": "The file is damaged: move it away, or restore it from a backup.",
     "disk is full": "The disk is full: free some space and try again.",
