@@ -21,9 +21,11 @@ def units(url: str, name: str, steps: int) -> float:
 
 
 def test_the_price_of_a_run_grows_with_its_steps(dynamodb_local: str, table_name: str) -> None:
-    fifty, hundred = (units(dynamodb_local, f"{table_name}-{n}", n) for n in (50, 100))
+    # How many events go into one item is a matter of the machine's pace; the square of the steps
+    # would be 64 times as much.
+    fifty, many = (units(dynamodb_local, f"{table_name}-{n}", n) for n in (50, 400))
     assert 200 < fifty <= 700
-    assert hundred <= 2.2 * fifty
+    assert many <= 16 * fifty
 
 
 def test_listing_is_cheap_and_never_a_scan(dynamodb: str) -> None:
