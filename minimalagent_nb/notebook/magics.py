@@ -14,12 +14,12 @@ from IPython.core.magic import (
     no_var_expand,
 )
 from IPython.display import display
-from traitlets import Bool, Integer, List, Unicode, Union, validate
+from traitlets import Bool, Integer, List, TraitError, Unicode, Union, validate
 
 from minimalagent_nb.config import Settings
-from minimalagent_nb.errors import AgentError, ConfigurationError, SessionReadError
+from minimalagent_nb.errors import ConfigurationError, SessionReadError
 from minimalagent_nb.notebook.asking import Asking, Question
-from minimalagent_nb.notebook.assignments import SettingError, check_assignment
+from minimalagent_nb.notebook.assignments import check_assignment
 from minimalagent_nb.notebook.cells import is_own
 from minimalagent_nb.notebook.command_line import find_command
 from minimalagent_nb.notebook.commands import Commands
@@ -99,21 +99,15 @@ class AgentMagics(Magics):
 
         A kernel that loads the extension by itself has no place for an error of loading it.
         """
-        bench, name, value = getattr(self, "bench", None), proposal["trait"].name, proposal["value"]
-        if bench is not None:
-            self._refused.pop(name, None)
-            if value is not None:
-                try:
-                    check_assignment(name, value, bench)
-                except SettingError as error:
-                    self._refused[name] = error
-                    raise
+        bench, value = getattr(self, "bench", None), proposal["value"]
+        if bench is not None and value is not None:
+            check_assignment(proposal["trait"].name, value, bench)
         return value
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        # Why the newest assignment of a setting was refused.
-        self._refused: dict[str, SettingError] = {}
+        # By setting, why %config refused what it was given last.
+        self._refused: dict[str, str] = {}
         self.bench = Workbench(shell.user_ns)
         self.shown = Shown(shell)
         self.failed = Failed(shell)
@@ -241,26 +235,44 @@ class AgentMagics(Magics):
             display(Table("", (), (), note))
 
     def _settings(self, options: Options | None = None) -> Settings:
-        return self.bench.settings({name: getattr(self, name) for name in _SETTINGS}, options)
+        return self.bench.settings(self._given(), options)
+
+    def _given(self) -> dict[str, Any]:
+        """What ``%config`` holds, by setting; None for what is set elsewhere."""
+        return {name: getattr(self, name) for name in _SETTINGS}
+
+    def update_config(self, config: Any) -> None:
+        """Take what ``%config`` was given, and keep in mind what is refused of it.
+
+        Here, as traitlets validates neither what is of another type nor what stays as it is.
+
+        Raises:
+            TraitError: it was refused. IPython logs that, and goes on.
+        """
+        given = list(config.get(type(self).__name__, ()))
+        for name in given:
+            self._refused.pop(name, None)
+        try:
+            super().update_config(config)
+        except TraitError as error:
+            self._refused.update(dict.fromkeys(given, str(error)))
+            raise
 
     def _check_refused(self, options: Options) -> None:
-        """IPython logs what ``%config`` refuses and goes on; no prompt goes by another value."""
-        for name, error in self._refused.items():
+        """No prompt goes by another value than the one that ``%config`` was given last."""
+        for name, why in self._refused.items():
             if getattr(options, name, None) is None:
                 raise ConfigurationError(
-                    f"What %config AgentMagics.{name} was given last was refused: {error} The "
+                    f"What %config AgentMagics.{name} was given last was refused: {why} The "
                     "value before it stands, but nothing is asked until the setting is assigned "
                     "anew; None leaves it to what is set elsewhere."
                 )
 
     def _choose_model(self, model_id: str) -> None:
-        before, refused = self.model, dict(self._refused)
-        try:
-            self.model = model_id
-            self.bench.model(self._settings())
-        except AgentError:
-            self.model, self._refused = before, refused
-            raise
+        # First whether there is one: of a choice that fails nothing stays.
+        self.bench.model(self.bench.settings({**self._given(), "model": model_id}))
+        self.model = model_id
+        self._refused.pop("model", None)
 
     def close(self) -> None:
         """Let go of what was opened, when the extension is unloaded."""

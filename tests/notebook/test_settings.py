@@ -68,6 +68,32 @@ def test_the_value_before_it_stays_but_no_prompt_goes_by_it(shell: Any, caplog: 
     assert len(model.requests) == 2
 
 
+@pytest.mark.parametrize("before", [None, 30])
+@pytest.mark.parametrize("refused", [0, "many"])
+def test_a_refusal_ends_where_the_value_before_it_is_assigned_anew(
+    shell: Any, before: int | None, refused: Any
+) -> None:
+    """Traitlets calls no validator for a value of another type, nor for one that stays."""
+    model = prepare(shell, "['one']")
+    run(shell, f"%config AgentMagics.max_steps = {before}")
+    run(shell, f"%config AgentMagics.max_steps = {refused!r}")
+    run(shell, "%%agent --dry-run\nhi", fails="AgentMagics.max_steps was given last was refused")
+    run(shell, "%%agent --background\nhi", fails="max_steps")
+    run(shell, "%agent ask hi", fails="max_steps")
+    run(shell, "%agent config")
+    run(shell, f"%config AgentMagics.max_steps = {before}")
+    run(shell, "%%agent\nhi")
+    assert len(model.requests) == 1
+
+
+def test_a_model_is_chosen_or_not_whatever_became_of_the_one_before(shell: Any) -> None:
+    prepare(shell, "['one']")
+    run(shell, "model = 7")
+    run(shell, "%agent model nope:x", fails="Unknown kind of model 'nope'")
+    magics = shell.magics_manager.registry["AgentMagics"]
+    assert magics.model == "model"
+
+
 def test_a_command_that_fails_leaves_all_as_it_was(shell: Any, caplog: Any) -> None:
     model = prepare(shell, "['one']")
     run(shell, "%agent model nope:x", fails="Unknown kind of model")
