@@ -22,7 +22,7 @@ from minimalagent_nb.notebook.failed import failed_cells, raised_in
 
 __all__ = ["Cell", "Failure", "cells_of", "is_own", "last_cell", "last_failure", "parse_ranges"]
 
-_OWN = re.compile(r"\s*%%?agent\b|get_ipython\(\)\.run_(cell|line)_magic\('agent'")
+_OWN = re.compile(r"\s*(%%time\s+)?%%?agent\b|get_ipython\(\)\.run_(cell|line)_magic\('agent'")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -75,7 +75,7 @@ def cells_of(shell: Any, ranges: Iterable[tuple[int, int]]) -> list[Cell]:
         ConfigurationError: a range holds none.
     """
     found: dict[int, Cell] = {}
-    newest = shell.execution_count - 1  # the cell that asks has the number after it
+    newest = _newest(shell)
     for first, last in ranges:
         numbers = range(max(first, 1), min(last, newest) + 1)
         here = [_cell(shell, n) for n in numbers]
@@ -95,7 +95,7 @@ def last_cell(shell: Any) -> Cell:
     Raises:
         ConfigurationError: there is none.
     """
-    for number in range(shell.execution_count - 1, 0, -1):
+    for number in range(_newest(shell), 0, -1):
         source = _raw(shell, number)
         if source.strip() and not _OWN.match(source):
             return _cell(shell, number)
@@ -156,6 +156,15 @@ def _failed_cell(shell: Any, error: BaseException) -> Cell | None:
         return last_cell(shell)
     except ConfigurationError:
         return None
+
+
+def _newest(shell: Any) -> int:
+    """The number of the newest cell before the one that asks.
+
+    By what was typed: IPython counts a cell at its end, newer versions at its beginning.
+    """
+    number = len(shell.history_manager.input_hist_raw) - 1
+    return number - 1 if _OWN.match(_raw(shell, number)) else number
 
 
 def _cell(shell: Any, number: int) -> Cell:

@@ -195,14 +195,10 @@ class Completion:
         return [str(number) for number, source in sources if source][-_CELLS:]
 
     def _models(self) -> list[str]:
-        from minimalagent_nb.models import Model
+        from minimalagent_nb.models.protocol import is_model
 
-        mine = [n for n in self._variables() if self._is_model(self._value(n), Model)]
+        mine = [n for n in self._variables() if is_model(self._value(n))]
         return [*mine, *_KNOWN_MODELS]
-
-    @staticmethod
-    def _is_model(value: Any, protocol: Any) -> bool:
-        return not inspect.isclass(value) and isinstance(value, protocol)
 
     def _value(self, name: str) -> Any:
         return self._bench.namespace.get(name)

@@ -35,9 +35,13 @@ class Failed:
             self._shell.events.unregister("post_run_cell", self._note)
 
     def _note(self, result: Any) -> None:
+        number = result.execution_count
+        if number is None or not result.info.store_history:
+            return  # it has no number of its own
         error = result.error_before_exec or result.error_in_exec
-        if error is not None and result.info.store_history:
-            number = len(self._shell.history_manager.input_hist_raw) - 1
+        # The numbers begin anew where the shell does.
+        self.kept.pop(number, None)
+        if error is not None:
             self.kept[number] = {"ename": type(error).__name__, "evalue": str(error)}
 
 
@@ -58,7 +62,8 @@ def raised_in(shell: Any, error: BaseException) -> int | None:
     extension was loaded, too.
     """
     cells = shell.history_manager.input_hist_parsed
-    for name in _files(error):
+    # Each file once: of a recursion without an end there are thousands of frames.
+    for name in dict.fromkeys(_files(error)):
         code = "".join(linecache.getlines(name)).rstrip("\n")
         for number in range(len(cells) - 1, 0, -1):
             if code and cells[number].rstrip("\n") == code:

@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
     Attributes:
         interaction_id: in microseconds since the epoch.
-        session_id: "" comes before all sessions of that moment.
+        session_id: "" is behind all sessions of that moment.
     """
 
     interaction_id: int
@@ -133,7 +133,8 @@ class Timeline:
         if self.all_listed:
             return
         # What was last used before the first that is wanted has nothing of it.
-        month = next(self._months, None) if self._listed_from > self._first / 1e6 else None
+        is_left = self._listed_from > self._first / _MICROSECONDS
+        month = next(self._months, None) if is_left else None
         if month is None:
             self.all_listed = True
             return
@@ -152,9 +153,12 @@ class Timeline:
             SessionReadError: the store could not be read.
         """
         newest = self._open[0].next / _MICROSECONDS if self._open else float("-inf")
-        if not self._waiting and not self.all_listed and newest < self._listed_from:
+        waits = -self._waiting[0].newest_first if self._waiting else float("-inf")
+        # What ended with a month and was stored in the next one is listed there, before others
+        # of its own month that were used later.
+        if not self.all_listed and max(newest, waits) < self._listed_from:
             self.list_on()
-        elif self._waiting and -self._waiting[0].newest_first >= newest:
+        elif self._waiting and waits >= newest:
             session_id = heapq.heappop(self._waiting).session_id
             before = self._before.bound_of(session_id) if self._before else None
             self._read(_Open(session_id, before))

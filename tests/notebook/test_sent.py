@@ -160,6 +160,17 @@ def test_cells_with_what_came_out(shell: Any) -> None:
     assert sent(shell)[0].startswith("From the notebook, cell 2:"), "a prompt is no cell to explain"
 
 
+@pytest.mark.parametrize("first", ["%%agent", "%%time\n%%agent"])
+def test_the_cell_that_asks_is_not_among_those_it_sends(shell: Any, first: str) -> None:
+    prepare(shell, "['ok', 'ok']")
+    cell(shell, "x = 6 * 7")
+    cell(shell, f"{first} --cells 1-9\nExplain.")
+    assert sent(shell) == ["From the notebook, cells 1-9:\nIn [1]:\nx = 6 * 7", "Explain."]
+    cell(shell, f"{first} --last\nExplain.")
+    assert sent(shell)[0] == "From the notebook, cell 1:\nIn [1]:\nx = 6 * 7"
+    run(shell, "%%agent --cells 9\nHi.", fails="the newest is In [2]")
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -284,14 +284,15 @@ def test_a_store_that_fails_ends_the_search_with_its_words(tmp_path, clock):
 MONTH = 31 * 86400
 
 
-def put_run(store, session_id, at, query):
+def put_run(store, session_id, at, query, listed=None):
     """An interaction as it is stored, and its session's entry; in seconds since the epoch."""
     sk = int(at * 1_000_000) + 7
     run = Reasoning(query=query, status="completed", interaction_id=sk)
     attributes = {"reasoning": dumps(run.to_dict()), "version": FORMAT, "run": query}
     store.put(Item(reasoning_key(session_id), sk, attributes))
-    options = {"now": at + 1, "expires": None, "run": query, "title": query}
-    list_session(store, session_id, count=lambda: 1, **options)
+    options = {"now": listed or at + 1, "expires": None, "run": query, "title": query}
+    used = int((at + 1) * 1_000_000)
+    list_session(store, session_id, count=lambda: 1, used=used, **options)
 
 
 def test_a_search_goes_beyond_what_is_listed(store, log, clock):
@@ -339,6 +340,16 @@ def counted(tmp_path, clock):
     log = SessionLog(store, clock=clock)
     yield store, log
     log.close()
+
+
+def test_runs_that_are_stored_in_the_month_after_they_ended_keep_their_places(counted, clock):
+    store, log = counted
+    midnight = 1_796_083_200.0  # 2026-12-01
+    put_run(store.inner, "later", midnight - 10, "later")
+    put_run(store.inner, "earlier", midnight - 30, "earlier", listed=midnight + 1)
+    put_run(store.inner, "first", midnight - 50, "first", listed=midnight + 1)
+    clock.now = midnight + 60
+    assert queries(found(SessionSearch(log, "", ALL))) == ["later", "earlier", "first"]
 
 
 def test_first_hits_come_before_all_sessions_are_read(counted, clock):
