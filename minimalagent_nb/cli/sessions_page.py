@@ -41,7 +41,7 @@ def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
     if not found:
         console.print(f"No sessions in {place}.", markup=False, **_PLAIN)
         return
-    names = [info.session_id for info in found]
+    names = [_line(info.session_id).plain for info in found]
     room, shortest = console.width - _BESIDE - _SHORTEST, _SHORTEST
     if not console.is_terminal:
         # In a pipe each session is one line, however long.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from rich.cells import cell_len
 
 from minimalagent_nb.cli import main
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions.directory import list_session
 from tests.cli.processes import in_terminal
 from tests.sessions.conftest import record
 
@@ -117,6 +119,20 @@ def test_in_a_pipe_each_session_is_a_line(wide, capsys):
     assert {line.split()[0] for line in lines} >= set(IDS)
     assert lines[-2].startswith("sums ")
     assert "漢字の長い質問" in lines[-2]
+
+
+def test_an_id_of_a_shared_table_that_a_terminal_would_obey(tmp_path, monkeypatch, capsys):
+    store, name = SQLiteStore(tmp_path / "s.sqlite3"), "\x1b]0;mine\x07" + "a" * 200
+    facts = {"now": time.time(), "expires": None, "run": "r", "title": "\x1b[2J"}
+    list_session(store, name, count=lambda: 1, **facts)
+    store.close()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["sessions"]) == 0
+    out = capsys.readouterr().out
+    assert "a" * 200 in out
+    assert "\x1b]" not in out
+    assert "\x1b[2J" not in out
 
 
 @pytest.mark.parametrize("columns", [60, 80])
