@@ -206,7 +206,7 @@ class SessionSearch:
 
     Attributes:
         progress: how far it has come.
-        reached: the place of the last interaction that was looked at, None before.
+        reached: the place up to which all was looked at, None before.
         is_over: whether nothing more comes.
 
     Raises:
@@ -282,7 +282,11 @@ class SessionSearch:
 
     def _hit(self, session_id: str, run: Reasoning) -> Hit | None:
         self._looked += 1
-        self.reached = Place(run.interaction_id or 0, session_id)
+        number = run.interaction_id or 0
+        # One that goes on in a session that was last used long ago comes out of its turn: what
+        # is between was looked at.
+        if self.reached is None or number < self.reached.bound_of(session_id):
+            self.reached = Place(number, session_id)
         return _place_of(self._query, session_id, run) if self._filters.fits(run) else None
 
 
