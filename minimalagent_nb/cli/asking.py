@@ -23,7 +23,7 @@ from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.sessions.waiting import WaitingCall, WaitingCalls
 from minimalagent_nb.widgets.asked import asked_arguments
 
-__all__ = ["Asker", "TerminalLines", "can_ask"]
+__all__ = ["Asker", "TerminalLines", "can_ask", "editor_call"]
 
 ANNOUNCE_SECONDS = 30.0
 """So often the run's kernel is told that somebody watches: half of the time that it holds."""
@@ -271,6 +271,13 @@ class Asker:
             self._answered.add((call.run, call.call))
 
 
+def editor_call(
+    editor: str, path: str, *, windows: bool = sys.platform == "win32"
+) -> str | list[str]:
+    """What starts the user's editor on a file; on Windows backslashes are parts of its path."""
+    return f'{editor} "{path}"' if windows else [*shlex.split(editor), path]
+
+
 def _as_json(inputs: Any) -> str:
     import json
 
@@ -286,7 +293,7 @@ def _from_editor(editor: str, text: str) -> str:
         # Ctrl-C is the editor's there.
         before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
-            subprocess.run([*shlex.split(editor), path], check=True)  # noqa: S603 - the user's own
+            subprocess.run(editor_call(editor, path), check=True)  # noqa: S603 - the user's own
         finally:
             signal.signal(signal.SIGINT, before)
         with open(path, encoding="utf-8") as file:

@@ -14,7 +14,7 @@ import pytest
 
 from minimalagent_nb import Agent, tool
 from minimalagent_nb.cli import main
-from minimalagent_nb.cli.asking import Asker
+from minimalagent_nb.cli.asking import Asker, editor_call
 from minimalagent_nb.models import ScriptedModel, call
 from minimalagent_nb.outside import OutsideApprover, is_watched
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
@@ -245,6 +245,12 @@ def test_arguments_are_edited_on_a_line_and_asked_for_again(start: Start) -> Non
         seen.look()
     run.end()
     assert ran == ["key-17!"]
+
+
+def test_an_editor_is_called_by_its_path_on_windows_too() -> None:
+    call = editor_call(r"C:\tools\vim.exe -n", r"C:\Temp\a b.json", windows=True)
+    assert call == r'C:\tools\vim.exe -n "C:\Temp\a b.json"'
+    assert editor_call("'my editor' -n", "a b", windows=False) == ["my editor", "-n", "a b"]
 
 
 def test_an_editor_of_the_users_own(
