@@ -2,7 +2,7 @@
 
 IPython asks an exception for ``_render_traceback_``; ours are given one while the
 extension is loaded. The cell still fails, so that Run All and papermill stop.
-Imports errors only.
+Imports errors, and the views' words late.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ def shorten_errors(shell: Any) -> None:
         if handler.mode == "Verbose":
             lines = handler.structured_traceback(type(error), error, error.__traceback__)
             return list(lines)
-        return [f"{type(error).__name__}: {error}"]
+        # A service's own words may be in it, and a terminal would obey some of them.
+        from minimalagent_nb.widgets.figures import clean
+
+        return [f"{type(error).__name__}: {clean(str(error))}"]
 
     setattr(AgentError, _HOOK, render)
 

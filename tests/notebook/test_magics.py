@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from minimalagent_nb import Agent, RunResult
+from minimalagent_nb.errors import ModelError
 from tests.notebook.cells import ADD, prepare, run
 
 
@@ -90,6 +91,20 @@ def test_the_traceback_is_there_on_demand(shell: Any, capsys: Any) -> None:
     capsys.readouterr()
     run(shell, "%tb Verbose")
     assert "Traceback" in capsys.readouterr().out
+
+
+def test_a_terminal_does_not_obey_what_a_service_says(shell: Any, capsys: Any) -> None:
+    class Broken:
+        name = "broken"
+
+        def stream(self, request: Any, cancel: Any) -> Any:
+            raise ModelError("The service says \x1b]0;mine\x07no\x1b[2J.\nTry again.")
+
+    shell.user_ns["broken"] = Broken()
+    error = run(shell, "%%agent --model broken --quiet\nHi.", fails="Try again")
+    assert "\x1b]0;" in str(error)
+    out = capsys.readouterr().out
+    assert "ModelError: The service says no.\nTry again." in out
 
 
 def test_a_failed_run_keeps_its_reasoning(shell: Any, capsys: Any) -> None:
