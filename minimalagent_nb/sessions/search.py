@@ -138,14 +138,16 @@ def history_page(
         SessionIdError: the id is not allowed.
         SessionReadError: the store could not be read.
     """
-    runs, looked, last = [], 0, 0
+    runs: list[Reasoning] = []
+    looked = last = 0
     ends = _least(before, filters.before)
-    for run in interactions_of(log, session_id, filters.first, ends, limit):
+    # One more than is shown, so that it is known whether there is one.
+    for run in interactions_of(log, session_id, filters.first, ends, limit + 1):
+        if len(runs) == limit or looked == PAGE_LOOKS:
+            return Page(runs, last, looked)
         looked, last = looked + 1, run.interaction_id or 0
         if filters.fits(run):
             runs.append(run)
-        if len(runs) == limit or looked == PAGE_LOOKS:
-            return Page(runs, last, looked)
     return Page(runs, None, looked)
 
 

@@ -234,6 +234,8 @@ def test_pages_of_a_session_through_a_filter(embedded, clock):
         if before is None:
             break
     assert seen == [f"q{n}" for n in reversed(range(7))]
+    whole = history_page(embedded, "s", ALL, before=None, limit=7)
+    assert (len(whole.runs), whole.next) == (7, None), "nothing is left behind a full page"
     none = history_page(embedded, "s", Filters(tool="nothing"), before=None, limit=2)
     assert (none.runs, none.next, none.looked) == ([], None, 7)
     with pytest.raises(SessionIdError):
