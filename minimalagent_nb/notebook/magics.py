@@ -244,7 +244,7 @@ class AgentMagics(Magics):
     def update_config(self, config: Any) -> None:
         """Take what ``%config`` was given, and keep in mind what is refused of it.
 
-        Here, as traitlets validates neither what is of another type nor what stays as it is.
+        Here, as traitlets asks no validator about what is of another type, or stays as it is.
 
         Raises:
             TraitError: it was refused. IPython logs that, and goes on.
@@ -256,6 +256,9 @@ class AgentMagics(Magics):
             super().update_config(config)
         except TraitError as error:
             self._refused.update(dict.fromkeys(given, str(error)))
+            # The shell is handed the same next, keeps it, and a reload would take it from there.
+            stands = {name: getattr(self, name) for name in given if self.has_trait(name)}
+            config[type(self).__name__].update(stands)
             raise
 
     def _check_refused(self, options: Options) -> None:

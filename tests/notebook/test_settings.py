@@ -86,6 +86,19 @@ def test_a_refusal_ends_where_the_value_before_it_is_assigned_anew(
     assert len(model.requests) == 1
 
 
+@pytest.mark.parametrize("refused", [0, "many"])
+def test_what_was_refused_does_not_come_back_with_a_reload(shell: Any, refused: Any) -> None:
+    """IPython keeps what %config is given among its own configuration, whatever became of it."""
+    model = prepare(shell, "['one']")
+    run(shell, "%config AgentMagics.max_steps = 30")
+    run(shell, f"%config AgentMagics.max_steps = {refused!r}")
+    run(shell, "%reload_ext minimalagent_nb")
+    run(shell, "%agent status")
+    run(shell, "%%agent\nhi")
+    assert shell.magics_manager.registry["AgentMagics"].max_steps == 30
+    assert len(model.requests) == 1
+
+
 def test_a_model_is_chosen_or_not_whatever_became_of_the_one_before(shell: Any) -> None:
     prepare(shell, "['one']")
     run(shell, "model = 7")
