@@ -20,7 +20,16 @@ from typing import Any
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.failed import failed_cells, raised_in
 
-__all__ = ["Cell", "Failure", "cells_of", "is_own", "last_cell", "last_failure", "parse_ranges"]
+__all__ = [
+    "Cell",
+    "Failure",
+    "cells_of",
+    "is_own",
+    "is_prompt",
+    "last_cell",
+    "last_failure",
+    "parse_ranges",
+]
 
 _OWN = re.compile(r"\s*(%%time\s+)?%%?agent\b|get_ipython\(\)\.run_(cell|line)_magic\('agent'")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -97,7 +106,7 @@ def last_cell(shell: Any) -> Cell:
     """
     for number in range(_newest(shell), 0, -1):
         source = _raw(shell, number)
-        if source.strip() and not _OWN.match(source):
+        if source.strip() and not is_prompt(source):
             return _cell(shell, number)
     raise ConfigurationError("--last: no other cell was run in this kernel yet.")
 
@@ -112,6 +121,11 @@ class Failure:
     def text(self) -> str:
         """Both as a model reads them."""
         return (f"{self.cell.text()}\n\n" if self.cell else "") + self.traceback
+
+
+def is_prompt(source: str) -> bool:
+    """Whether a cell asks the agent or commands it, and is none of the notebook's code."""
+    return _OWN.match(source) is not None
 
 
 def is_own(error: BaseException | None) -> bool:
@@ -150,7 +164,7 @@ def _failed_cell(shell: Any, error: BaseException) -> Cell | None:
         return _cell(shell, raised)
     for number in sorted(failed_cells(shell), reverse=True):
         source = _raw(shell, number)
-        if source.strip() and not _OWN.match(source):
+        if source.strip() and not is_prompt(source):
             return _cell(shell, number)
     try:
         return last_cell(shell)
@@ -164,7 +178,7 @@ def _newest(shell: Any) -> int:
     By what was typed: IPython counts a cell at its end, newer versions at its beginning.
     """
     number = len(shell.history_manager.input_hist_raw) - 1
-    return number - 1 if _OWN.match(_raw(shell, number)) else number
+    return number - 1 if is_prompt(_raw(shell, number)) else number
 
 
 def _cell(shell: Any, number: int) -> Cell:

@@ -1,6 +1,6 @@
 """Which cells of a kernel make what some names need: a slice backwards through what was run.
 
-Imports what is known of failed cells.
+Imports what is known of cells and of those that failed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from minimalagent_nb.notebook.cells import is_prompt
 from minimalagent_nb.notebook.failed import failed_cells
 
 __all__ = ["cells_that_make", "source_of"]
 
-_OWN = re.compile(r"\s*(%%?agent\b|%%time\s+%%agent\b)")
 _TOOL = re.compile(r"\s*%%tool\b[ \t]*((?:--[\w-]+(?:[ =][\d.]+)?\s+)*)(.*)\n?")
 _BUILTINS = frozenset(dir(builtins)) | {"get_ipython", "display", "In", "Out"}
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -72,7 +72,7 @@ def _slice(cells: Sequence[_Cell], names: Collection[str]) -> tuple[list[_Cell],
 
 def _statements(shell: Any, source: str) -> list[_Statement]:
     """The statements of a cell, as far as it is Python."""
-    if _OWN.match(source):
+    if is_prompt(source):
         return []
     try:
         if match := _TOOL.match(source):
