@@ -107,6 +107,14 @@ def test_a_style_sheet_is_small(name: str) -> None:
     assert len((ASSETS / name).read_text(encoding="utf-8").splitlines()) <= 400
 
 
+@pytest.mark.parametrize("name", SHEETS)
+def test_colours_of_the_place_are_taken_in_one_sheet(name: str) -> None:
+    """Where they may be had from, and where not, is a matter of each place."""
+    taken = re.findall(r"var\(--(?:jp|vscode)-[\w-]+", (ASSETS / name).read_text("utf-8"))
+    if name != "tree/themes.css":
+        assert set(taken) <= {"var(--jp-code-padding"}
+
+
 def test_joined_styles_load_nothing_else() -> None:
     whole = style("tree/tree.css")
     assert "@import" not in whole

@@ -15,4 +15,4 @@ def test_differences_pairs_and_times(run_node: Callable[..., str], tmp_path: pat
     shutil.copytree(ASSETS, tmp_path / "assets")
     (tmp_path / "assets" / "package.json").write_text('{"type": "module"}')
     output = run_node("--test", "history.test.mjs", HISTORY_JS=str(tmp_path / "assets" / "history"))
-    assert "# pass 13" in output
+    assert "# pass 14" in output

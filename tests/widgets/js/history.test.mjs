@@ -8,7 +8,7 @@ const at = (name) => pathToFileURL(`${process.env.HISTORY_JS}/${name}`).href;
 const { aligned, differingPart, textDiff, wordDiff } = await import(at("diff.js"));
 const { callPairs, factsOf } = await import(at("pairs.js"));
 const { periodOf, whenText } = await import(at("times.js"));
-const { hashOf, isWayStep, whereOf } = await import(at("../page/address.js"));
+const { Address, hashOf, isWayStep, whereOf } = await import(at("../page/address.js"));
 const { EMPTY_RUN } = await import(at("../tree/fold.js"));
 const { CommSource } = await import(at("comm.js"));
 const { putCell } = await import(at("cells.js"));
@@ -127,9 +127,37 @@ test("an address says where the reader is", () => {
   assert.equal(hashOf(places[2]), "#s/1763821417123457");
   const damaged = { session: "", run: null, search: {} };
   for (const hash of ["#../x", "#a b/5", "#%", "#<b>", "#/7"]) assert.deepEqual(whereOf(hash), damaged);
-  assert.deepEqual(whereOf("#s/x"), { ...damaged, session: "s" });
+  for (const hash of ["#s/x", "#s/9999999999999999", "#s/9".padEnd(400, "9")]) {
+    assert.deepEqual(whereOf(hash), { ...damaged, session: "s" });
+  }
+  assert.equal(whereOf(`#?text=${"x".repeat(10_000)}`).search.text.length, 500);
   const typed = (text) => ({ ...damaged, search: { text } });
   assert.deepEqual([isWayStep(typed("a"), typed("ab")), isWayStep(damaged, typed("a"))], [false, true]);
+});
+
+test("what an address names that is nowhere is no step of the way back", () => {
+  const place = { hash: "#s?source=mail&status=odd", pathname: "/minimalagent/", search: "?token=x" };
+  const steps = [];
+  const going = (kind) => (_state, _title, address) => {
+    steps.push([kind, address]);
+    place.hash = address.startsWith("#") ? address : "";
+  };
+  const past = { pushState: going("push"), replaceState: going("replace") };
+  const address = new Address(place, past);
+  const here = { session: "s", run: null, search: {} };
+  const told = (act) => {
+    steps.length = 0;
+    act();
+    return [...steps];
+  };
+  assert.deepEqual(told(() => address.settle(here)), [["replace", "#s"]]);
+  assert.deepEqual(told(() => [address.settle(here), address.tell(here)]), []);
+  const found = { ...here, search: { text: "a" } };
+  assert.deepEqual(told(() => address.tell(found)), [["push", "#s?text=a"]]);
+  const typed = { ...here, search: { text: "a b" } };
+  assert.deepEqual(told(() => address.tell(typed)), [["replace", "#s?text=a+b"]]);
+  const nowhere = { session: "", run: null, search: {} };
+  assert.deepEqual(told(() => address.tell(nowhere)), [["push", "/minimalagent/?token=x"]]);
 });
 
 test("long texts are compared from their first difference on", () => {

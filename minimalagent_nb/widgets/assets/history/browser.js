@@ -118,6 +118,7 @@ export class HistoryBrowser {
     const { session, run, search } = where;
     this.isGoing = true;
     this.bar.state = search;
+    if (!this.results?.isOf(this.bar)) this.closeResults();
     if (run !== null || session !== this.session || this.pane?.from !== null) {
       this.open(session, { from: run, find: run === null ? "" : this.bar.text });
       this.turnTo(session);
@@ -139,14 +140,19 @@ export class HistoryBrowser {
     setHidden(this.waiting, !isWaiting);
   }
 
+  /** Whether there is nothing in the main pane but what to do instead. */
+  get isEmpty() {
+    return !this.session && !this.results && !this.compare;
+  }
+
   onSessions() {
     const now = this.sessions.sessionOf(this.session)?.last_used ?? null;
     if (!this.sessions.note.hidden) {
-      if (!this.session && !this.results) this.showInvitation();
+      if (this.isEmpty) this.showInvitation();
       return;
     }
     this.pane?.retry();
-    if (!this.session && !this.results) this.showInvitation();
+    if (this.isEmpty) this.showInvitation();
     // Runs that are stored at their end only are told by nobody.
     else if (this.lastUsed !== undefined && now !== this.lastUsed) this.pane?.refresh();
     this.lastUsed = now;
@@ -328,6 +334,7 @@ export class HistoryBrowser {
     this.closeCompare();
     if (this.pane) this.put(this.pane.root);
     else if (this.results) this.put(this.results.root);
+    else this.showInvitation();
     this.drawWays();
     this.pickButton.focus();
   }

@@ -2,6 +2,7 @@
 /** One interaction of a session: a line with its figures, which opens to its tree. */
 
 import { EMPTY_RUN, receive } from "../tree/fold.js";
+import { copyText } from "../tree/clipboard.js";
 import { mountTree, newMemory } from "../tree/view.js";
 import { countText, durationText, RUN_WORDS, wordFor } from "../tree/words.js";
 import { element, keepKeys, setAttribute, setHidden, setText } from "../tree/elements.js";
@@ -86,12 +87,8 @@ export class Card {
 
   async copyLink() {
     const link = this.session.source.linkTo?.(this.session.id, this.id) ?? "";
-    try {
-      await navigator.clipboard.writeText(link);
-      setText(this.said, "The link is copied.");
-    } catch {
-      setText(this.said, link); // to be copied by hand
-    }
+    const isCopied = await copyText(this.actions, link);
+    setText(this.said, isCopied ? "The link is copied." : link); // to be copied by hand
   }
 
   /** The query as far as the page has it: of a card that was never opened, its beginning. */
