@@ -54,7 +54,7 @@ class Settings:
         system_prompt: instructions that go with every request.
         log_level: one of Python's own level names.
         context_budget: characters that one ``{name}`` in a prompt may take.
-        redact: regular expressions; what they match is not stored.
+        redact: regular expressions; what they match is not stored or traced.
         otel: ``on`` for spans and metrics of every run (see `tracing`), ``content`` for what
             was said in them as well, ``events`` for that in events of the logs signal instead,
             ``off`` for none.

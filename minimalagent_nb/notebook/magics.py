@@ -81,7 +81,7 @@ class AgentMagics(Magics):
         [Unicode(), List(Unicode())],
         default_value=None,
         allow_none=True,
-        help="Regular expressions, one or a list; what they match is not stored. \
+        help="Regular expressions, one or a list; what they match is not stored or traced. \
 %config wants braces doubled: 'x{{3}}'.",
     ).tag(config=True)
 
