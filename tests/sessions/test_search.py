@@ -184,9 +184,9 @@ def test_marks_are_taken_out_in_linear_time(mark):
         text = mark * times
         best = []
         for _ in range(5):
-            begun = time.perf_counter()
+            begun = time.thread_time()
             without_marks(text)
-            best.append(time.perf_counter() - begun)
+            best.append(time.thread_time() - begun)
         return min(best)
 
     assert seconds(16_000) < 4 * 8 * seconds(2_000), "eight times as much, not sixty-four"
