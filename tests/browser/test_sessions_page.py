@@ -185,9 +185,52 @@ def test_the_address_says_where_the_reader_is(page, url, database):
     assert page.locator(".mh-search").input_value() == "blue heron"
     page.go_forward()
     page.locator(".mh-card .ma-answer", has_text="heron").wait_for()
-    page.goto(f"{url}/minimalagent/#way-2?status=failed&scope=one")
+    page.goto(f"{url}/minimalagent/#way-2?status=failed&scope=one&source=mail")
     page.get_by_text("No interaction of this session is like that").wait_for()
+    assert page.evaluate(hash_of) == "#way-2?scope=one&status=failed"
     page.get_by_role("button", name="Clear the filters").click()
     page.locator(".mh-card .ma-answer", has_text="grey").wait_for()
-    assert page.evaluate(hash_of) in ("#way-2", "#way-2?scope=one")
+    assert page.evaluate(hash_of) == "#way-2?scope=one"
+    page.evaluate("location.hash = 'way-1?status=odd'")
+    page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
+    assert page.evaluate(hash_of) == "#way-1"
+    log.close()
+
+
+def test_an_interaction_has_a_link_and_a_comparison_a_way_back(page, url, database):
+    log = log_of(database)
+    for answer in ("a heron", "a tern"):
+        keep(log, "linked", finished_run(answer), real_time=False)
+    page.goto(f"{url}/minimalagent/?token={TOKEN}#linked")
+    page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
+    # As in a page that is not served securely, which has no clipboard to write to.
+    page.evaluate(
+        """() => {
+            Object.defineProperty(navigator, "clipboard", {value: undefined, configurable: true});
+            document.addEventListener("copy", (event) => { window.copied = event.target.value; });
+        }"""
+    )
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_text("The link is copied.").wait_for()
+    link = page.evaluate("window.copied")
+    assert link.startswith(f"{url}/minimalagent/#linked/")
+    assert TOKEN not in link
+    for pick in page.locator(".mh-pick").all():
+        pick.check()
+    page.evaluate("location.hash = ''")
+    page.get_by_text("Choose a session").wait_for()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator(".mh-figures").wait_for()
+    page.evaluate(
+        """() => {
+            document.querySelector(".mh-session").classList.add("old");
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    page.locator(".mh-session.old").wait_for(state="detached")  # the list was read anew
+    assert page.locator(".mh-figures").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("Choose a session").wait_for()
+    page.goto(link)
+    page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
     log.close()
