@@ -15,7 +15,7 @@ from tests.widgets import sample_run
 from tests.widgets.history_page import HistoryPage, asked
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
 from tests.widgets.test_wholes import BIG, told
-from tests.widgets.tree_page import offending_elements
+from tests.widgets.tree_page import offending_elements, scrolling_bare
 
 
 def queries(history: HistoryPage, selector: str = ".mh-card .mh-query") -> list[str]:
@@ -229,12 +229,15 @@ def test_keys_do_not_reach_the_notebook(history: HistoryPage, log: SessionLog) -
     focusable = ":is([tabindex], a, button, summary, input, select):not([type=hidden])"
     bare = f"{focusable}:not([data-lm-suppress-shortcuts=true])"
     assert history.page.locator(bare).count() == 0
+    assert scrolling_bare(history.page, ".mh") == []
     history.page.locator(".mh-search").fill("question")
     history.wait(".mh-hit")
     assert history.page.locator(bare).count() == 0
+    assert scrolling_bare(history.page, ".mh") == []
     history.page.get_by_role("button", name="Compare", exact=True).click()
     history.wait(".mh-figures")
     assert history.page.locator(bare).count() == 0
+    assert scrolling_bare(history.page, ".mh") == []
 
 
 @pytest.mark.parametrize("width", [600, 360])

@@ -9,9 +9,15 @@ import pytest
 from minimalagent_nb.events import Event
 from minimalagent_nb.fold import fold
 from minimalagent_nb.widgets import HistoryView, static_html
-from tests.widgets import sample_run
+from tests.widgets import rich_run, sample_run
 from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
-from tests.widgets.tree_page import Source, TreePage, offending_elements, snapshot
+from tests.widgets.tree_page import (
+    Source,
+    TreePage,
+    offending_elements,
+    scrolling_bare,
+    snapshot,
+)
 
 
 def test_a_finished_run(tree_page: TreePage) -> None:
@@ -163,12 +169,14 @@ def test_keys(tree_page: TreePage) -> None:
 
 
 def test_every_element_that_takes_the_focus_keeps_its_keys(tree_page: TreePage) -> None:
-    tree_page.mount(snapshot(sample_run.finished_run()))
-    tree_page.page.get_by_role("button", name="Expand all").click()
-    bare = tree_page.page.locator(
-        ":is([tabindex], a, button, summary):not([data-lm-suppress-shortcuts=true])"
-    )
-    assert bare.count() == 0
+    for events in (sample_run.finished_run(), rich_run.rich_run()):
+        tree_page.mount(snapshot(events))
+        tree_page.page.get_by_role("button", name="Expand all").click()
+        bare = tree_page.page.locator(
+            ":is([tabindex], a, button, summary):not([data-lm-suppress-shortcuts=true])"
+        )
+        assert bare.count() == 0
+        assert scrolling_bare(tree_page.page, ".ma-run") == []
 
 
 def test_roles(tree_page: TreePage) -> None:

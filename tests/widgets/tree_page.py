@@ -180,6 +180,17 @@ def long_run(turns: int, calls: int = 5) -> tuple[sample_run.Teller, list[Event]
     return teller, events
 
 
+def scrolling_bare(page: Any, within: str) -> list[str]:
+    """What scrolls, which a browser lets have the focus, and would leave its keys to Jupyter."""
+    return page.evaluate(
+        """(within) => [...document.querySelectorAll(`${within} *`)].filter((el) =>
+            /auto|scroll/.test(getComputedStyle(el).overflow) &&
+            !el.hasAttribute("data-lm-suppress-shortcuts")
+        ).map((el) => el.outerHTML.slice(0, 80))""",
+        within,
+    )
+
+
 def offending_elements(page: Any) -> list[str]:
     """Elements and attributes that a text may have made of itself."""
     return page.evaluate(

@@ -5,7 +5,7 @@
  * show comes from a source (see source.js). All of it reaches the page as text.
  */
 
-import { element, setAttribute, setHidden, setText } from "../tree/elements.js";
+import { element, keepKeys, setAttribute, setHidden, setText } from "../tree/elements.js";
 import { ComparePane } from "./compare.js";
 import { FilterBar } from "./filters.js";
 import { pushButton } from "./parts.js";
@@ -89,6 +89,7 @@ export class HistoryBrowser {
     main.append(this.bar.root, ways, this.waiting, this.content, this.pickBar);
     setHidden(this.waiting, true);
     setHidden(this.pickBar, true);
+    keepKeys(this.content);
     this.root.classList.add("mh");
     this.root.classList.toggle("mh-page", isPage);
     const panes = element("div", "mh-panes");

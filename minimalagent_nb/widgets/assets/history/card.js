@@ -62,7 +62,7 @@ export class Card {
   }
 
   build() {
-    keepKeys(this.pick);
+    for (const el of [this.pick, this.query]) keepKeys(el);
     this.pick.addEventListener("change", () => this.session.on.picked(this, this.pick.checked));
     this.facts.append(this.status, this.figures);
     this.button.append(this.query, this.when, this.facts);

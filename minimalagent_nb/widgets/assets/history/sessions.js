@@ -2,7 +2,7 @@
 /** The pane of the sessions: the one used last on top, found by title or id. */
 
 import { countText } from "../tree/words.js";
-import { element, setHidden, setText } from "../tree/elements.js";
+import { element, keepKeys, setHidden, setText } from "../tree/elements.js";
 import { blank, field, pushButton, settled, setWhen, walkKeys } from "./parts.js";
 import { dayText } from "./times.js";
 
@@ -42,6 +42,7 @@ export class SessionsPane {
     this.note = element("div", "mh-note");
     this.note.setAttribute("role", "status");
     this.list = element("ul", "mh-sessions");
+    keepKeys(this.list);
     this.more = pushButton("Show more", () => this.showMore(), "mh-button mh-more");
     this.store = element("p", "mh-store");
     this.root.append(top, this.note, this.list, this.store);

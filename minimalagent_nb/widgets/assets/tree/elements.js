@@ -18,12 +18,17 @@ export function plain(text) {
 /** @param {string} tag @param {string} [className] @param {string} [text] */
 export function element(tag, className, text) {
   const made = document.createElement(tag);
+  if (tag === "pre") keepKeys(made);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = plain(text);
   return made;
 }
 
-/** Keys of a focused element must not reach the notebook: `x` would cut a cell. @param {Element} el */
+/**
+ * Keys of a focused element must not reach the notebook: `x` would cut a cell. Browsers give the
+ * focus to what scrolls, too.
+ * @param {Element} el
+ */
 export function keepKeys(el) {
   el.setAttribute("data-lm-suppress-shortcuts", "true");
 }
@@ -81,6 +86,7 @@ export function buildNode(node) {
   if (!Array.isArray(node)) return document.createTextNode(plain(node));
   const [tag, attributes, children] = node;
   const made = element(TAGS.has(tag) ? tag : "span");
+  if (tag === "table") keepKeys(made);
   if (tag === "a" && /^(https?|mailto):/i.test(String(attributes.href))) {
     const link = /** @type {HTMLAnchorElement} */ (made);
     link.href = String(attributes.href);

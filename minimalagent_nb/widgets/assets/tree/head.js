@@ -1,7 +1,7 @@
 // @ts-check
 /** The head of a run: what was asked, how the run stands, and the buttons for all of it. */
 
-import { button, element, setAttribute, setHidden, setText } from "./elements.js";
+import { button, element, keepKeys, setAttribute, setHidden, setText } from "./elements.js";
 import { Toolbar } from "./toolbar.js";
 import {
   countText, durationText, elapsedText, RUN_WORDS, tokenDetail, tokenText, wordFor,
@@ -17,6 +17,7 @@ export class Head {
     this.view = view;
     this.query = element("div", "ma-query");
     this.query.dir = "auto"; // as each text of a model or a reader: by its first letter
+    keepKeys(this.query);
     this.stop = button("Stop", () => {
       if (!this.stopping) view.talk?.stop?.(view.state.id);
     });

@@ -27,7 +27,6 @@ function argumentList(inputs) {
   list.append(...entries.map(([name, value]) => argument(name, value)));
   list.tabIndex = 0;
   list.setAttribute("aria-label", "Arguments");
-  keepKeys(list);
   return list;
 }
 
