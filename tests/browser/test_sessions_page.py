@@ -233,4 +233,10 @@ def test_an_interaction_has_a_link_and_a_comparison_a_way_back(page, url, databa
     page.get_by_text("Choose a session").wait_for()
     page.goto(link)
     page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
+    focused = "() => document.activeElement.matches"
+    page.get_by_role("button", name="Show the newest").press("Enter")
+    page.wait_for_function(f"{focused}('.mh-run')")
+    page.locator(".mh-search").fill("walrus")
+    page.get_by_role("button", name="Clear the search").press("Enter")
+    page.wait_for_function(f"{focused}('.mh-search')")
     log.close()

@@ -268,6 +268,7 @@ export class HistoryBrowser {
       widen: session ? () => {
         this.bar.scope.value = "all";
         this.apply();
+        this.bar.scope.focus({ preventScroll: true });
       } : null,
       tools: (names) => this.bar.offer(names),
     });
@@ -372,9 +373,9 @@ export class HistoryBrowser {
   /** One step back. @param {Element} from where the focus is @returns {boolean} whether there was one */
   goBack(from) {
     if (this.compare) this.leaveCompare();
-    else if (from === this.bar.search && this.bar.search.value) this.bar.reset(true);
+    else if (from === this.bar.search && this.bar.search.value) this.bar.reset();
     else if (this.results && !this.results.root.isConnected) this.backToResults();
-    else if (this.results) this.bar.reset(true);
+    else if (this.results) this.bar.reset();
     else return false;
     return true;
   }

@@ -127,10 +127,11 @@ export class FilterBar {
     }
   }
 
-  /** @param {boolean} [withText] also what is searched for */
-  reset(withText = true) {
-    if (withText) this.search.value = "";
-    for (const input of [this.tool, this.status, this.period, this.from, this.to]) input.value = "";
+  /** Begin anew; the button that does it goes, and the focus would go with it. */
+  reset() {
+    const { search, tool, status, period, from, to } = this;
+    for (const input of [search, tool, status, period, from, to]) input.value = "";
     this.changed();
+    search.focus({ preventScroll: true });
   }
 }

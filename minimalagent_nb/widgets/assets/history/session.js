@@ -42,6 +42,7 @@ export class SessionPane {
     this.isClosed = false;
     this.isReading = false;
     this.isFirst = true;
+    this.isLeft = false; // by the focus, whose button has gone
     this.hasFailed = false;
     /** @type {number | null} */
     this.next = null;
@@ -138,6 +139,7 @@ export class SessionPane {
 
   /** Begin anew with the newest. @param {Filters} filters */
   restart(filters) {
+    this.isLeft = this.place.contains(document.activeElement);
     this.filters = filters;
     this.from = null;
     this.next = null;
@@ -249,6 +251,8 @@ export class SessionPane {
   /** @param {number | undefined} id */
   openFirst(id) {
     const card = id === undefined ? undefined : this.cards.get(id);
+    if (this.isLeft) card?.button.focus({ preventScroll: true });
+    this.isLeft = false;
     if (this.isClosed || !card || card.isOpen) return;
     if (this.from === null && hasFilters(this.filters)) return;
     if (this.from === id) {
