@@ -191,9 +191,11 @@ def test_the_address_says_where_the_reader_is(page, url, database):
     page.get_by_role("button", name="Clear the filters").click()
     page.locator(".mh-card .ma-answer", has_text="grey").wait_for()
     assert page.evaluate(hash_of) == "#way-2?scope=one"
+    steps = page.evaluate("history.length")
     page.evaluate("location.hash = 'way-1?status=odd'")
     page.locator(".mh-card .ma-answer", has_text="tern").wait_for()
     assert page.evaluate(hash_of) == "#way-1"
+    assert page.evaluate("history.length") == steps + 1, "no step but the one to there"
     log.close()
 
 
