@@ -36,6 +36,7 @@ def add_commands(commands: Any) -> None:
     """Add every command to the parser's table of them."""
     _add_ask(commands)
     _add_runs(commands)
+    _add_answers(commands)
     _add_reading(commands)
     _add_files(commands)
     _add_moving(commands)
@@ -106,6 +107,8 @@ def _add_runs(commands: Any) -> None:
     )
     _asking(stop)
 
+
+def _add_answers(commands: Any) -> None:
     approve = _with_memory(
         commands,
         "approve",

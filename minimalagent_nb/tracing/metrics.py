@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb._version import __version__
@@ -10,7 +10,7 @@ from minimalagent_nb.events import StepEnded
 from minimalagent_nb.tracing.words import usage_attributes
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.metrics import Histogram, MeterProvider
 
 __all__ = ["Histograms"]
 
@@ -34,36 +34,29 @@ class Histograms:
         from opentelemetry import metrics
 
         meter = metrics.get_meter("minimalagent_nb", __version__, provider)
-        self._duration = meter.create_histogram(
-            "gen_ai.client.operation.duration",
-            "s",
-            "GenAI operation duration.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
+
+        def histogram(name: str, unit: str, about: str, bounds: Sequence[float]) -> Histogram:
+            return meter.create_histogram(
+                f"gen_ai.{name}", unit, about, explicit_bucket_boundaries_advisory=bounds
+            )
+
+        self._duration = histogram(
+            "client.operation.duration", "s", "GenAI operation duration.", _SECONDS
         )
-        self._tokens = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            "{token}",
-            "Number of input and output tokens used.",
-            explicit_bucket_boundaries_advisory=_TOKENS,
+        self._tokens = histogram(
+            "client.token.usage", "{token}", "Number of input and output tokens used.", _TOKENS
         )
-        self._first = meter.create_histogram(
-            "gen_ai.client.operation.time_to_first_chunk",
+        self._first = histogram(
+            "client.operation.time_to_first_chunk",
             "s",
             "Time to receive the first chunk in a streaming response.",
-            explicit_bucket_boundaries_advisory=_FIRST,
+            _FIRST,
         )
-
-        self._runs = meter.create_histogram(
-            "gen_ai.invoke_agent.duration",
-            "s",
-            "The duration of an agent's invocation.",
-            explicit_bucket_boundaries_advisory=_LONG_SECONDS,
+        self._runs = histogram(
+            "invoke_agent.duration", "s", "The duration of an agent's invocation.", _LONG_SECONDS
         )
-        self._calls = meter.create_histogram(
-            "gen_ai.execute_tool.duration",
-            "s",
-            "The duration of a tool's execution.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
+        self._calls = histogram(
+            "execute_tool.duration", "s", "The duration of a tool's execution.", _SECONDS
         )
 
     def record_run(self, seconds: float, agent: str, error: str | None) -> None:
