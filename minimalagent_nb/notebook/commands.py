@@ -43,7 +43,9 @@ class Commands:
         settings: Callable[[], Settings],
         choose_model: Callable[[str], None],
         chosen: Callable[[str], str | None],
+        refused: Mapping[str, str],
     ) -> None:
+        self._refused = refused
         self._chosen = chosen
         self._shell = shell
         self._bench = bench
@@ -73,6 +75,7 @@ class Commands:
             ["tools", tools or "none yet: put @tool above a function"],
             *([["approval", _policy_line(policy)]] if (policy := self._chosen("approver")) else []),
             *(["running", _run_line(run)] for run in bench.runs.active),
+            *(["refused", why] for why in self._refused.values()),
         ]
         return Table("minimalagent_nb", ["", ""], rows, note=note)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,19 @@ from IPython.core.magic import (
 )
 from IPython.display import display
 from traitlets import Bool, Integer, List, TraitError, Unicode, Union, validate
+from traitlets.config import Config, LazyConfigValue
 
 from minimalagent_nb.config import Settings
 from minimalagent_nb.errors import ConfigurationError, SessionReadError
 from minimalagent_nb.notebook.asking import Asking, Question
-from minimalagent_nb.notebook.assignments import check_assignment
+from minimalagent_nb.notebook.assignments import (
+    CONFIG,
+    SettingError,
+    check_assignment,
+    place_of,
+    storable,
+    why_refused,
+)
 from minimalagent_nb.notebook.cells import is_own
 from minimalagent_nb.notebook.command_line import find_command
 from minimalagent_nb.notebook.commands import Commands
@@ -42,6 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentMagics"]
 
+
+_ANEW = "Nothing is asked until it is assigned anew: %config AgentMagics.{name} = ... (None \
+leaves it to what is set elsewhere)."
 
 _SETTINGS = tuple(field.name for field in fields(Settings) if field.name != "sources")
 
@@ -95,18 +107,16 @@ class AgentMagics(Magics):
 
     @validate(*_SETTINGS, "approver")
     def _refuse(self, proposal: Any) -> Any:
-        """Refuse what cannot be where it is assigned; what a configuration file says, at a prompt.
-
-        A kernel that loads the extension by itself has no place for an error of loading it.
-        """
-        bench, value = getattr(self, "bench", None), proposal["value"]
-        if bench is not None and value is not None:
-            check_assignment(proposal["trait"].name, value, bench)
-        return value
+        """Refuse what cannot be where it is assigned."""
+        if proposal["value"] is not None:
+            check_assignment(proposal["trait"].name, proposal["value"], self.bench)
+        return proposal["value"]
 
     def __init__(self, shell: Any) -> None:
-        super().__init__(shell)
-        # By setting, why %config refused what it was given last.
+        # The shell's configuration is taken over at the end, setting by setting: one that cannot
+        # be must not keep the others, and the magics, from being there.
+        super().__init__(shell, config=Config())
+        # By setting, why what it was given last was refused.
         self._refused: dict[str, str] = {}
         self.bench = Workbench(shell.user_ns)
         self.shown = Shown(shell)
@@ -120,11 +130,17 @@ class AgentMagics(Magics):
         self.found: dict[tuple[str, str], Any] = {}
         self._offered = False
         self.commands = Commands(
-            shell, self.bench, self._settings, self._choose_model, lambda name: getattr(self, name)
+            shell,
+            self.bench,
+            self._settings,
+            self._choose_model,
+            lambda name: getattr(self, name),
+            self._refused,
         )
         self.completion = Completion(self.bench, self._settings)
         self.notices = Notices(shell)
         self._asking = Asking(shell, self.bench, self.notices)
+        self._take_over(shell.config)
 
     @no_var_expand
     @line_cell_magic
@@ -249,33 +265,55 @@ class AgentMagics(Magics):
         Raises:
             TraitError: it was refused. IPython logs that, and goes on.
         """
-        given = list(config.get(type(self).__name__, ()))
-        for name in given:
+        self._update(config, lambda _: CONFIG)
+
+    def _update(self, config: Any, place: Callable[[str], str]) -> None:
+        section = config.get(type(self).__name__, {})
+        section.update({name: storable(value) for name, value in section.items()})
+        given = dict(self._find_my_config(config))
+        for name, value in given.items():
             self._refused.pop(name, None)
+            if isinstance(value, LazyConfigValue) and self.has_trait(name):
+                # Such as redact.append("..."): traitlets appends to no value but a list.
+                value.get_value(getattr(self, name) or [])
         try:
             super().update_config(config)
         except TraitError as error:
-            self._refused.update(dict.fromkeys(given, str(error)))
-            # The shell is handed the same next, keeps it, and a reload would take it from there.
-            stands = {name: getattr(self, name) for name in given if self.has_trait(name)}
-            config[type(self).__name__].update(stands)
-            raise
+            for name, value in given.items():
+                self._refused[name] = why_refused(name, value, error, self.bench, place(name))
+            raise SettingError(" ".join(self._refused[name] for name in given)) from None
+
+    def _take_over(self, config: Any) -> None:
+        """Take what the shell's configuration holds, and say what is refused of it.
+
+        It is what files say, and what ``%config`` was given before the extension was loaded
+        anew: the shell keeps that, too, whatever became of it.
+        """
+        for name, value in self._find_my_config(config).items():
+            try:
+                self._update(
+                    Config({type(self).__name__: {name: value}}),
+                    lambda name: place_of(self.shell, name),
+                )
+            except SettingError as error:
+                told = f"minimalagent_nb: {error} {_ANEW.format(name=name)}"
+                print(told, file=sys.stderr)  # noqa: T201 - an error would keep all from loading
 
     def _check_refused(self, options: Options) -> None:
-        """No prompt goes by another value than the one that ``%config`` was given last."""
+        """No prompt goes by another value than the one that was given last."""
         for name, why in self._refused.items():
             if getattr(options, name, None) is None:
                 raise ConfigurationError(
-                    f"What %config AgentMagics.{name} was given last was refused: {why} The "
-                    "value before it stands, but nothing is asked until the setting is assigned "
-                    "anew; None leaves it to what is set elsewhere."
+                    f"What AgentMagics.{name} was given last was refused: {why} "
+                    + _ANEW.format(name=name)
                 )
 
     def _choose_model(self, model_id: str) -> None:
         # First whether there is one: of a choice that fails nothing stays.
         self.bench.model(self.bench.settings({**self._given(), "model": model_id}))
-        self.model = model_id
-        self._refused.pop("model", None)
+        # As %config does, so that a reload of the extension goes on with it.
+        for configurable in (self, self.shell):
+            configurable.update_config(Config({type(self).__name__: {"model": model_id}}))
 
     def close(self) -> None:
         """Let go of what was opened, when the extension is unloaded."""

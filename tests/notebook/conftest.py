@@ -12,9 +12,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 
-def new_shell() -> Any:
-    """A plain IPython shell that leaves no history behind."""
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+def new_shell(config: Config | None = None, parent: Any = None) -> Any:
+    """A plain IPython shell that leaves no history behind; `parent` is what began it."""
+    config = config or Config(parent.config if parent is not None else {})
+    config.merge(Config({"HistoryManager": {"enabled": False}}))
+    shell = InteractiveShell(config=config, parent=parent)
     # Else it lives as long as the process, and collects garbage once more when that ends: with
     # hundreds of shells, for minutes.
     atexit.unregister(shell.atexit_operations)

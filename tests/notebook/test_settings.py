@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.application import BaseIPythonApplication
 from traitlets import TraitError
 from traitlets.config import Config
 
@@ -58,7 +59,7 @@ def test_the_value_before_it_stays_but_no_prompt_goes_by_it(shell: Any, caplog: 
     run(shell, "%config AgentMagics.max_steps = 0")
     assert len(caplog.records) == 1
     assert run(shell, "%config AgentMagics.max_steps") == 30
-    run(shell, "%%agent\nhi", fails="nothing is asked until the setting is assigned anew")
+    run(shell, "%%agent\nhi", fails="Nothing is asked until it is assigned anew")
     run(shell, "1 / 0", fails="division by zero")
     run(shell, "%agent fix", fails="max_steps")
     assert len(model.requests) == 0
@@ -87,16 +88,44 @@ def test_a_refusal_ends_where_the_value_before_it_is_assigned_anew(
 
 
 @pytest.mark.parametrize("refused", [0, "many"])
-def test_what_was_refused_does_not_come_back_with_a_reload(shell: Any, refused: Any) -> None:
+def test_a_refusal_outlasts_a_reload(shell: Any, capsys: Any, refused: Any) -> None:
     """IPython keeps what %config is given among its own configuration, whatever became of it."""
     model = prepare(shell, "['one']")
     run(shell, "%config AgentMagics.max_steps = 30")
     run(shell, f"%config AgentMagics.max_steps = {refused!r}")
     run(shell, "%reload_ext minimalagent_nb")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"max_steps cannot be {refused!r} (%config AgentMagics). Accepted: a whole" in said
+    run(shell, "%%agent\nhi", fails="AgentMagics.max_steps was given last was refused")
     run(shell, "%agent status")
+    assert f"cannot be {refused!r}" in capsys.readouterr().out
+    run(shell, "%config AgentMagics.max_steps = 30")
+    run(shell, "%reload_ext minimalagent_nb")
     run(shell, "%%agent\nhi")
-    assert shell.magics_manager.registry["AgentMagics"].max_steps == 30
     assert len(model.requests) == 1
+    assert "max_steps" not in capsys.readouterr().err
+
+
+def test_a_chosen_model_outlasts_a_reload(shell: Any, capsys: Any) -> None:
+    model = prepare(shell, "['one']")
+    run(shell, "%config AgentMagics.model = 'nope:x'")
+    run(shell, "%agent model model")
+    run(shell, "%reload_ext minimalagent_nb")
+    run(shell, "%%agent\nhi")
+    assert len(model.requests) == 1
+    assert "nope" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model", "approver"])
+def test_what_a_variable_holds_is_asked_for_by_its_name(shell: Any, caplog: Any, name: str) -> None:
+    asked = prepare(shell, "['one']")
+    run(shell, f"%config AgentMagics.{name} = model")
+    for _ in range(2):
+        run(shell, "%%agent\nhi", fails="ScriptedModel, %config AgentMagics). Accepted: text; for")
+        run(shell, "%reload_ext minimalagent_nb")
+    (record,) = caplog.records
+    assert "the variable's name in quotes" in record.getMessage()
+    assert len(asked.requests) == 0
 
 
 def test_a_model_is_chosen_or_not_whatever_became_of_the_one_before(shell: Any) -> None:
@@ -170,15 +199,44 @@ def test_a_refusal_loads_nothing_heavy(store_path: Path) -> None:
     assert done.stderr.count("ERROR") == 2
 
 
-def test_a_bad_value_of_a_configuration_file_is_said_by_the_prompt(
-    store_path: Path, capsys: Any
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("memory", "dynamo", "Accepted: sqlite, sqlite:///PATH, dynamodb, none"),
+        ("memory", 7, "Accepted: sqlite, sqlite:///PATH, dynamodb, none"),
+        ("max_steps", "many", "Accepted: a whole number above 0"),
+        ("max_steps", "30", "not the str '30'"),
+        ("show_reasoning", "perhaps", "Accepted: true or false"),
+        ("redact", 7, "Accepted: regular expressions"),
+        ("approver", print, "Accepted: text; for what a variable holds, the variable's name"),
+    ],
+)
+def test_a_bad_value_of_a_configuration_file_is_said_and_stops_prompts(
+    store_path: Path, capsys: Any, name: str, value: Any, accepted: str
 ) -> None:
-    """Where a kernel loads the extension by itself, an error of loading is seen by nobody."""
-    shell = new_shell()
-    shell.config.merge(Config({"AgentMagics": {"memory": "dynamo"}}))
+    """Where a kernel loads the extension by itself, only the prompt is read by anybody."""
+    app = BaseIPythonApplication(config=Config({"AgentMagics": {name: value, "otel": "off"}}))
+    shell = new_shell(parent=app)
     shell.run_line_magic("load_ext", "minimalagent_nb")
-    run(shell, "%%agent\nhi", fails="Accepted: sqlite, sqlite:///PATH, dynamodb, none")
-    run(shell, "%config AgentMagics.memory = 'none'")
-    prepare(shell, "['one']")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert accepted in said
+    assert f"AgentMagics.{name} in " in said
+    assert f"%config AgentMagics.{name} = ..." in said
+    magics = shell.magics_manager.registry["AgentMagics"]
+    assert (getattr(magics, name), magics.otel) == (None, "off")
+    model = prepare(shell, "['one']")
+    run(shell, "%%agent\nhi", fails=accepted)
+    run(shell, f"%config AgentMagics.{name} = None")
     run(shell, "%%agent\nhi")
+    assert len(model.requests) == 1
+    shell.run_line_magic("unload_ext", "minimalagent_nb")
+
+
+def test_a_configuration_may_append_to_what_is_redacted(store_path: Path, caplog: Any) -> None:
+    config = Config()
+    config.AgentMagics.redact.append("x+")
+    shell = new_shell(config)
+    shell.run_line_magic("load_ext", "minimalagent_nb")
+    magics = shell.magics_manager.registry["AgentMagics"]
+    assert magics.redact == ["x+"]
     shell.run_line_magic("unload_ext", "minimalagent_nb")
