@@ -16,12 +16,10 @@ from typing import Any
 from minimalagent_nb.errors import AgentError
 from minimalagent_nb.notebook.command_line import COMMANDS
 from minimalagent_nb.notebook.options import OPTIONS
+from minimalagent_nb.notebook.session_names import SessionNames
 from minimalagent_nb.notebook.tool_cell import TOOL_OPTIONS
 
 __all__ = ["Completion", "begin_completion"]
-
-_SESSIONS = 50
-"""Sessions that are offered at most: a list is for choosing."""
 
 _FILES = 200
 _KNOWN_MODELS = ("us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0", "demo")
@@ -61,6 +59,7 @@ class Completion:
     def __init__(self, bench: Any, settings: Callable[[], Any]) -> None:
         self._bench = bench
         self._settings = settings
+        self._names = SessionNames()
         self._values: dict[str, Callable[[str], Iterable[str]]] = {
             "session": lambda _: self._sessions(),
             "agent": lambda _: self._variables("Agent"),
@@ -179,10 +178,9 @@ class Completion:
         return [tool.name for tool in self._bench.tools()]
 
     def _sessions(self) -> list[str]:
-        # A memory that cannot be read is told by the commands, not while somebody types.
-        with contextlib.suppress(AgentError):
+        with contextlib.suppress(AgentError):  # the commands tell what is wrong with the settings
             log = self._bench.log(self._settings())
-            return [info.session_id for info in log.sessions(limit=_SESSIONS)] if log else []
+            return self._names.of(log) if log else []
         return []
 
     def _max_steps(self) -> list[str]:

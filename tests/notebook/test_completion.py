@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from minimalagent_nb.notebook.completion import Completion
+from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
+from tests.sessions.conftest import FaultyStore, record, wait_for
 
 
 def offered(shell: Any, line: str) -> list[str]:
@@ -57,6 +62,30 @@ def test_sessions_are_those_of_the_memory(ready: Any) -> None:
     assert offered(ready, "%agent session mi") == ["mine"]
     assert offered(ready, "%agent history mi") == ["mine"]
     assert offered(ready, "%%agent --session mi") == ["mine"]
+
+
+def test_a_memory_that_hangs_keeps_nobody_from_typing(store_path: Path) -> None:
+    """A table may be far away, and a network may be gone."""
+
+    class Far(FaultyStore):
+        def query(self, pk: str, **options: Any) -> Any:
+            self.held.set()
+            assert self.open.wait(30)
+            return self.inner.query(pk, **options)
+
+    store = Far(SQLiteStore(store_path))
+    log = SessionLog(store)
+    record(log, "mine")
+    completion = Completion(SimpleNamespace(log=lambda _: log), lambda: None)
+    store.open.clear()
+    assert completion.offered("%agent session ") == ("", [])
+    assert store.held.is_set()
+    store.open.set()
+    wait_for(lambda: completion.offered("%agent session m") == ("m", ["mine"]))
+    store.open.clear()
+    assert completion.offered("%agent session m") == ("m", ["mine"]), "what is known stays"
+    store.open.set()
+    log.close()
 
 
 def test_a_memory_that_fails_does_not_disturb_who_types(ready: Any, tmp_path: Any) -> None:
