@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import threading
 import urllib.parse
 import weakref
 from collections.abc import Callable, Mapping
@@ -77,12 +78,14 @@ _PARTS = (
     ("token", "AWS session token"),
 )
 
+_clients_lock = threading.Lock()
 _clients: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def remember_client(client: Any) -> None:
     """Count the credentials of this boto3 client, as they are at any time, among the secrets."""
-    with contextlib.suppress(TypeError):  # a stand-in that cannot be referred to weakly
+    # A stand-in may be one that cannot be referred to weakly.
+    with contextlib.suppress(TypeError), _clients_lock:
         _clients.add(client)
 
 
@@ -95,8 +98,9 @@ def known_secrets() -> tuple[tuple[str, str], ...]:
     paths that exist, plain numbers and a few common words are none.
     """
     found: dict[str, str] = {}
-    for name, value in os.environ.items():
-        for secret in _secrets_in(name, value):
+    for name in list(os.environ):
+        # Other threads may take a variable away in the meantime.
+        for secret in _secrets_in(name, os.environ.get(name, "")):
             found.setdefault(secret, name)
     for credentials in _resolved_credentials():
         for attribute, title in _PARTS:
@@ -139,7 +143,9 @@ def _resolved_credentials() -> list[Any]:
     """Credentials of boto3's default session and of our clients, where they are there."""
     session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
     found = [getattr(getattr(session, "_session", None), "_credentials", None)]
-    for client in list(_clients):
+    with _clients_lock:
+        clients = list(_clients)
+    for client in clients:
         found.append(getattr(getattr(client, "_request_signer", None), "_credentials", None))
     return [credentials for credentials in found if hasattr(credentials, "__dict__")]
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections import deque
 from typing import Any
 
 import pytest
 
-from minimalagent_nb import Agent, AgentError, ModelError, RunResult, tool
+from minimalagent_nb import Agent, AgentError, ModelError, RunResult, secrets, tool
 from minimalagent_nb.models import call, say
+from minimalagent_nb.secrets import known_secrets, remember_client
 from minimalagent_nb.widgets import run_bundle
 from minimalagent_nb.widgets.bundle import representation
+from tests.beside import beside
 from tests.engine.conversations import agent_of
 
 KEY = "sk_proj_0a1B*2c3D*4e5F6g7H8i9J0k1L"
@@ -116,3 +120,40 @@ def test_errors_of_models_hold_none(error: Exception) -> None:
 def test_representations_of_what_holds_credentials() -> None:
     agent = leaking(system_prompt=f"Use {KEY}", model_options={"key": KEY})
     assert KEY not in repr(agent) + repr(agent.model) + repr(agent.tools)
+
+
+def test_a_variable_that_is_taken_away_meanwhile_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ["FIRST_NUMBER", "SECOND_NUMBER"]
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    seen = []
+
+    def taken_away(name: str, value: str) -> tuple[str, ...]:
+        seen.append(name)
+        if name in names:  # as a thread would that comes between two of them
+            for one in names:
+                os.environ.pop(one, None)
+        return ()
+
+    monkeypatch.setattr(secrets, "_secrets_in", taken_away)
+    known_secrets()
+    assert names[0] in seen
+
+
+def test_another_thread_may_make_a_client_meanwhile() -> None:
+    class Client:
+        """Has no credentials."""
+
+    kept = deque((Client() for _ in range(300)), maxlen=300)
+    for client in kept:
+        remember_client(client)
+
+    def make_another() -> None:
+        kept.append(Client())
+        remember_client(kept[-1])
+
+    with beside(make_another):
+        for _ in range(1_000):
+            known_secrets()
