@@ -129,7 +129,8 @@ class Feed:
         """Send what is waiting and end the thread; what is added later waits for `flush`."""
         self._closed.set()
         self._wake.set()
-        thread = self._thread
+        with self._intake:  # whoever adds starts it under the same lock
+            thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self.flush()

@@ -96,7 +96,8 @@ class FollowedRun:
     def close(self) -> None:
         """Follow it no more; what is known of it stays."""
         self._closed.set()
-        if threading.current_thread() is not self._thread:
+        # Where it is about to start, it ends at once by itself.
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
 
     # -- what a page asks of it, from any thread ----------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -51,6 +53,15 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    """Threads take turns after a moment, so that they meet at every line."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def unsent(page: Page, clock: Clock | None = None) -> Feed:
@@ -135,6 +146,29 @@ def test_close_sends_the_rest_and_leaves_no_thread() -> None:
     feed.close()
     assert page.ops[-2]["type"] == "run_ended"
     assert threading.active_count() == before
+
+
+def names_of_threads() -> list[str]:
+    """Also of those that are about to start."""
+    return [thread.name for thread in threading.enumerate()]
+
+
+def test_it_can_be_closed_while_another_thread_adds(quick_switches: None) -> None:
+    for _ in range(200):
+        feed = Feed(Page())
+        meeting = threading.Barrier(2)
+
+        def add(feed: Feed = feed, meeting: threading.Barrier = meeting) -> None:
+            meeting.wait()
+            feed.add(StepStarted(at=1.0, step=1))
+
+        thread = threading.Thread(target=add)
+        thread.start()
+        meeting.wait()
+        while thread.is_alive() and "minimalagent-tree" not in names_of_threads():
+            pass
+        feed.close()
+        thread.join()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

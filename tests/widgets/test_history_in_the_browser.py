@@ -240,6 +240,27 @@ def test_keys_do_not_reach_the_notebook(history: HistoryPage, log: SessionLog) -
     assert scrolling_bare(history.page, ".mh") == []
 
 
+def test_what_was_typed_is_taken_up_once(history: HistoryPage, log: SessionLog) -> None:
+    for number in range(2):
+        keep(log, "s", asked(number), real_time=False)
+    history.page.clock.install()
+    history.show(log, "s")
+    history.wait(".mh-card .ma-answer")
+    # In one task: the time that typing is waited for is not over before the comparison is open.
+    history.page.evaluate(
+        """() => {
+            const field = (css) => document.querySelector(css);
+            field(".mh-search").dispatchEvent(new Event("input"));
+            field("[aria-label='Where to search']").dispatchEvent(new Event("change"));
+            for (const pick of document.querySelectorAll(".mh-pick")) pick.click();
+            field(".mh-picks .mh-primary").click();
+        }"""
+    )
+    history.wait(".mh-figures")
+    history.page.clock.fast_forward(5_000)
+    assert history.page.locator(".mh-figures").is_visible()
+
+
 @pytest.mark.parametrize("width", [600, 360])
 def test_a_narrow_place_has_one_column(history: HistoryPage, log: SessionLog, width: int) -> None:
     keep(log, "s", sample_run.finished_run(), real_time=False)

@@ -177,6 +177,16 @@ def test_it_ends_with_its_widget(tmp_path: Path) -> None:
         assert followed.display.reasoning.status == "running"
 
 
+def test_it_can_be_closed_before_it_has_started() -> None:
+    followed = FollowedRun(Broken(), "s", 1, Recorded())  # type: ignore[arg-type]
+    followed.close()
+    followed.start()
+    followed._thread.join(SECONDS)
+    assert not followed._thread.is_alive()
+    assert followed.display.reasoning.notices == []
+    followed.display.tree.close()
+
+
 class Broken:
     """A log whose store cannot be read."""
 

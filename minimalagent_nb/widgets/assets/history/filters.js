@@ -20,6 +20,7 @@ export class FilterBar {
   /** @param {() => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
+    this.typed = settled(onChange, 250);
     this.root = element("div", "mh-bar");
     this.root.setAttribute("role", "search");
     this.search = field({
@@ -50,13 +51,10 @@ export class FilterBar {
   }
 
   listen() {
-    const typed = settled(this.onChange, 250);
     for (const input of [this.search, this.tool]) {
-      input.addEventListener("input", typed.wait);
+      input.addEventListener("input", this.typed.wait);
       input.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter") return;
-        typed.cancel();
-        this.onChange();
+        if (event.key === "Enter") this.onChange();
       });
     }
     for (const input of [this.scope, this.status, this.period, this.from, this.to]) {
@@ -69,7 +67,9 @@ export class FilterBar {
     this.onChange();
   }
 
+  /** What is set is taken up: also what was typed a moment ago, which waits no longer. */
   draw() {
+    this.typed.cancel();
     const isCustom = this.period.value === "custom";
     setHidden(this.from, !isCustom);
     setHidden(this.to, !isCustom);
