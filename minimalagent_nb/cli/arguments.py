@@ -163,7 +163,8 @@ def _add_reading(commands: Any) -> None:
         commands,
         "sessions",
         "list the sessions, the one used last first",
-        "Lists the sessions, the one used last first. JSON: memory, sessions.",
+        "Lists the sessions, the one used last first. JSON: memory, sessions, and unreadable, the "
+        "number of entries of the list that make no sense.",
     )
     sessions.add_argument("--limit", type=positive, metavar="N", help="so many at most")
 

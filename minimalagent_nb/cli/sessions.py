@@ -51,10 +51,11 @@ def run_sessions(options: argparse.Namespace) -> int:
 
 
 def _sessions(options: argparse.Namespace, log: SessionLog) -> int:
-    found = log.sessions(limit=options.limit)
+    found = log.listing(limit=options.limit)
     if options.json:
-        listed = [dataclasses.asdict(info) for info in found]
-        print_json("sessions", memory=log.description, sessions=listed)
+        listed = [dataclasses.asdict(info) for info in found.sessions]
+        about = {"memory": log.description, "unreadable": found.unreadable}
+        print_json("sessions", **about, sessions=listed)
     else:
         sessions_page(found, log.description)
     return 0

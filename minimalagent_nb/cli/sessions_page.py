@@ -9,11 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from minimalagent_nb.cli.output import page
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.sessions import SessionInfo
+from minimalagent_nb.sessions.directory import Listing
 from minimalagent_nb.widgets import TerminalPrinter, figures
 from minimalagent_nb.widgets.replay import replayed
 
@@ -35,11 +36,12 @@ _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 _STYLES = {"completed": "green", "failed": "red", "stopped": "yellow", "running": "blue"}
 
 
-def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
+def sessions_page(listing: Listing, place: str) -> None:
     """Print a list of sessions."""
-    console = page()
+    console, found = page(), listing.sessions
     if not found:
         console.print(f"No sessions in {place}.", markup=False, **_PLAIN)
+        _print_note(console, listing)
         return
     names = [_line(info.session_id).plain for info in found]
     room, shortest = console.width - _BESIDE - _SHORTEST, _SHORTEST
@@ -60,6 +62,12 @@ def sessions_page(found: Sequence[SessionInfo], place: str) -> None:
         console.print(_row(row, widths), **_PLAIN)
     said = f"{len(found)} in {place}"
     console.print(said, style="dim", markup=False, **_PLAIN)
+    _print_note(console, listing)
+
+
+def _print_note(console: Console, listing: Listing) -> None:
+    if listing.note:
+        console.print(listing.note, style="yellow", markup=False, **_PLAIN)
 
 
 def history_page(listed: Sequence[Mapping[str, Any]], where: str) -> None:

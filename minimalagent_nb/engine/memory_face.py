@@ -5,6 +5,7 @@ Imports errors and reasoning; the session log only for its type.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from minimalagent_nb.errors import ConfigurationError
@@ -87,11 +88,17 @@ class MemoryFace:
     def list_sessions(self, limit: int | None = None) -> list[SessionInfo]:
         """The sessions of the memory, the one used last first.
 
+        A warning tells of entries of the list that make no sense; the others are there.
+
         Raises:
             ConfigurationError: the agent has no memory.
             SessionReadError: the memory could not be read.
         """
-        return self._memory().sessions(limit=limit)
+        memory = self._memory()
+        found = memory.listing(limit=limit)
+        if found.note:
+            warnings.warn(f"{memory.description}: {found.note}", RuntimeWarning, stacklevel=2)
+        return found.sessions
 
     def delete_session(self, session_id: str) -> None:
         """Remove a session with all that belongs to it; one that is not there is no error.

@@ -164,11 +164,13 @@ class Commands:
         return "A new session: it begins with the next prompt. %agent sessions lists the others."
 
     def _sessions(self) -> Table:
+        found = self._log().listing(limit=50)
         rows = [
             [info.session_id, _when(info.last_used), str(info.interactions), info.title]
-            for info in self._log().sessions(limit=50)
+            for info in found.sessions
         ]
         note = "Go on with one: %agent session NAME" if rows else "No sessions yet."
+        note = f"{note} {found.note}".rstrip()
         return Table("Sessions", ["session", "last used", "interactions", "began with"], rows, note)
 
     def _history(self, *words: str) -> Any:

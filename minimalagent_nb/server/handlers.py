@@ -129,11 +129,12 @@ def number_in(text: str, largest: int) -> int | None:
 class SessionListHandler(StoreHandler):
     """``GET minimalagent/api/sessions?limit=N&search=TEXT``: the sessions, the newest first.
 
-    Answers ``{"version": 1, "store": description, "sessions": [...], "more", "since"}``, each
-    session with ``session_id``, ``title``, ``last_used`` (seconds since the epoch),
+    Answers ``{"version": 1, "store": description, "sessions": [...], "more", "since", "note"}``,
+    each session with ``session_id``, ``title``, ``last_used`` (seconds since the epoch),
     ``interactions`` (their number) and ``running``, whether a run goes on in it, as far as
     that was looked for. `search` is part of a title or an id. `store` is null where the memory
     is off. Where `since` is not null, sessions that were last used before are not listed.
+    `note` tells a reader of entries that make no sense, null where there are none.
     """
 
     @authenticated

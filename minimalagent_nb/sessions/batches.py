@@ -22,7 +22,7 @@ from minimalagent_nb.events import Event, MessageAdded, Notice, RunEnded
 from minimalagent_nb.messages import Message
 from minimalagent_nb.sessions.codec import FORMAT, dumps, loads
 from minimalagent_nb.sessions.conversation import SECOND
-from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
+from minimalagent_nb.sessions.items import Attribute, Item, ItemStore, number
 
 __all__ = [
     "Chunk",
@@ -199,7 +199,7 @@ def read_log(store: ItemStore, session_id: str, interaction_id: int) -> EventLog
     return EventLog(
         events,
         slot=items[-1].sk // SECOND if items else 0,
-        at=int(items[-1].attributes.get("at", 0)) / SECOND if items else 0.0,
+        at=number(items[-1], "at") / SECOND if items else 0.0,
         chunks=tuple(chunk for chunk in chunks if not chunk.repair),
         repaired=bool(chunks) and chunks[-1].repair,
         damage=damage,

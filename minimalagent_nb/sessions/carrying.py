@@ -6,6 +6,7 @@ Imports errors, messages and its siblings.
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from minimalagent_nb.errors import (
 )
 from minimalagent_nb.messages import Message
 from minimalagent_nb.redaction import Redactor
+from minimalagent_nb.sessions.conversation import read_conversation
 from minimalagent_nb.sessions.directory import newest_entry
 from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import open_key
@@ -50,6 +52,7 @@ class SessionCarrier(SessionLister):
     load: Callable[[str], list[Message]]
     flush: Callable[[float], bool]
     _unsent: Callable[[str], Sequence[Any]]
+    _unsent_turns: Callable[[str], Sequence[Any]]
 
     def fork(self, session_id: str, at: int | None = None, to: str | None = None) -> str:
         """Begin a new session with the conversation and history of this one.
@@ -78,6 +81,8 @@ class SessionCarrier(SessionLister):
     def export_to(self, session_id: str, target: Any) -> int:
         """Write a session as JSON lines; see `portable`.
 
+        What is damaged in it goes with it as it is, and a warning says so.
+
         Args:
             target: a path, which only its owner may read then, or a file open for
                 writing text or bytes.
@@ -89,8 +94,17 @@ class SessionCarrier(SessionLister):
             ConfigurationError: there is no such session, or the file cannot be written.
             SessionReadError: the store could not be read.
         """
-        self._settle(check_session_id(session_id))
-        return export_session(self._store, session_id, target, now=self._clock())
+        self._settle(check_session_id(session_id), as_it_is=True)
+        count = export_session(self._store, session_id, target, now=self._clock())
+        try:
+            read_conversation(self._store, session_id)
+        except SessionReadError as error:
+            warnings.warn(
+                f"The session {session_id} was exported with what is damaged in it. {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return count
 
     def import_from(self, source: Any, session_id: str | None = None) -> str:
         """Store a session that `export_to` has written; its life begins anew.
@@ -140,9 +154,18 @@ class SessionCarrier(SessionLister):
             SessionReadError, SessionWriteError: a store failed; do it again then.
         """
         check_apart(self._store, other._store, now=other._clock())
-        given = [check_session_id(one) for one in session_ids] if session_ids is not None else None
-        wanted = [info.session_id for info in self.sessions()] if given is None else given
-        return self._each(wanted, lambda one: self._carry(one, other, remove), other, progress)
+        failed = []
+        if session_ids is None:
+            listed = self.listing()
+            wanted = [info.session_id for info in listed.sessions]
+            failed += [listed.note] if listed.note else []
+        else:
+            wanted = [check_session_id(one) for one in session_ids]
+
+        def carry(session_id: str) -> None:
+            self._carry(session_id, other, remove)
+
+        return self._each(wanted, carry, other, progress, failed)
 
     def take_over(
         self,
@@ -199,10 +222,15 @@ class SessionCarrier(SessionLister):
         act: Callable[[str], None],
         other: SessionCarrier,
         progress: Progress,
+        failed: Sequence[str] = (),
     ) -> list[str]:
-        """Do it for each session; what is wrong with one of them does not stop the others."""
+        """Do it for each session; what is wrong with one of them does not stop the others.
+
+        Args:
+            failed: what is known to be wrong before, to be told at the end.
+        """
         done: list[str] = []
-        failed: list[str] = []
+        failed = list(failed)
         for session_id in wanted:
             try:
                 act(session_id)
@@ -237,18 +265,25 @@ class SessionCarrier(SessionLister):
             )
         now, store = other._clock(), other._store
         copied = copy_session(self._store, session_id, store, now=now, ttl=other._ttl)
+        list_copied(store, session_id, now=now, ttl=other._ttl)
         if remove:
             remove_copied(self._store, session_id, copied, self._clock())
 
-    def _settle(self, session_id: str) -> None:
+    def _settle(self, session_id: str, *, as_it_is: bool = False) -> None:
         """Have all of a session in the store: what this process and dead ones have left.
+
+        Args:
+            as_it_is: whether it is of no importance that its conversation makes sense.
 
         Raises:
             SessionWriteError: that could not be done.
             SessionReadError: the store could not be read, or what is there makes no sense.
         """
         self.flush(_SETTLE_SECONDS)
-        self.load(session_id)
+        if as_it_is:
+            self._unsent_turns(session_id)
+        else:
+            self.load(session_id)
         if self._unsent(session_id):
             raise SessionWriteError(
                 f"Not all of the session {session_id} is in {self._store.description} yet: what "

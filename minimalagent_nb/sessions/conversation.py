@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.messages import Message
 from minimalagent_nb.sessions.codec import FORMAT, byte_size, dumps, loads, split
-from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
+from minimalagent_nb.sessions.items import Attribute, Item, ItemStore, number
 
 __all__ = [
     "ITEM_BYTES",
@@ -233,7 +233,7 @@ def put_once(store: ItemStore, item: Item) -> bool:
     there = store.get(item.pk, item.sk)
     if there is None or there.attributes.get("run") != item.attributes["run"]:
         return False
-    if int(there.attributes.get("rank", 0)) < int(item.attributes.get("rank", 0)):
+    if number(there, "rank") < number(item, "rank"):
         store.put(item, if_newer="rank")
     return True
 
@@ -276,7 +276,7 @@ def _covers(checkpoint: _Turn, item: Item) -> bool:
 
 
 def _is_final(item: Item) -> bool:
-    return int(item.attributes.get("rank", FINAL)) >= FINAL
+    return number(item, "rank", FINAL) >= FINAL
 
 
 def _rest(messages: list[Message], seen: list[Message]) -> list[Message] | None:
@@ -321,6 +321,8 @@ def _joined_parts(store: ItemStore, session_id: str, item: Item) -> str:
     parts = list(store.query(parts_key(session_id, item.sk), limit=wanted))
     if len(parts) != wanted:
         raise _unreadable(store, session_id, item, f"{len(parts)} of its {wanted} parts are there")
+    if any("part" not in part.attributes for part in parts):
+        raise _unreadable(store, session_id, item, "one of its parts is damaged")
     return "".join(str(part.attributes["part"]) for part in parts)
 
 

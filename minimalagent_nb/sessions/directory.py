@@ -1,6 +1,8 @@
 """The list of sessions: one small item for each session and month.
 
-Imports items and the codec. Listing is one query for each month, and never a scan.
+Imports items and the codec. Listing is one query for each month, and never a scan. An entry
+that makes no sense, as it is damaged or another program wrote it, hides no other one: it is
+passed over and counted, and written anew when its session is next used.
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from minimalagent_nb.sessions.codec import FORMAT, loads, one_line
+from minimalagent_nb.sessions.ids import is_session_id
 from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 
 __all__ = [
+    "Listing",
+    "Month",
     "SessionInfo",
     "entry_for",
     "is_entry_of",
@@ -36,6 +42,8 @@ FIRST_MONTH = "2025-10"
 """No version of this package has listed a session before."""
 _TITLE = 80
 _MICROSECONDS = 1_000_000
+_LATEST = 32_503_680_000 * _MICROSECONDS
+"""The year 3000: what goes beyond is no time, and not all systems can show it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,45 @@ class SessionInfo:
     title: str
     last_used: float
     interactions: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of sessions.
+
+    Attributes:
+        sessions: the one used last first.
+        unreadable: entries that were passed over, as they make no sense.
+    """
+
+    sessions: list[SessionInfo]
+    unreadable: int = 0
+
+    @property
+    def note(self) -> str:
+        """What a reader is told of those entries; empty where there are none."""
+        if not self.unreadable:
+            return ""
+        entries = "1 entry" if self.unreadable == 1 else f"{self.unreadable:,} entries"
+        are = "is" if self.unreadable == 1 else "are"
+        return (
+            f"{entries} of the list of sessions {are} damaged, or another program's, and left "
+            "out. A session of which this is true is listed again when it is next used."
+        )
+
+
+class Month(NamedTuple):
+    """What the list holds of a month.
+
+    Attributes:
+        began: seconds since the epoch.
+        sessions: the one used last first; those of newer months are not among them.
+        unreadable: entries that were passed over, as they make no sense.
+    """
+
+    began: float
+    sessions: list[SessionInfo]
+    unreadable: int = 0
 
 
 def list_session(
@@ -82,6 +129,8 @@ def list_session(
     """
     month = next(_months(now))
     there = store.get(_key(month), _sort_key(session_id))
+    is_damaged = there is not None and _info(there) is None
+    there = None if is_damaged else there
     if there is not None and (count is None or there.attributes.get("run") == run):
         return
     had = int(there.attributes["interactions"]) if there else 0
@@ -106,7 +155,8 @@ def list_session(
         "run": run,
     }
     # An entry that lands late, behind that of a newer interaction, changes nothing.
-    store.put(Item(_key(month), _sort_key(session_id), entry, expires), if_newer="last_used")
+    newer = None if is_damaged else "last_used"
+    store.put(Item(_key(month), _sort_key(session_id), entry, expires), if_newer=newer)
 
 
 def _first_query(store: ItemStore, session_id: str) -> str:
@@ -120,23 +170,23 @@ def _first_query(store: ItemStore, session_id: str) -> str:
     return ""
 
 
-def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> list[SessionInfo]:
-    """The sessions of the last `MONTHS` months, the one used last first.
+def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> Listing:
+    """The sessions of the last `MONTHS` months.
 
     Raises:
         SessionReadError: the store failed.
     """
     found: list[SessionInfo] = []
-    for _, sessions in sessions_by_month(store, now=now, months=MONTHS):
-        found += sessions
+    unreadable = 0
+    for month in sessions_by_month(store, now=now, months=MONTHS):
+        found += month.sessions
+        unreadable += month.unreadable
         if limit is not None and len(found) >= limit:
             break
-    return sorted(found, key=_newest_first)[:limit]
+    return Listing(sorted(found, key=_newest_first)[:limit], unreadable)
 
 
-def sessions_by_month(
-    store: ItemStore, *, now: float, months: int = ALL_MONTHS
-) -> Iterator[tuple[float, list[SessionInfo]]]:
+def sessions_by_month(store: ItemStore, *, now: float, months: int = ALL_MONTHS) -> Iterator[Month]:
     """The sessions of one month after another, newest first, read as the iterator goes on.
 
     Each session comes once, with its newest month.
@@ -144,18 +194,15 @@ def sessions_by_month(
     Args:
         months: how far back, but never beyond `FIRST_MONTH`.
 
-    Yields:
-        When the month began, in seconds since the epoch, and its sessions.
-
     Raises:
         SessionReadError: the store failed.
     """
-    known: set[int] = set()
+    known: set[str] = set()
     for month in _months(now, months):
-        items = list(store.query(_key(month), consistent=False))
-        new = [_info(item) for item in items if item.sk not in known]
-        known.update(item.sk for item in items)
-        yield _beginning(month), sorted(new, key=_newest_first)
+        infos = [_info(item) for item in store.query(_key(month), consistent=False)]
+        new = [info for info in infos if info and info.session_id not in known]
+        known.update(info.session_id for info in new)
+        yield Month(_beginning(month), sorted(new, key=_newest_first), infos.count(None))
 
 
 def listed_since(now: float, months: int = MONTHS) -> float | None:
@@ -197,13 +244,13 @@ def entry_for(item: Item, session_id: str) -> Item:
 
 
 def newest_entry(store: ItemStore, session_id: str, *, now: float) -> Item | None:
-    """The session's entry of the newest month, None where it has none.
+    """The session's entry of the newest month, None where it has none that can be read.
 
     Raises:
         SessionReadError: the store failed.
     """
     entries = (store.get(_key(month), _sort_key(session_id)) for month in _months(now))
-    return next((entry for entry in entries if entry), None)
+    return next((entry for entry in entries if entry and _info(entry)), None)
 
 
 def listed_session(store: ItemStore, session_id: str, *, now: float) -> SessionInfo | None:
@@ -216,14 +263,17 @@ def listed_session(store: ItemStore, session_id: str, *, now: float) -> SessionI
     return _info(entry) if entry else None
 
 
-def _info(item: Item) -> SessionInfo:
-    values = item.attributes
-    return SessionInfo(
-        session_id=str(values["session_id"]),
-        title=str(values["title"]),
-        last_used=int(values["last_used"]) / _MICROSECONDS,
-        interactions=int(values["interactions"]),
-    )
+def _info(item: Item) -> SessionInfo | None:
+    """The session of an entry, None where the entry makes no sense."""
+    names = ("session_id", "title", "last_used", "interactions")
+    session_id, title, used, interactions = (item.attributes.get(name) for name in names)
+    if not (is_session_id(session_id) and isinstance(title, str)):
+        return None
+    if not (isinstance(used, int) and isinstance(interactions, int)):
+        return None
+    if item.sk != _sort_key(session_id) or not 0 <= used < _LATEST or interactions < 0:
+        return None
+    return SessionInfo(session_id, one_line(title, _TITLE), used / _MICROSECONDS, interactions)
 
 
 def _key(month: str) -> str:

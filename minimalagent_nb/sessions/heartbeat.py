@@ -20,7 +20,7 @@ from pathlib import Path
 from minimalagent_nb.sessions.batches import log_key
 from minimalagent_nb.sessions.codec import FORMAT
 from minimalagent_nb.sessions.conversation import SECOND
-from minimalagent_nb.sessions.items import Item, ItemStore
+from minimalagent_nb.sessions.items import Item, ItemStore, number
 
 __all__ = ["LEASE", "Heartbeat", "Liveness", "system_id"]
 
@@ -92,9 +92,9 @@ class Heartbeat:
         values = item.attributes
         return cls(
             run=str(values.get("run", "")),
-            beat=int(values.get("rank", 0)),
-            at=int(values.get("at", 0)) / SECOND,
-            lease=int(values.get("lease", int(LEASE * SECOND))) / SECOND,
+            beat=number(item, "rank"),
+            at=number(item, "at") / SECOND,
+            lease=number(item, "lease", int(LEASE * SECOND)) / SECOND,
             system=str(values.get("system", "")),
             status=str(values.get("status", "running")),
         )
@@ -158,7 +158,7 @@ class Liveness:
         at = max(
             interaction_id / SECOND,
             beat.at if beat else 0.0,
-            int(newest.attributes.get("at", 0)) / SECOND if newest else 0.0,
+            number(newest, "at") / SECOND if newest else 0.0,
         )
         lease = beat.lease if beat else LEASE
         age = self._clock() - at

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from minimalagent_nb.fold import fold
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions.batches import read_log
-from minimalagent_nb.sessions.codec import loads
+from minimalagent_nb.sessions.documented import reasoning_in
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.interaction import reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
@@ -77,8 +77,8 @@ def reasoning_of(store: ItemStore, session_id: str, item: Item, liveness: Livene
         SessionReadError: the store could not be read.
     """
     try:
-        reasoning = Reasoning.from_dict(loads(str(item.attributes["reasoning"])))
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        reasoning = reasoning_in(item)
+    except ValueError:
         reasoning = Reasoning(
             status="failed",
             error=f"The stored interaction {item.sk} cannot be read: its reasoning is damaged.",

@@ -9,13 +9,19 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeGuard
 
 from minimalagent_nb.errors import SessionIdError
 from minimalagent_nb.sessions.conversation import SECOND, next_id
 
-__all__ = ["PROCESS_IDS", "InteractionIds", "check_session_id"]
+__all__ = ["PROCESS_IDS", "InteractionIds", "check_session_id", "is_session_id"]
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def is_session_id(value: object) -> TypeGuard[str]:
+    """Whether a session may be called so."""
+    return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
 
 
 def check_session_id(session_id: str) -> str:
@@ -24,7 +30,7 @@ def check_session_id(session_id: str) -> str:
     Raises:
         SessionIdError: it is not 1 to 128 letters, digits, underscores and dashes.
     """
-    if isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id):
+    if is_session_id(session_id):
         return session_id
     raise SessionIdError(
         f"{session_id!r:.200} is no session id: use 1 to 128 letters, digits, underscores and "

@@ -37,7 +37,7 @@ from minimalagent_nb.sessions.conversation import (
 from minimalagent_nb.sessions.directory import list_session
 from minimalagent_nb.sessions.heartbeat import LEASE, Heartbeat
 from minimalagent_nb.sessions.ids import InteractionIds
-from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
+from minimalagent_nb.sessions.items import Attribute, Item, ItemStore, number
 from minimalagent_nb.sessions.shorten import fitted, live_view
 
 __all__ = ["Interaction", "open_key", "reasoning_key"]
@@ -254,7 +254,7 @@ class Interaction:
             # Parts that an attempt before has left may be those of another checkpoint.
             rank, self._attempts = rank + self._attempts, self._attempts + 1
         if there is not None:
-            if int(there.attributes.get("rank", FINAL)) < min(rank, FINAL):
+            if number(there, "rank", FINAL) < min(rank, FINAL):
                 self._put_turn(there.sk, messages, rank)
             return None
         try:
@@ -297,7 +297,7 @@ class Interaction:
     def _count(self) -> int:
         """How many interactions of the session have ended."""
         heads = self._store.query(reasoning_key(self.session_id), names=("rank",))
-        return sum(int(head.attributes.get("rank", FINAL)) >= REPAIRED for head in heads)
+        return sum(number(head, "rank", FINAL) >= REPAIRED for head in heads)
 
     def _view(self, reasoning: Reasoning) -> Item:
         whole = self._named(reasoning)

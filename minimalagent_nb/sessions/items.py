@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeGuard, Union, runtime_checkable
 
-__all__ = ["Attribute", "Item", "ItemStore", "is_store"]
+__all__ = ["Attribute", "Item", "ItemStore", "is_store", "number"]
 
 Attribute = Union[str, int, bytes]
 
@@ -34,6 +34,12 @@ class Item:
     sk: int
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     expires: int | None = None
+
+
+def number(item: Item, name: str, default: int = 0) -> int:
+    """An attribute that is a number; `default` where it is missing, or is none as it is damaged."""
+    value = item.attributes.get(name)
+    return value if isinstance(value, int) else default
 
 
 @runtime_checkable

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 from minimalagent_nb.sessions.directory import (
     ALL_MONTHS,
+    Listing,
+    Month,
     SessionInfo,
     listed_session,
     listed_sessions,
@@ -41,10 +43,18 @@ class SessionLister:
         Raises:
             SessionReadError: the store could not be read.
         """
+        return self.listing(limit=limit).sessions
+
+    def listing(self, *, limit: int | None = None) -> Listing:
+        """The same, with what a reader should know of the list.
+
+        Raises:
+            SessionReadError: the store could not be read.
+        """
         PENDING.wait(READ_SECONDS, self._place())
         return listed_sessions(self._store, now=self._clock(), limit=limit)
 
-    def sessions_by_month(self) -> Iterator[tuple[float, list[SessionInfo]]]:
+    def sessions_by_month(self) -> Iterator[Month]:
         """All sessions that were ever listed: see `directory.sessions_by_month`.
 
         Raises:

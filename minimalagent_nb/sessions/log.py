@@ -110,11 +110,7 @@ class SessionLog(SessionCarrier, Requester):
             SessionIdError: the id is not allowed.
             SessionReadError: it could not be read; never an empty list instead.
         """
-        check_session_id(session_id)
-        # Before the store is read: what is sent in between is then there.
-        unsent = self._unsent(session_id)
-        turns = [UnsentTurn(one.interaction_id, one.run, one.messages) for one in unsent]
-        turns += self._repair(session_id, frozenset(one.run for one in unsent))
+        turns = self._unsent_turns(check_session_id(session_id))
         conversation = read_conversation(self._store, session_id, turns)
         with self._lock:
             self._extents[session_id] = conversation.extent
@@ -346,6 +342,13 @@ class SessionLog(SessionCarrier, Requester):
             return own
         sender.start()
         return own + sender.unsent(session_id)
+
+    def _unsent_turns(self, session_id: str) -> list[UnsentTurn]:
+        """Turns that the store may not have; what dead kernels have left open is closed."""
+        # Before the store is read: what is sent in between is then there.
+        unsent = self._unsent(session_id)
+        turns = [UnsentTurn(one.interaction_id, one.run, one.messages) for one in unsent]
+        return turns + self._repair(session_id, frozenset(one.run for one in unsent))
 
     def _repair(self, session_id: str, known: frozenset[str]) -> list[UnsentTurn]:
         """Close what dead kernels have left open; their turns, for the case that it fails."""

@@ -32,7 +32,7 @@ from minimalagent_nb.sessions.partitions import (
     kept_until,
     partitions_of,
 )
-from minimalagent_nb.sessions.transfer import put_same
+from minimalagent_nb.sessions.transfer import list_copied, put_same
 
 __all__ = ["FORMAT_NAME", "VERSION", "export_session", "import_session", "writable"]
 
@@ -99,6 +99,7 @@ def import_session(
         _check_free(store, new, old, checked)
         for item in _items_in(checked):
             put_same(store, kept_until(for_session(item, old, new), now, ttl), new)
+    list_copied(store, new, now=now, ttl=ttl)
     return new
 
 

@@ -21,8 +21,8 @@ from minimalagent_nb.fold import fold
 from minimalagent_nb.messages import ContentBlock, Message, ToolUse, closing_message, tool_uses
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions.batches import EventLog, messages_of, read_log, sealed
-from minimalagent_nb.sessions.codec import loads
 from minimalagent_nb.sessions.conversation import FINAL, REPAIRED
+from minimalagent_nb.sessions.documented import reasoning_in
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.interaction import Interaction, open_key, reasoning_key
 from minimalagent_nb.sessions.items import Item, ItemStore
@@ -154,8 +154,8 @@ def finish_log(store: ItemStore, interaction: Interaction) -> list[Message]:
 def failed_view(head: Item) -> Reasoning:
     """What is left of an interaction without a log that can be read: its view, as failed."""
     try:
-        reasoning = Reasoning.from_dict(loads(str(head.attributes["reasoning"])))
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        reasoning = reasoning_in(head)
+    except ValueError:
         reasoning = Reasoning()
     reasoning.status, reasoning.error = "failed", DIED
     reasoning.final_response = reasoning.final_response or DIED

@@ -19,7 +19,7 @@ from minimalagent_nb.sessions.conversation import SECOND
 from minimalagent_nb.sessions.heartbeat import Heartbeat, Liveness
 from minimalagent_nb.sessions.ids import check_session_id
 from minimalagent_nb.sessions.interaction import reasoning_key
-from minimalagent_nb.sessions.items import ItemStore
+from minimalagent_nb.sessions.items import ItemStore, number
 from minimalagent_nb.sessions.requests import (
     Reply,
     Request,
@@ -213,7 +213,7 @@ class Requester:
         """The kernel's clock at its last sign of life, some seconds ago."""
         key = log_key(session_id, interaction_id)
         newest = next(self._store.query(key, after=0, newest_first=True, limit=1), None)
-        at = int(newest.attributes.get("at", 0)) / SECOND if newest else 0.0
+        at = number(newest, "at") / SECOND if newest else 0.0
         return max(beat.at, at)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.reasoning import Reasoning, ToolData
-from minimalagent_nb.sessions.directory import SessionInfo
+from minimalagent_nb.sessions.directory import Month, SessionInfo
 from minimalagent_nb.sessions.search_text import Query, texts_of
 from minimalagent_nb.sessions.timeline import Place, Timeline, interactions_of
 
@@ -261,7 +261,11 @@ class SessionSearch:
     @property
     def left_out(self) -> list[str]:
         """What the store may have that was not searched, in words for a reader."""
-        return self._log.unlisted() if self._of_all else []
+        if not self._of_all:
+            return []
+        entries = self._line.unreadable
+        lost = [f"sessions of {entries:,} damaged entries of their list"] if entries else []
+        return self._log.unlisted() + lost
 
     def look(self) -> list[Hit]:
         """What the next piece of the search finds.
@@ -292,10 +296,10 @@ class SessionSearch:
         return _place_of(self._query, session_id, run) if self._filters.fits(run) else None
 
 
-def _alone(log: SessionLog, session_id: str) -> tuple[float, list[SessionInfo]]:
+def _alone(log: SessionLog, session_id: str) -> Month:
     """The list with this one session in it, whether it is listed or not."""
     info = log.session(session_id) or SessionInfo(session_id, "", 0.0, 0)
-    return float("-inf"), [replace(info, last_used=float("inf"))]
+    return Month(float("-inf"), [replace(info, last_used=float("inf"))])
 
 
 def _place_of(query: Query | None, session_id: str, run: Reasoning) -> Hit | None:

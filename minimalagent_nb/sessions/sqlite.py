@@ -37,6 +37,7 @@ _PAGE = 32
 _PURGE_EVERY = 600.0
 """Seconds between two deletions of expired items, at least."""
 _PURGE_ITEMS = 500
+_DAMAGED = "damaged"
 _OF_PARENTS: list[sqlite3.Connection] = []
 """Connections of the process that this one was forked from: to be left alone, even by `close`."""
 
@@ -119,7 +120,11 @@ class SQLiteStore:
             sql += " WHERE items.expires IS NOT NULL AND items.expires <= ?"
             values.append(now)
         if if_newer:
-            sql += " OR coalesce(json_extract(items.attributes, ?) < ?, 1)"
+            # What is damaged is older than anything.
+            sql += (
+                " OR CASE WHEN json_valid(items.attributes)"
+                " THEN coalesce(json_extract(items.attributes, ?) < ?, 1) ELSE 1 END"
+            )
             values += [f'$."{if_newer}"', item.attributes[if_newer]]
         with self._errors("written", SessionWriteError), self._lock:
             stored = self._open().execute(sql, values).rowcount > 0
@@ -341,11 +346,25 @@ def _encode(item: Item) -> str:
 
 
 def _decode(pk: str, row: tuple[int, int | None, str], names: tuple[str, ...] | None) -> Item:
-    """Inverse of `_encode`, with these attributes only where `names` is given."""
+    """Inverse of `_encode`, with these attributes only where `names` is given.
+
+    What `_encode` has not written comes as text under `_DAMAGED`, so that a copy loses nothing
+    of it; whoever reads it finds no attribute there that it knows.
+    """
     sk, expires, text = row
-    attributes: dict[str, Attribute] = {
-        name: base64.b64decode(value["base64"]) if isinstance(value, dict) else value
-        for name, value in json.loads(text).items()
-        if names is None or name in names
-    }
+    attributes: dict[str, Attribute] = {}
+    try:
+        for name, value in json.loads(text).items():
+            whole = (
+                base64.b64decode(value["base64"], validate=True)
+                if isinstance(value, dict)
+                else value
+            )
+            if not isinstance(whole, (str, int, bytes)):
+                raise TypeError(f"{name} is of a kind that is not stored")
+            attributes[name] = whole
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        attributes = {_DAMAGED: str(text)}
+    if names is not None:
+        attributes = {name: attributes[name] for name in names if name in attributes}
     return Item(pk, sk, attributes, expires)

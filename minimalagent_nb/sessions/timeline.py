@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from minimalagent_nb.reasoning import Reasoning
-from minimalagent_nb.sessions.directory import SessionInfo
+from minimalagent_nb.sessions.directory import Month
 
 if TYPE_CHECKING:
     from minimalagent_nb.sessions.log import SessionLog
@@ -96,14 +96,14 @@ class Timeline:
     none of those that are open has a newer one.
 
     Args:
-        months: when each month began, and its sessions, the newest month first; read as
-            it is needed.
+        months: the list of sessions, the newest month first; read as it is needed.
         first: the least interaction id that is wanted.
         before: where an earlier walk was left; only what comes after it is wanted.
 
     Attributes:
         sessions, interactions: how many of them are known to be gone through.
         finished: how many sessions nothing more comes of.
+        unreadable: entries of the list of sessions that were passed over.
         all_listed: whether all sessions are known.
         is_over: whether nothing more comes.
     """
@@ -111,7 +111,7 @@ class Timeline:
     def __init__(
         self,
         log: SessionLog,
-        months: Iterable[tuple[float, list[SessionInfo]]],
+        months: Iterable[Month],
         first: int = 0,
         before: Place | None = None,
     ) -> None:
@@ -121,7 +121,7 @@ class Timeline:
         self._waiting: list[_Listed] = []
         self._open: list[_Open] = []
         self._held = 0
-        self.sessions = self.interactions = self.finished = 0
+        self.sessions = self.interactions = self.finished = self.unreadable = 0
         self.all_listed = self.is_over = False
 
     def list_on(self) -> None:
@@ -138,8 +138,9 @@ class Timeline:
         if month is None:
             self.all_listed = True
             return
-        self._listed_from, infos = month
-        for info in infos:
+        self._listed_from = month.began
+        self.unreadable += month.unreadable
+        for info in month.sessions:
             if info.last_used < self._first / _MICROSECONDS:
                 continue
             self.sessions += 1

@@ -126,14 +126,16 @@ def remove_copied(store: ItemStore, session_id: str, copied: Iterable[Item], now
 
 
 def list_copied(store: ItemStore, session_id: str, *, now: float, ttl: int | None) -> None:
-    """List a session that another program wrote, where it is not listed.
+    """List a session that is not listed: another program wrote it, or its entry is damaged.
 
     Raises:
         SessionReadError, SessionWriteError: the store failed.
     """
+    if newest_entry(store, session_id, now=now) is not None:
+        return
     heads = list(store.query(reasoning_key(session_id), names=("reasoning",)))
     turns = heads or list(store.query(messages_key(session_id), names=()))
-    if not turns or newest_entry(store, session_id, now=now) is not None:
+    if not turns:
         return
     title = str(_parsed(heads[0]).get("query") or "") if heads else ""
     _list(store, session_id, title, len(turns), min(turns[-1].sk / SECOND, now), ttl)

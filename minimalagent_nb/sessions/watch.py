@@ -14,7 +14,7 @@ from minimalagent_nb.sessions.batches import Chunk, LogReader, log_key
 from minimalagent_nb.sessions.conversation import SECOND
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.interaction import open_key, reasoning_key
-from minimalagent_nb.sessions.items import Item, ItemStore
+from minimalagent_nb.sessions.items import Item, ItemStore, number
 from minimalagent_nb.sessions.repair import closing_events
 
 __all__ = ["NextRun", "RunWatch", "open_run", "watch_log"]
@@ -132,7 +132,7 @@ class NextRun:
             if item.sk:
                 opened = item.sk
             else:
-                closed = int(item.attributes.get("rank", 0))
+                closed = number(item, "rank")
         if self._closed_before is None:
             self._closed_before = closed
         if opened is None and closed > self._closed_before:

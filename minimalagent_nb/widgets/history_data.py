@@ -24,10 +24,11 @@ _LOOKED_FOR_RUNS = 20
 
 
 def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[str, Any]:
-    """The sessions used last: ``{"store", "sessions", "more", "since"}``.
+    """The sessions used last: ``{"store", "sessions", "more", "since", "note"}``.
 
     `store` is None where the memory is switched off. Each session is a `session_row`. Older
-    ones than `since` are not listed, where it is not None.
+    ones than `since` are not listed, where it is not None. `note` is what a reader should
+    know of the list, None for nothing.
 
     Args:
         search: part of a title or an id, whatever its case.
@@ -36,10 +37,11 @@ def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[st
         SessionReadError: the store could not be read.
     """
     if log is None:
-        return {"store": None, "sessions": [], "more": False, "since": None}
+        return {"store": None, "sessions": [], "more": False, "since": None, "note": None}
     wanted = search.casefold().strip()
     # Titles are searched on all of them: without a search no more are read than are shown.
-    listed = log.sessions(limit=None if wanted else limit + 1)
+    listing = log.listing(limit=None if wanted else limit + 1)
+    listed = listing.sessions
     if wanted:
         listed = [one for one in listed if wanted in f"{one.title}\n{one.session_id}".casefold()]
     rows = [
@@ -52,6 +54,7 @@ def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[st
         "sessions": rows,
         "more": more,
         "since": None if more else log.listed_since(),
+        "note": listing.note or None,
     }
 
 

@@ -121,18 +121,22 @@ def test_in_a_pipe_each_session_is_a_line(wide, capsys):
     assert "漢字の長い質問" in lines[-2]
 
 
-def test_an_id_of_a_shared_table_that_a_terminal_would_obey(tmp_path, monkeypatch, capsys):
-    store, name = SQLiteStore(tmp_path / "s.sqlite3"), "\x1b]0;mine\x07" + "a" * 200
-    facts = {"now": time.time(), "expires": None, "run": "r", "title": "\x1b[2J"}
-    list_session(store, name, count=lambda: 1, **facts)
+def test_entries_of_a_shared_table_that_a_terminal_would_obey(tmp_path, monkeypatch, capsys):
+    store = SQLiteStore(tmp_path / "s.sqlite3")
+    facts = {"now": time.time(), "expires": None, "run": "r", "title": "\x1b[2Jbegan"}
+    for name in ("\x1b]0;mine\x07" + "a" * 100, "sums"):
+        list_session(store, name, count=lambda: 1, **facts)
     store.close()
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["sessions"]) == 0
     out = capsys.readouterr().out
-    assert "a" * 200 in out
+    assert "sums" in out
+    assert "began" in out
+    assert "1 entry of the list of sessions is damaged" in out, "no command would take its id"
     assert "\x1b]" not in out
     assert "\x1b[2J" not in out
+    assert told(capsys, "sessions")["unreadable"] == 1
 
 
 @pytest.mark.parametrize("columns", [60, 80])

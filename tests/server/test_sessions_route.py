@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPResponse
+
+from minimalagent_nb.sessions import Item, SQLiteStore
 
 ROUTE = ("minimalagent", "api", "sessions")
 
@@ -30,7 +34,7 @@ async def test_sessions_come_newest_first(jp_fetch, keep_run, database):
     keep_run("first", "And its weight?")
     response = await jp_fetch(*ROUTE)
     body = body_of(response)
-    assert set(body) == {"version", "store", "sessions", "more", "since"}
+    assert set(body) == {"version", "store", "sessions", "more", "since", "note"}
     assert body["version"] == 1
     assert str(database.name) in body["store"]
     first, second = body["sessions"]
@@ -39,6 +43,16 @@ async def test_sessions_come_newest_first(jp_fetch, keep_run, database):
     assert (second["session_id"], second["interactions"]) == ("second", 1)
     assert first["title"] == "What is a penguin?"
     assert first["last_used"] >= second["last_used"]
+
+
+async def test_what_the_list_cannot_read_is_told(jp_fetch, keep_run, database):
+    keep_run("sound", "What is a penguin?")
+    month = time.strftime("%Y-%m", time.gmtime())
+    with contextlib.closing(SQLiteStore(database)) as store:
+        store.put(Item(f"reasoning##sessions#{month}", 1, {"session_id": "sound"}))
+    body = body_of(await jp_fetch(*ROUTE))
+    assert [one["session_id"] for one in body["sessions"]] == ["sound"]
+    assert body["note"].startswith("1 entry of the list of sessions is damaged")
 
 
 async def test_a_session_that_began_after_the_server_is_listed(jp_fetch, keep_run):
@@ -170,7 +184,7 @@ class TestNoMemory:
         body = body_of(await jp_fetch(*ROUTE))
         assert body == {
             **{"version": 1, "store": None, "sessions": []},
-            **{"more": False, "since": None},
+            **{"more": False, "since": None, "note": None},
         }
 
 

@@ -315,7 +315,7 @@ def test_a_list_goes_back_two_years_and_knows_what_is_older(log, clock):
     assert [info.session_id for info in log.sessions()] == ["new", "old"]
     clock.now += 2 * 30 * 86400
     assert [info.session_id for info in log.sessions()] == ["new"]
-    by_month = [sessions for _, sessions in log.sessions_by_month()]
+    by_month = [month.sessions for month in log.sessions_by_month()]
     assert [info.session_id for sessions in by_month for info in sessions] == ["new", "old"]
     clock.now = datetime(2027, 3, 1, tzinfo=timezone.utc).timestamp()
     assert len(list(log.sessions_by_month())) == 18, "there was no list before October 2025"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 
 import pytest
@@ -282,6 +283,10 @@ def test_the_agent_has_them_all(tmp_path):
     assert agent.import_session(tmp_path / "s.jsonl", "copy") == "copy"
     assert {info.session_id for info in agent.list_sessions()} == {"s", "fork", "copy"}
     assert len(agent.list_sessions(limit=2)) == 2
+    month = time.strftime("%Y-%m", time.gmtime())
+    agent.memory._store.put(Item(f"reasoning##sessions#{month}", 1, {"session_id": "s"}))
+    with pytest.warns(RuntimeWarning, match=r"1 entry of the list of sessions is damaged"):
+        assert len(agent.list_sessions()) == 3
     agent.delete_session("copy")
     assert agent.get_reasoning_history("copy") == []
     agent.memory.close()

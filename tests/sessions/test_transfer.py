@@ -14,9 +14,9 @@ from minimalagent_nb.errors import (
     SessionReadError,
     SessionWriteError,
 )
-from minimalagent_nb.sessions import Item, SessionLog, SQLiteStore
+from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from minimalagent_nb.sessions.partitions import items_in, partitions_of
-from tests.sessions.conftest import conversation, events_of, record
+from tests.sessions.conftest import FaultyStore, conversation, events_of, record
 
 LARGE = "漢字" * 200_000  # 1.2 MB in UTF-8: a turn in parts
 
@@ -301,13 +301,22 @@ def test_files_that_cannot_be_read_or_written(log, tmp_path):
     assert not (tmp_path / "none.jsonl").exists()
 
 
+class BreakingStore(FaultyStore):
+    """One that breaks off when its turns are copied."""
+
+    def query(self, pk, **options):
+        if pk == "messages#s" and options == {"after": None, "names": None}:
+            raise SessionReadError("The table is gone.")
+        return super().query(pk, **options)
+
+
 def test_an_export_that_fails_leaves_the_earlier_file(log, tmp_path):
     record(log, "s")
     log.export_to("s", tmp_path / "s.jsonl")
     before = (tmp_path / "s.jsonl").read_bytes()
-    log._store.put(Item("messages#s", 5, {"version": 1, "parts": 1, "messages": "[]"}))
-    with pytest.raises(SessionReadError, match="0 of its 1 parts"):
-        log.export_to("s", tmp_path / "s.jsonl")
+    broken = SessionLog(BreakingStore(log._store))
+    with pytest.raises(SessionReadError, match="gone"):
+        broken.export_to("s", tmp_path / "s.jsonl")
     assert (tmp_path / "s.jsonl").read_bytes() == before
     assert os.listdir(tmp_path).count("s.jsonl") == 1
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []

@@ -18,6 +18,7 @@ from minimalagent_nb.errors import ConfigurationError, SessionIdError
 from minimalagent_nb.models import ScriptedModel
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions.directory import Listing
 from minimalagent_nb.widgets.history_browser import static_history
 from minimalagent_nb.widgets.history_worker import HistoryWorker
 from minimalagent_nb.widgets.saved_outputs import ENVIRONMENT, announcement
@@ -112,8 +113,8 @@ class EndlessLog:
 
     description = "an endless store"
 
-    def sessions(self, *, limit: int | None = None) -> list[Any]:
-        return []
+    def listing(self, **_: Any) -> Listing:
+        return Listing([])
 
     def listed_since(self) -> None:
         return None
@@ -327,7 +328,7 @@ def test_it_takes_an_agent_or_a_log(log: SessionLog, tmp_path: Path) -> None:
     without = HistoryBrowser(Agent(model=ScriptedModel([])))
     assert without.first_page()["sessions"] == {
         **{"store": None, "sessions": []},
-        **{"more": False, "since": None},
+        **{"more": False, "since": None, "note": None},
     }
     assert "use_session_memory=True" in static_history(None, None)["text/plain"]
     with pytest.raises(ConfigurationError, match="neither"):

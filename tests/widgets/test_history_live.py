@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from minimalagent_nb.errors import SessionReadError
-from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions import Item, SessionLog, SQLiteStore
 from tests.server.site import keep
 from tests.sessions.conftest import FaultyStore
 from tests.widgets import sample_run
@@ -48,6 +49,19 @@ def test_a_list_that_begins_anew_has_the_run_that_goes_on(
     history.wait(".mh-card[data-status=running] .ma-turn")
     begun()
     history.wait(".mh-card[data-status=completed] .ma-answer", "Gentoo")
+
+
+def test_what_the_list_of_sessions_cannot_read_is_said(
+    history: HistoryPage, log: SessionLog, store: FaultyStore
+) -> None:
+    keep(log, "s", asked(1), real_time=False)
+    history.show(log, "s")
+    assert history.texts(".mh-sessions .mh-quiet") == []
+    month = time.strftime("%Y-%m", time.gmtime())
+    store.put(Item(f"reasoning##sessions#{month}", 1, {"session_id": "s"}))
+    history.page.locator(".mh-side input").fill("s")
+    history.wait(".mh-sessions .mh-quiet", "1 entry of the list of sessions is damaged")
+    assert len(history.texts(".mh-session")) == 1
 
 
 def test_a_run_is_whole_where_it_was_not_followed_for_a_while(

@@ -29,6 +29,7 @@ export class SessionsPane {
     this.hasMore = false;
     /** @type {number | null} */
     this.since = null;
+    this.about = "";
     this.isLoaded = false;
     this.isOff = false;
     this.trouble = "";
@@ -82,10 +83,11 @@ export class SessionsPane {
   }
 
   /** @param {import("./source.js").SessionsPage} page */
-  take({ store, sessions, more, since = null }) {
+  take({ store, sessions, more, since = null, note = null }) {
     this.sessions = sessions;
     this.hasMore = Boolean(more);
     this.since = since;
+    this.about = note ?? "";
     this.isLoaded = true;
     this.isOff = store === null;
     setHidden(this.note, true);
@@ -143,7 +145,11 @@ export class SessionsPane {
       const item = element("li");
       item.append(this.more);
       rows.push(item);
-    } else if (this.since !== null) rows.push(this.bound(this.since));
+    } else if (this.since !== null) {
+      rows.push(quietLine(`Sessions last used before ${dayText(this.since)} are not listed. ` +
+        "A search in all sessions finds them."));
+    }
+    if (this.about) rows.push(quietLine(this.about));
     this.list.replaceChildren(...rows);
     this.mark();
     if (!held) return;
@@ -154,24 +160,15 @@ export class SessionsPane {
 
   nothing() {
     const typed = this.search.value.trim();
-    const item = element("li");
-    if (!this.isLoaded) item.append(element("p", "mh-quiet", "Loading…"));
-    else if (AN_ID.test(typed)) {
+    if (!this.isLoaded) return quietLine("Loading…");
+    if (AN_ID.test(typed)) {
       return this.row({
         session_id: typed, title: "Open this session id", last_used: null, interactions: null,
       });
-    } else if (typed) item.append(element("p", "mh-quiet", "No session matches."));
-    else if (this.isOff) item.append(element("p", "mh-quiet", "The memory is switched off."));
-    else if (this.note.hidden) item.append(element("p", "mh-quiet", "No sessions yet."));
-    return item;
-  }
-
-  /** What a list does not go beyond. @param {number} since seconds */
-  bound(since) {
-    const item = element("li");
-    item.append(element("p", "mh-quiet", `Sessions last used before ${dayText(since)} are not ` +
-      "listed. A search in all sessions finds them."));
-    return item;
+    }
+    if (typed) return quietLine("No session matches.");
+    if (this.isOff) return quietLine("The memory is switched off.");
+    return this.note.hidden ? quietLine("No sessions yet.") : element("li");
   }
 
   /** @param {Session} session */
@@ -228,4 +225,11 @@ export class SessionsPane {
     return blank("No sessions yet", "What you ask in a cell with %%agent, or by agent.run with a " +
       "session_id, is kept and listed here.");
   }
+}
+
+/** A line of the list that is no session. @param {string} text */
+function quietLine(text) {
+  const item = element("li");
+  item.append(element("p", "mh-quiet", text));
+  return item;
 }

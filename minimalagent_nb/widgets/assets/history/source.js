@@ -14,7 +14,8 @@
  *   steps: number, tool_calls: number, tools?: string[], tokens: number}} Summary
  * @typedef {{tool: string, status: string, since: number | null, until: number | null}} Filters
  * @typedef {{store: string | null, sessions: Session[], more?: boolean,
- *   since?: number | null}} SessionsPage `since`: what was last used before is not listed
+ *   since?: number | null, note?: string | null}} SessionsPage `since`: what was last used before
+ *   is not listed; `note`: what else the reader should know of the list
  * @typedef {{interactions: Summary[], next: number | null, looked?: number}} RunsPage
  * @typedef {{session_id: string, run: Summary, where: string, before: string, match: string,
  *   after: string, places: number}} Hit
