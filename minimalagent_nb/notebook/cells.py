@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from minimalagent_nb.errors import AgentError, ConfigurationError
+from minimalagent_nb.errors import AgentError, ConfigurationError, ToolDefinitionError
 from minimalagent_nb.notebook.failed import failed_cells, raised_in
 
 __all__ = [
@@ -131,9 +131,9 @@ def is_prompt(source: str) -> bool:
 def is_own(error: BaseException | None) -> bool:
     """Whether an error is the agent's own, not one of the notebook's code.
 
-    The code of a ``%%tool`` is the notebook's: a mistake in it can be mended like any other.
+    The code of a tool is the notebook's: a mistake in it can be mended like any other.
     """
-    return isinstance(error, AgentError) and not isinstance(error.__cause__, SyntaxError)
+    return isinstance(error, AgentError) and not isinstance(error, ToolDefinitionError)
 
 
 def last_failure(shell: Any) -> Failure:

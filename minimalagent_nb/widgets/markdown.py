@@ -22,6 +22,7 @@ __all__ = [
     "is_json",
     "markdown_html",
     "markdown_nodes",
+    "markdown_parser",
     "markdown_source",
 ]
 
@@ -51,7 +52,8 @@ _BLOCKS = {"p", "ul", "ol", "blockquote", "table", "pre", "hr", "h3", "h4", "h5"
 
 
 @functools.cache
-def _parser() -> Any:
+def markdown_parser() -> Any:
+    """What reads Markdown: with tables, and tags as the text that they are."""
     from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -80,7 +82,7 @@ def markdown_nodes(text: str) -> list[Node]:
     if is_json(text):
         return [["pre", {}, [["code", {}, [text.strip()]]]]]
     root: list[Node] = []
-    _build(_parser().parse(text), [root])
+    _build(markdown_parser().parse(text), [root])
     return root
 
 

@@ -15,7 +15,7 @@ from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.widgets import figures
 from minimalagent_nb.widgets.bounds import bounded_text
 from minimalagent_nb.widgets.displays import display_form, printed
-from minimalagent_nb.widgets.markdown import is_json
+from minimalagent_nb.widgets.markdown import is_json, markdown_parser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,7 +124,9 @@ def print_markdown(console: Console, text: str) -> None:
         console.print(Text(figures.clean(text)), highlight=False)
         return
     # Without hyperlinks: a link's words could promise another address than its own.
-    markdown = Markdown(figures.clean(text), hyperlinks=False)
+    markdown = Markdown("", hyperlinks=False)
+    # rich leaves out what looks like a tag, which an answer about HTML is full of.
+    markdown.parsed = markdown_parser().parse(figures.clean(text))
     # Once more, as Markdown has spellings of its own: &#x202e; turns the direction of writing.
     _clean_tokens(markdown.parsed)
     if console.is_terminal:

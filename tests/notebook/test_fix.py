@@ -64,6 +64,15 @@ def test_without_an_error_there_is_nothing_to_mend(
     assert model.requests == []
 
 
+@pytest.mark.parametrize("cell", ["@tool\ndef bad(x: object()): ...", "tool(5)", "%%tool\n1 +"])
+def test_a_tool_that_cannot_be_made_is_the_notebooks_own_mistake(shell: Any, cell: str) -> None:
+    model = prepare(shell, "['Look at @tool.']")
+    run(shell, cell, fails="")
+    run(shell, "%%agent --error --raw\nWhy?")
+    sent = model.requests[0].messages[-1]["content"][0]["text"]
+    assert "ToolDefinitionError" in sent
+
+
 def test_an_answer_of_a_type(shell: Any) -> None:
     prepare(shell, "[call('final_answer', x=1), call('final_answer', value=[1, 2])]")
     run(shell, "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: float")

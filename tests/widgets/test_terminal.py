@@ -57,6 +57,18 @@ def test_a_finished_run() -> None:
     assert "(https://allisonhorst.github.io/palmerpenguins/)" in text
 
 
+def test_an_answer_about_tags_keeps_them() -> None:
+    answer = "A <b>bold</b> List<int>.\n\n<!-- why -->\n<script>alert(1)</script>"
+    shown = printed(
+        [
+            RunStarted(at=1.0, run_id="r", query="q", session_id=None, model="m"),
+            RunEnded(at=2.0, status="completed", response=answer, stop_reason="end_turn"),
+        ]
+    )
+    for tag in ("A <b>bold</b> List<int>.", "<!-- why -->", "<script>alert(1)</script>"):
+        assert tag in shown
+
+
 def test_each_step_is_printed_when_it_comes() -> None:
     stream = io.StringIO()
     printer = TerminalPrinter(Console(file=stream, width=100))
