@@ -39,7 +39,10 @@ def check_session_id(session_id: str) -> str:
 
 
 class InteractionIds:
-    """Sort keys for new interactions, strictly increasing and never a whole second.
+    """Sort keys for new interactions, never a whole second.
+
+    They only grow, but for those of sessions in which a machine whose clock is ahead has
+    written: these go on from what is there, and no other session is dated by that clock.
 
     Args:
         clock: seconds since the epoch.
@@ -51,10 +54,14 @@ class InteractionIds:
         self._lock = threading.Lock()
 
     def take(self, after: int = 0) -> int:
-        """The next id in microseconds: now, or where that is no later, the one after `after`."""
+        """The next id in microseconds: now, or where that is no later, the one after `after`.
+
+        The latter may be taken at the same time by another interaction of the session, of this
+        process or any other: a claim tells.
+        """
         with self._lock:
-            self._last = next_id(max(int(self._clock() * SECOND) - 1, self._last, after))
-            return self._last
+            self._last = next_id(max(int(self._clock() * SECOND) - 1, self._last))
+            return self._last if self._last > after else next_id(after)
 
 
 PROCESS_IDS = InteractionIds()

@@ -252,7 +252,7 @@ class SQLiteStore:
         """Turn the errors of SQLite and of the file system into ours."""
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, OverflowError) as error:
             hint = next((hint for text, hint in _HINTS.items() if text in str(error)), _HINT)
             raise error_class(
                 f"The session store {self._path} could not be {done} ({error}). {hint}"
