@@ -124,7 +124,9 @@ class SessionCarrier(SessionLister):
         if session_id is not None:
             check_session_id(session_id)
         now = self._clock()
-        return import_session(self._store, source, session_id, now=now, ttl=self._ttl)
+        imported = import_session(self._store, source, session_id, now=now, ttl=self._ttl)
+        self._months.forget()
+        return imported
 
     def copy_to(
         self,
@@ -211,6 +213,7 @@ class SessionCarrier(SessionLister):
                 )
             if not known:
                 list_copied(self._store, session_id, now=now, ttl=self._ttl)
+                self._months.forget()
                 new.append(session_id)
 
         self._each(list(session_ids), take, self, progress)
@@ -268,6 +271,8 @@ class SessionCarrier(SessionLister):
         list_copied(store, session_id, now=now, ttl=other._ttl)
         if remove:
             remove_copied(self._store, session_id, copied, self._clock())
+        self._months.forget()
+        other._months.forget()
 
     def _settle(self, session_id: str, *, as_it_is: bool = False) -> None:
         """Have all of a session in the store: what this process and dead ones have left.

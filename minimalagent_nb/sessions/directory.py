@@ -22,6 +22,7 @@ from minimalagent_nb.sessions.items import Attribute, Item, ItemStore
 __all__ = [
     "Listing",
     "Month",
+    "RememberedMonths",
     "SessionInfo",
     "entry_for",
     "is_entry_of",
@@ -40,6 +41,12 @@ ALL_MONTHS = 120
 """How many months back a search goes, each of which costs a query."""
 FIRST_MONTH = "2025-10"
 """No version of this package has listed a session before."""
+REMEMBERED_SECONDS = 300.0
+"""How long a month that is over is taken as it was read, where somebody looks again and again."""
+_CHANGING = 2
+"""Months that are read anew each time: this one, and the one before for clocks that are behind."""
+_MOST_REMEMBERED = 20_000
+"""Sessions that are remembered: of more, the oldest months are read anew."""
 _TITLE = 80
 _MICROSECONDS = 1_000_000
 _LATEST = 32_503_680_000 * _MICROSECONDS
@@ -87,6 +94,35 @@ class Listing:
             f"{entries} of the list of sessions {are} damaged, or another program's, and left "
             "out. A session of which this is true is listed again when it is next used."
         )
+
+
+class RememberedMonths:
+    """What was read of months that are over, in which little changes any more.
+
+    Args:
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._read: dict[str, tuple[float, list[SessionInfo | None]]] = {}
+
+    def entries(self, store: ItemStore, month: str) -> list[SessionInfo | None]:
+        """As `_entries`, which is asked where this was not read within `REMEMBERED_SECONDS`."""
+        now = self._clock()
+        if month in list(_months(now, _CHANGING)):
+            return _entries(store, month)
+        at, infos = self._read.get(month, (float("-inf"), []))
+        if not 0 <= now - at < REMEMBERED_SECONDS:
+            infos = _entries(store, month)
+            self._read.pop(month, None)
+            if len(infos) + sum(len(known) for _, known in self._read.values()) < _MOST_REMEMBERED:
+                self._read[month] = now, infos
+        return infos
+
+    def forget(self) -> None:
+        """Something was changed in months that are over."""
+        self._read.clear()
 
 
 class Month(NamedTuple):
@@ -170,15 +206,20 @@ def _first_query(store: ItemStore, session_id: str) -> str:
     return ""
 
 
-def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> Listing:
+def listed_sessions(
+    store: ItemStore, *, now: float, limit: int | None, known: RememberedMonths | None = None
+) -> Listing:
     """The sessions of the last `MONTHS` months.
+
+    Args:
+        known: what may be taken as it was read before.
 
     Raises:
         SessionReadError: the store failed.
     """
     found: list[SessionInfo] = []
     unreadable = 0
-    for month in sessions_by_month(store, now=now, months=MONTHS):
+    for month in sessions_by_month(store, now=now, months=MONTHS, known=known):
         found += month.sessions
         unreadable += month.unreadable
         if limit is not None and len(found) >= limit:
@@ -186,23 +227,36 @@ def listed_sessions(store: ItemStore, *, now: float, limit: int | None) -> Listi
     return Listing(sorted(found, key=_newest_first)[:limit], unreadable)
 
 
-def sessions_by_month(store: ItemStore, *, now: float, months: int = ALL_MONTHS) -> Iterator[Month]:
+def sessions_by_month(
+    store: ItemStore,
+    *,
+    now: float,
+    months: int = ALL_MONTHS,
+    known: RememberedMonths | None = None,
+) -> Iterator[Month]:
     """The sessions of one month after another, newest first, read as the iterator goes on.
 
     Each session comes once, with its newest month.
 
     Args:
         months: how far back, but never beyond `FIRST_MONTH`.
+        known: what may be taken as it was read before.
 
     Raises:
         SessionReadError: the store failed.
     """
-    known: set[str] = set()
+    read = known.entries if known else _entries
+    given: set[str] = set()
     for month in _months(now, months):
-        infos = [_info(item) for item in store.query(_key(month), consistent=False)]
-        new = [info for info in infos if info and info.session_id not in known]
-        known.update(info.session_id for info in new)
+        infos = read(store, month)
+        new = [info for info in infos if info and info.session_id not in given]
+        given.update(info.session_id for info in new)
         yield Month(_beginning(month), sorted(new, key=_newest_first), infos.count(None))
+
+
+def _entries(store: ItemStore, month: str) -> list[SessionInfo | None]:
+    """The sessions that a month lists, None for an entry that makes no sense."""
+    return [_info(item) for item in store.query(_key(month), consistent=False)]
 
 
 def listed_since(now: float, months: int = MONTHS) -> float | None:

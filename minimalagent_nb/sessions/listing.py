@@ -12,6 +12,7 @@ from minimalagent_nb.sessions.directory import (
     ALL_MONTHS,
     Listing,
     Month,
+    RememberedMonths,
     SessionInfo,
     listed_session,
     listed_sessions,
@@ -34,6 +35,7 @@ class SessionLister:
     _store: ItemStore
     _clock: Callable[[], float]
     _place: Callable[[], object]
+    _months: RememberedMonths
 
     def sessions(self, *, limit: int | None = None) -> list[SessionInfo]:
         """Sessions that were used in the last 24 months, the one used last first.
@@ -45,14 +47,19 @@ class SessionLister:
         """
         return self.listing(limit=limit).sessions
 
-    def listing(self, *, limit: int | None = None) -> Listing:
+    def listing(self, *, limit: int | None = None, again: bool = False) -> Listing:
         """The same, with what a reader should know of the list.
+
+        Args:
+            again: whether months that are over may be taken as they were some minutes ago:
+                for who looks again and again, as each of them costs a query.
 
         Raises:
             SessionReadError: the store could not be read.
         """
         PENDING.wait(READ_SECONDS, self._place())
-        return listed_sessions(self._store, now=self._clock(), limit=limit)
+        known = self._months if again else None
+        return listed_sessions(self._store, now=self._clock(), limit=limit, known=known)
 
     def sessions_by_month(self) -> Iterator[Month]:
         """All sessions that were ever listed: see `directory.sessions_by_month`.

@@ -23,7 +23,7 @@ from minimalagent_nb.sessions.conversation import (
     UnsentTurn,
     read_conversation,
 )
-from minimalagent_nb.sessions.directory import SessionInfo
+from minimalagent_nb.sessions.directory import RememberedMonths, SessionInfo
 from minimalagent_nb.sessions.heartbeat import LEASE, Liveness, system_id
 from minimalagent_nb.sessions.history import read_history, read_ids, reasoning_of
 from minimalagent_nb.sessions.ids import PROCESS_IDS, InteractionIds, check_session_id
@@ -92,6 +92,7 @@ class SessionLog(SessionCarrier, Requester):
         # What the clock of a test says cannot be compared with that of this system.
         self._system = system_id() if clock is time.time else ""
         self._liveness = Liveness(clock, self._system)
+        self._months = RememberedMonths(clock)
 
     @property
     def redactor(self) -> Redactor:
@@ -273,6 +274,7 @@ class SessionLog(SessionCarrier, Requester):
         if sender := self._sending():
             sender.forget(session_id)
         remove_session(self._store, session_id, now=self._clock())
+        self._months.forget()
 
     def close(self) -> None:
         """Wait for what is to be stored, for a bounded time, and close the store."""

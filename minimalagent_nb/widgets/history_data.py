@@ -40,7 +40,7 @@ def sessions(log: SessionLog | None, *, limit: int, search: str = "") -> dict[st
         return {"store": None, "sessions": [], "more": False, "since": None, "note": None}
     wanted = search.casefold().strip()
     # Titles are searched on all of them: without a search no more are read than are shown.
-    listing = log.listing(limit=None if wanted else limit + 1)
+    listing = log.listing(limit=None if wanted else limit + 1, again=True)
     listed = listing.sessions
     if wanted:
         listed = [one for one in listed if wanted in f"{one.title}\n{one.session_id}".casefold()]

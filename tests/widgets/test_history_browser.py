@@ -353,10 +353,10 @@ def test_a_page_that_saves_by_itself_is_heard_before_the_static_form_is_made(
     class Asked(SessionLog):
         """A log during whose reading a page speaks."""
 
-        def sessions(self, *, limit: int | None = None) -> list[Any]:
+        def listing(self, **options: Any) -> Listing:
             for say in says:
                 say()
-            return super().sessions(limit=limit)
+            return super().listing(**options)
 
     monkeypatch.setenv(ENVIRONMENT, announcement(os.getppid()))
     monkeypatch.setenv("JPY_SESSION_NAME", "run.ipynb")
