@@ -164,10 +164,15 @@ class LocalEngine:
             ModelUnavailableError: llama.cpp cannot open it.
         """
         with self._lock:
-            if self._server is None:
-                self._server = self._load()
+            return self._opened()
+
+    def _opened(self) -> Any:
+        """The same, where the lock is held."""
+        if self._server is None:
+            self._server = self._load()
+            with _open_lock:
                 _OPEN.add(self)
-            return self._server
+        return self._server
 
     def close(self) -> None:
         """Free the model. What is under way ends; the next request opens it again."""
@@ -180,7 +185,8 @@ class LocalEngine:
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(timeout=5)
-        _OPEN.discard(self)
+        with _open_lock:
+            _OPEN.discard(self)
 
     def _load(self) -> Any:
         check_file(self.path)
@@ -214,7 +220,9 @@ class LocalEngine:
             ) from error
 
     def _chunks(self, method: str, body: Mapping[str, Any], cancel: CancelToken) -> _Stream:
-        return _Stream(self, getattr(self.open(), method), dict(body), cancel)
+        # A close from elsewhere comes before, and it is opened again, or ends this one, too.
+        with self._lock:
+            return _Stream(self, getattr(self._opened(), method), dict(body), cancel)
 
     def _ask(self, verb: str, route: str, body: Any = None) -> dict[str, Any]:
         """What only the loopback port offers; proxies of the environment are not asked."""
@@ -357,11 +365,14 @@ def _refusal(error: Any, options: EngineOptions) -> ModelError:
     return ModelUnavailableError(f"llama.cpp failed: {said}. Try again with a new model object.")
 
 
+_open_lock = threading.Lock()
 _OPEN: weakref.WeakSet[LocalEngine] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
     """Threads inside the library would outlive the interpreter and crash it."""
-    for engine in list(_OPEN):
+    with _open_lock:
+        engines = list(_OPEN)
+    for engine in engines:
         engine.close()

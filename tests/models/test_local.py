@@ -338,7 +338,7 @@ def test_errors_in_a_callback_reach_the_caller(demo_weights):
     class Broken(LocalEngine):
         """Its library raises in the middle, as no real one can be made to."""
 
-        def open(self):
+        def _load(self):
             class Library:
                 @staticmethod
                 def handle_completions(body, callback):
