@@ -176,8 +176,11 @@ class MCPServer(ToolSource):
 
     def close(self) -> None:
         """End the server, and with it the calls that are under way. May be called twice."""
+        self._closed = True
+        if (starting := self._connection) is not None:
+            # Who starts it holds the lock until it answers, which may be never.
+            starting.end()
         with self._lock:
-            self._closed = True
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -195,19 +198,24 @@ class MCPServer(ToolSource):
 
     def _connected(self) -> Connection:
         with self._lock:
-            if self._closed:
-                raise ToolServerError(
-                    f"The server {self._transport.label} was closed. Use its tools inside its "
-                    "with block, or make a new MCPServer."
-                )
+            self._refuse_if_closed()
             if self._connection is None or not self._connection.alive:
                 if self._connection is not None:
                     self._connection.close()
                 self._connection = Connection(self._transport)
+                # A close from elsewhere has seen this connection, or is seen here.
+                self._refuse_if_closed()
                 # Who drops the last reference to the server ends it, without waiting.
                 weakref.finalize(self, self._connection.end).atexit = False
                 self._connection.start(self._start_timeout)
             return self._connection
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ToolServerError(
+                f"The server {self._transport.label} was closed. Use its tools inside its "
+                "with block, or make a new MCPServer."
+            )
 
     def _tool(self, name: str, item: Mapping[str, Any]) -> Tool:
         remote = str(item["name"])

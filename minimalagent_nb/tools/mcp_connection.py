@@ -40,13 +40,15 @@ _CONNECTION_CLOSED = -32000
 Progress = Callable[[str, "float | None"], None]
 
 
+_running_lock = threading.Lock()
 _running: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
     """Leave no server behind when the interpreter ends."""
-    connections = list(_running)
+    with _running_lock:
+        connections = list(_running)
     for connection in connections:
         connection.end()
     for connection in connections:
@@ -64,12 +66,15 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._lost = self._ended = False
+        self._lock = threading.Lock()
+        self._waiting: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="mcp-server", daemon=True)
 
     @property
     def alive(self) -> bool:
         """Whether calls can be made."""
-        return self._thread.is_alive() and self._session is not None and not self._lost
+        is_up = self._session is not None and not (self._lost or self._ended)
+        return is_up and self._thread.is_alive()
 
     def start(self, seconds: float) -> None:
         """Start the server and greet it.
@@ -84,8 +89,9 @@ class Connection:
                 "Servers of tools need the package mcp, which is not installed. Install it by "
                 '`pip install "minimalagent-nb[mcp]"`.'
             ) from error
+        with _running_lock:
+            _running.add(self)
         self._thread.start()
-        _running.add(self)
         try:
             self._ready.result(timeout=seconds)
         except concurrent.futures.TimeoutError as error:
@@ -168,10 +174,14 @@ class Connection:
         return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
     def _submit(self, work: Coroutine[Any, Any, Any]) -> concurrent.futures.Future[Any]:
-        if not self.alive or self._loop is None:
-            work.close()
-            raise self._failure("has ended. The next call starts it again.")
-        return asyncio.run_coroutine_threadsafe(self._guarded(work), self._loop)
+        with self._lock:
+            if not self.alive or self._loop is None or self._loop.is_closed():
+                work.close()
+                raise self._failure("has ended. The next call starts it again.")
+            future = asyncio.run_coroutine_threadsafe(self._guarded(work), self._loop)
+            self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
 
     async def _guarded(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The work, given up when the server ends: the package would wait for its answer."""
@@ -183,8 +193,9 @@ class Connection:
                 return task.result()
             raise self._failure("was closed while it worked. Make a new MCPServer.")
         finally:
-            task.cancel()
-            ending.cancel()
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nothing runs
+                task.cancel()
+                ending.cancel()
 
     async def _pages(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -207,7 +218,12 @@ class Connection:
             if not self._ready.done():
                 self._ready.set_exception(self._failure("was closed before it had started."))
         finally:
-            self._lost = True
+            with self._lock:
+                self._lost = True
+                waiting = [future for future in self._waiting if not future.done()]
+            for future in waiting:
+                # It came as the loop was ending, which looks at nothing any more.
+                future.set_exception(self._failure("has ended. The next call starts it again."))
 
     async def _main(self) -> None:
         from mcp import ClientSession

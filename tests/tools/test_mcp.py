@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pathlib
 import signal
@@ -316,6 +317,57 @@ def test_a_server_that_is_closed_before_it_has_started_does_not_start() -> None:
     with pytest.raises(ToolServerError, match="closed before it had started"):
         connection.start(30)
     assert not connection.alive
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+def test_a_call_that_comes_as_the_loop_ends_is_told() -> None:
+    class Ending(Connection):
+        """Has a session; its loop ends as soon as the thread that it waits for does."""
+
+        async def _main(self) -> None:
+            self._loop, self._session = asyncio.get_running_loop(), object()
+            self._loop.set_exception_handler(lambda *_: None)  # of tasks that are left
+            self._loop.run_in_executor(None, last_thread.wait)
+            self._ready.set_result(None)
+
+    last_thread, begun = threading.Event(), threading.Event()
+
+    async def call() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    connection = Ending(proper()._transport)
+    connection.start(30)
+    futures = []
+    while not begun.is_set():
+        # The first ones may be cancelled with all that the loop's end finds.
+        futures.append(connection._submit(call()))
+        begun.wait(0.5)
+    last_thread.set()
+    with pytest.raises(ToolServerError, match="has ended"):
+        futures[-1].result(10)
+    with pytest.raises(ToolServerError, match="has ended"):
+        connection._submit(call())
+    del futures
+    gc.collect()
+
+
+def test_closing_ends_a_start_that_takes_long() -> None:
+    never_answers = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    server = MCPServer.stdio(*never_answers, start_timeout=600)
+
+    def start() -> None:
+        with pytest.raises(ToolServerError, match="closed before it had started"):
+            server.tools()
+
+    starter = threading.Thread(target=start, daemon=True)
+    starter.start()
+    assert waited_for(lambda: server._connection is not None and server._connection._loop)
+    closer = threading.Thread(target=server.close, daemon=True)
+    closer.start()
+    for thread in (closer, starter):
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_closing_ends_a_call_under_way(tmp_path: Any) -> None:
