@@ -195,8 +195,13 @@ class AgentRun:
 
         Raises:
             AgentError: it cannot begin.
+            KeyboardInterrupt: it was interrupted, and with it the run: nobody has its handle.
         """
-        _waited(self._begun, None)
+        try:
+            _waited(self._begun, None)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
         self.raise_if_not_begun()
 
     def raise_if_not_begun(self) -> None:
@@ -249,7 +254,8 @@ class AgentRun:
         from minimalagent_nb.engine.recording import GuardedView
 
         with self._lock:
-            self._recorded = None if self.done else recorded
+            # A stop either sees it begun, or is seen here.
+            self._recorded = None if self.told_to_stop else recorded
         if self._recorded is None:
             raise RunStoppedError("The run was stopped before it began. Ask again.")
         view = GuardedView(self._view)

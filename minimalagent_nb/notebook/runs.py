@@ -40,7 +40,13 @@ class Runs:
         with self._lock:
             self._refuse_second(memory, run.session_id)
             self._active[run] = memory
-        run.start(self._forget)
+        try:
+            run.start(self._forget)
+        except BaseException:
+            # There is no thread for it, or an interrupt came: nobody has its handle.
+            run.stop()
+            self._forget(run)
+            raise
 
     def rival(self, memory: object, session_id: str) -> AgentRun | None:
         """The run that goes on with the same conversation, if there is one."""
