@@ -72,9 +72,13 @@ def test_an_interrupt_of_the_wait_for_the_beginning_stops_it() -> None:
         return agent.begin("Go.", None)
 
     run = run_of(agent, begin)
-    with pytest.raises(KeyboardInterrupt):
+
+    def ask() -> None:
         runs.start(run, object())
         run.wait_for_beginning()
+
+    with pytest.raises(KeyboardInterrupt):
+        ask()
     was_interrupted.set()
     with pytest.raises(RunStoppedError, match="before it began"):
         run.result(30)
