@@ -66,7 +66,7 @@ export class HistoryBrowser {
     this.pickButton = pushButton("Compare", () => this.showCompare(), "mh-button mh-primary");
     this.build(isPage);
     this.timer = window.setInterval(() => {
-      if (!document.hidden && root.isConnected) this.sessions.refresh();
+      if (!document.hidden && root.isConnected) this.sessions.look();
     }, REFRESH);
     this.listen = (/** @type {KeyboardEvent} */ event) => this.onKey(event);
     (isPage ? document : root).addEventListener("keydown", /** @type {any} */ (this.listen));
@@ -148,7 +148,7 @@ export class HistoryBrowser {
 
   onSessions() {
     const now = this.sessions.sessionOf(this.session)?.last_used ?? null;
-    if (!this.sessions.note.hidden) {
+    if (this.sessions.note.isTold) {
       if (this.isEmpty) this.showInvitation();
       return;
     }
@@ -324,7 +324,7 @@ export class HistoryBrowser {
 
   showCompare() {
     const two = [...this.picks.values()].sort((one, other) => one.id - other.id);
-    if (two.length !== 2) return;
+    if (two.length !== 2 || this.compare) return;
     this.compare = new ComparePane(this.source, two, () => this.leaveCompare());
     this.put(this.compare.root);
     this.drawPicks();

@@ -6,7 +6,7 @@ import { copyText } from "../tree/clipboard.js";
 import { mountTree, newMemory } from "../tree/view.js";
 import { countText, durationText, RUN_WORDS, wordFor } from "../tree/words.js";
 import { element, keepKeys, setAttribute, setHidden, setText } from "../tree/elements.js";
-import { oneLine, pushButton, setWhen } from "./parts.js";
+import { oneLine, pushButton, setWhen, Trouble } from "./parts.js";
 
 /**
  * @typedef {import("./source.js").Source} Source
@@ -35,6 +35,7 @@ export class Card {
     this.memory = newMemory();
     this.isOpen = false;
     this.isFed = false; // by what follows the session
+    this.asked = 0; // the number of the last question for all of it
     const { source } = session;
     this.reach = source.reach?.(session.id, id, this.memory, () => this.tree?.refresh()) ?? null;
     /** @type {ReturnType<typeof mountTree> | null} */
@@ -52,7 +53,7 @@ export class Card {
     this.figures = element("span");
     this.when = element("time", "mh-when");
     this.body = element("div", "mh-body");
-    this.note = element("div", "mh-note");
+    this.note = new Trouble(() => this.load());
     this.place = element("div", "mh-tree");
     this.actions = element("div", "mh-actions");
     this.said = element("span", "mh-quiet");
@@ -66,9 +67,8 @@ export class Card {
     this.pick.addEventListener("change", () => this.session.on.picked(this, this.pick.checked));
     this.facts.append(this.status, this.figures);
     this.button.append(this.query, this.when, this.facts);
-    for (const told of [this.note, this.said]) told.setAttribute("role", "status");
-    setHidden(this.note, true);
-    this.body.append(this.note, this.place, this.actions);
+    this.said.setAttribute("role", "status");
+    this.body.append(this.note.root, this.place, this.actions);
     const head = element("div", "mh-card-head");
     head.append(this.pick, this.button);
     this.root.append(head, this.body);
@@ -197,15 +197,16 @@ export class Card {
       return;
     }
     this.body.setAttribute("aria-busy", "true");
+    const number = this.asked += 1;
     try {
       const tree = await source.interaction(id, this.id);
+      if (number !== this.asked) return; // asked once more, or nobody shows it any more
       // All of it: what a stream would add to it is not taken any more.
       if (!this.isLive || this.isOver) this.take({ ...tree, rev: Number.MAX_SAFE_INTEGER });
-      setHidden(this.note, true);
+      if (this.note.end()) this.button.focus({ preventScroll: true });
     } catch (error) {
-      const text = String(/** @type {Error} */ (error).message);
-      this.note.replaceChildren(element("span", "", text), pushButton("Try again", () => this.load()));
-      setHidden(this.note, false);
+      if (number !== this.asked) return;
+      this.note.tell(String(/** @type {Error} */ (error).message));
       if (!this.tree) this.place.replaceChildren();
     }
     this.body.removeAttribute("aria-busy");
@@ -217,6 +218,7 @@ export class Card {
   }
 
   destroy() {
+    this.asked += 1;
     this.stopFollowing();
     this.tree?.destroy();
     this.root.remove();

@@ -1,7 +1,7 @@
 // @ts-check
 /** Small things that all panes are made of. Nothing here reads a text as HTML. */
 
-import { element, keepKeys, setText } from "../tree/elements.js";
+import { element, keepKeys, setHidden, setText } from "../tree/elements.js";
 import { exactText, whenText } from "./times.js";
 
 /** @param {string} label @param {() => void} onClick @param {string} [className] */
@@ -40,6 +40,38 @@ export function choice(label, words) {
     made.append(option);
   }
   return made;
+}
+
+/** What went wrong, and a button to try again, which keeps the focus where it goes wrong again. */
+export class Trouble {
+  /** @param {() => void} again */
+  constructor(again) {
+    this.root = element("div", "mh-note");
+    this.root.setAttribute("role", "status");
+    this.words = element("span");
+    this.root.append(this.words, pushButton("Try again", again));
+    setHidden(this.root, true);
+  }
+
+  get isTold() {
+    return !this.root.hidden;
+  }
+
+  /** @param {string} text @param {string} [more] why, as a tooltip */
+  tell(text, more = "") {
+    setText(this.words, text);
+    this.root.title = more;
+    setHidden(this.root, false);
+  }
+
+  /** It is over. @returns {boolean} whether the focus was there, and is nowhere now */
+  end() {
+    const { activeElement } = document;
+    const isFocused = activeElement instanceof HTMLElement && this.root.contains(activeElement);
+    if (isFocused) activeElement.blur();
+    setHidden(this.root, true);
+    return isFocused;
+  }
 }
 
 /** A moment, its exact time as a tooltip. @param {HTMLElement} el @param {number | null} seconds */
@@ -81,6 +113,23 @@ export function walkKeys(event, all) {
   event.stopPropagation();
   all[to[event.key]]?.focus();
   return true;
+}
+
+/** Have an element hold these and no others; what is in its place is not touched.
+ *  @param {Element} parent @param {Element[]} children */
+export function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let next = parent.firstElementChild;
+  for (const child of children) {
+    if (child === next) next = next.nextElementSibling;
+    else parent.insertBefore(child, next);
+  }
+}
+
+/** Whether the focus is nowhere: what comes late must not take it from where a reader is now. */
+export function isFocusFree() {
+  return !document.activeElement || document.activeElement === document.body;
 }
 
 /** Do something when what was changed until now is on the screen. @param {() => void} act */

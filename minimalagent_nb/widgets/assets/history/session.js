@@ -3,7 +3,9 @@
 
 import { element, setHidden, setText } from "../tree/elements.js";
 import { Card } from "./card.js";
-import { afterPaint, blank, oneLine, pushButton, setWhen, walkKeys } from "./parts.js";
+import {
+  afterPaint, blank, isFocusFree, oneLine, pushButton, setWhen, Trouble, walkKeys,
+} from "./parts.js";
 import { hasFilters, NO_FILTERS } from "./source.js";
 
 /**
@@ -41,6 +43,8 @@ export class SessionPane {
     this.cards = new Map();
     this.isClosed = false;
     this.isReading = false;
+    this.isStale = false; // something happened while the list was read
+    this.round = 0; // how often it began anew
     this.isFirst = true;
     this.isLeft = false; // by the focus, whose button has gone
     this.hasFailed = false;
@@ -52,7 +56,7 @@ export class SessionPane {
     this.code = element("code", "", this.id);
     this.live = element("span", "mh-live");
     this.exporting = element("span", "mh-exporting");
-    this.note = element("div", "mh-note");
+    this.note = new Trouble(() => this.retry());
     this.place = element("div", "mh-place");
     this.list = element("ol", "mh-runs");
     this.foot = element("div", "mh-foot");
@@ -87,12 +91,10 @@ export class SessionPane {
     const meta = element("p", "mh-meta");
     this.exporting.append(...this.exportParts());
     meta.append(this.code, this.live, this.exporting);
-    this.note.setAttribute("role", "status");
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.foot.append(pushButton("Show older", () => this.read(false)), this.progress);
-    this.root.append(this.title, meta, this.note, this.place, this.list, this.foot);
+    this.root.append(this.title, meta, this.note.root, this.place, this.list, this.foot);
     this.setTitle(this.title.textContent ?? "");
-    setHidden(this.note, true);
     setHidden(this.foot, true);
     this.setLive(false, "");
     this.watcher.observe(this.foot);
@@ -140,6 +142,13 @@ export class SessionPane {
   /** Begin anew with the newest. @param {Filters} filters */
   restart(filters) {
     this.isLeft = this.place.contains(document.activeElement);
+    this.round += 1;
+    this.isReading = false;
+    this.isStale = false;
+    this.hasFailed = false;
+    this.note.end();
+    setHidden(this.foot, true);
+    this.root.querySelector(":scope > .mh-blank")?.remove();
     this.filters = filters;
     this.from = null;
     this.next = null;
@@ -195,7 +204,10 @@ export class SessionPane {
 
   /** Look for what is new. */
   refresh() {
-    if (this.from === null) return this.read(true);
+    if (this.from !== null) return;
+    // What is read now may have been looked up before it.
+    if (this.isReading) this.isStale = true;
+    else this.read(true);
   }
 
   /** Read a page. @param {boolean} isNewest */
@@ -203,20 +215,21 @@ export class SessionPane {
     const isAtEnd = !isNewest && (this.next === null || this.hasFailed);
     if (this.isReading || this.isClosed || isAtEnd) return;
     this.isReading = true;
-    const filters = this.filters;
+    const { round } = this;
+    const isLate = () => this.isClosed || round !== this.round; // the list is another one now
     try {
       const before = isNewest ? (this.from === null ? null : this.from + 1) : this.next;
-      const page = await this.source.interactions(this.id, { ...filters, before, limit: RUNS_PAGE });
+      const page = await this.source.interactions(this.id, { ...this.filters, before, limit: RUNS_PAGE });
+      if (isLate()) return;
       this.isReading = false;
-      if (this.isClosed) return;
-      if (filters !== this.filters) {
-        this.read(true);
-        return;
-      }
       this.show(page, isNewest);
+      if (!this.isStale) return;
+      this.isStale = false;
+      this.refresh();
     } catch (error) {
+      if (isLate()) return;
       this.isReading = false;
-      if (!this.isClosed) this.fail(/** @type {SourceError} */ (error));
+      this.fail(/** @type {SourceError} */ (error));
     }
   }
 
@@ -230,7 +243,7 @@ export class SessionPane {
     }
     this.hasFailed = false;
     this.isFirst = false;
-    setHidden(this.note, true);
+    if (this.note.end()) this.isLeft = true;
     this.drawFoot();
     this.showBlank();
     // The list first: a tree takes longer.
@@ -251,13 +264,13 @@ export class SessionPane {
   /** @param {number | undefined} id */
   openFirst(id) {
     const card = id === undefined ? undefined : this.cards.get(id);
-    if (this.isLeft) card?.button.focus({ preventScroll: true });
+    if (this.isLeft && isFocusFree()) card?.button.focus({ preventScroll: true });
     this.isLeft = false;
     if (this.isClosed || !card || card.isOpen) return;
     if (this.from === null && hasFilters(this.filters)) return;
     if (this.from === id) {
       card.setOpen(true, this.find);
-      card.button.focus();
+      if (isFocusFree()) card.button.focus();
     } else if (this.from === null && card.summary?.status !== "running") card.setOpen(true);
   }
 
@@ -269,9 +282,7 @@ export class SessionPane {
       this.showBlank("Nothing is stored of this session yet", "A run that begins is shown here.");
       return;
     }
-    this.note.replaceChildren(
-      element("span", "", error.message), pushButton("Try again", () => this.retry()));
-    setHidden(this.note, false);
+    this.note.tell(error.message);
     this.drawFoot();
   }
 

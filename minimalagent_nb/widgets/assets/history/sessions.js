@@ -2,17 +2,19 @@
 /** The pane of the sessions: the one used last on top, found by title or id. */
 
 import { countText } from "../tree/words.js";
-import { element, keepKeys, setHidden, setText } from "../tree/elements.js";
-import { blank, field, pushButton, settled, setWhen, walkKeys } from "./parts.js";
+import { element, keepKeys, setText } from "../tree/elements.js";
+import { arrange, blank, field, pushButton, settled, setWhen, Trouble, walkKeys } from "./parts.js";
 import { dayText } from "./times.js";
 
 /**
  * @typedef {import("./source.js").Session} Session
  * @typedef {import("./source.js").Source} Source
+ * @typedef {{root: HTMLElement, title: HTMLElement, when: HTMLElement, facts: HTMLElement}} Row
  */
 
 const SESSIONS_PAGE = 50;
 const MOST_SESSIONS = 5_000;
+const GIVEN_UP = 60_000; // milliseconds after which a question may have been lost
 const AN_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 export class SessionsPane {
@@ -34,29 +36,37 @@ export class SessionsPane {
     this.isOff = false;
     this.trouble = "";
     this.current = "";
-    this.asked = 0;
+    this.asked = 0; // the number of the last question
+    this.askedAt = 0;
+    this.answered = 0; // the newest that was answered
+    this.waiting = 0; // how many are not
+    this.listed = ""; // what the list was searched for
+    this.isChosen = false; // the first that matches, as soon as it is listed
+    /** @type {Map<string, Row>} */
+    this.rows = new Map();
     this.root = element("nav", "mh-side");
     this.root.setAttribute("aria-label", "Sessions");
     const top = element("div", "mh-side-top");
     this.search = field({ label: "Find a session by title or id", placeholder: "Find a session" });
     top.append(element("h2", "mh-heading", "Sessions"), this.search);
-    this.note = element("div", "mh-note");
-    this.note.setAttribute("role", "status");
+    this.note = new Trouble(() => this.refresh());
     this.list = element("ul", "mh-sessions");
     keepKeys(this.list);
     this.more = pushButton("Show more", () => this.showMore(), "mh-button mh-more");
+    this.moreRow = element("li");
+    this.moreRow.append(this.more);
     this.store = element("p", "mh-store");
-    this.root.append(top, this.note, this.list, this.store);
-    setHidden(this.note, true);
+    this.root.append(top, this.note.root, this.list, this.store);
     this.listen();
     this.draw();
   }
 
   listen() {
-    const typed = settled(() => this.refresh(), 150);
+    this.typed = settled(() => this.refresh(), 150);
     this.search.addEventListener("input", () => {
       this.limit = SESSIONS_PAGE;
-      typed.wait();
+      this.isChosen = false;
+      this.typed?.wait();
     });
     this.search.addEventListener("keydown", (event) => this.onSearchKey(event));
     this.list.addEventListener("keydown", (event) => this.onKey(event));
@@ -71,14 +81,37 @@ export class SessionsPane {
     return this.sessions.find((session) => session.session_id === id);
   }
 
+  get wanted() {
+    return this.search.value.trim();
+  }
+
+  /** Read the list anew, unless it is being read: whoever is asked may take long. */
+  look() {
+    if (!this.waiting || performance.now() - this.askedAt > GIVEN_UP) this.refresh();
+  }
+
   /** Read the list anew. @returns {Promise<void>} */
   async refresh() {
-    const asked = this.asked += 1;
+    this.typed?.cancel();
+    const search = this.wanted;
+    const number = this.asked += 1;
+    this.askedAt = performance.now();
+    this.waiting += 1;
+    // Whether it is of use, though it may have been asked for once more since then.
+    const isNews = () => {
+      this.waiting -= 1;
+      if (number < this.answered || search !== this.wanted) return false;
+      this.answered = number;
+      return true;
+    };
     try {
-      const page = await this.source.sessions({ limit: this.limit, search: this.search.value.trim() });
-      if (asked === this.asked) this.take(page);
+      const page = await this.source.sessions({ limit: this.limit, search });
+      if (!isNews()) return;
+      this.listed = search;
+      this.take(page);
+      if (this.isChosen) this.openFirst();
     } catch (error) {
-      if (asked === this.asked) this.fail(String(/** @type {Error} */ (error).message));
+      if (isNews()) this.fail(String(/** @type {Error} */ (error).message));
     }
   }
 
@@ -90,24 +123,20 @@ export class SessionsPane {
     this.about = note ?? "";
     this.isLoaded = true;
     this.isOff = store === null;
-    setHidden(this.note, true);
+    const isLeft = this.note.end();
     setText(this.store, store ?? "");
     this.draw();
+    if (isLeft) this.search.focus({ preventScroll: true });
     this.on.loaded();
   }
 
   /** @param {string} message */
   fail(message) {
     this.isLoaded = true;
-    // Said once: its button may have the focus.
-    if (this.note.hidden) {
-      this.note.replaceChildren(
-        element("span", "", "The list cannot be read."), pushButton("Try again", () => this.refresh()));
-    }
+    this.isChosen = false;
     this.trouble = message;
     // Why, the main pane says.
-    this.note.title = message;
-    setHidden(this.note, false);
+    this.note.tell("The list cannot be read.", message);
     this.draw();
     this.on.loaded();
   }
@@ -141,25 +170,23 @@ export class SessionsPane {
     const held = this.list.contains(activeElement) ? activeElement : null;
     const rows = this.sessions.map((session) => this.row(session));
     if (!rows.length) rows.push(this.nothing());
-    if (this.hasMore) {
-      const item = element("li");
-      item.append(this.more);
-      rows.push(item);
-    } else if (this.since !== null) {
+    if (this.hasMore) rows.push(this.moreRow);
+    else if (this.since !== null) {
       rows.push(quietLine(`Sessions last used before ${dayText(this.since)} are not listed. ` +
         "A search in all sessions finds them."));
     }
     if (this.about) rows.push(quietLine(this.about));
-    this.list.replaceChildren(...rows);
+    arrange(this.list, rows);
+    for (const [id, { root }] of this.rows) if (!this.list.contains(root)) this.rows.delete(id);
     this.mark();
-    if (!held) return;
+    if (!held || held === document.activeElement) return;
     const id = held.getAttribute("data-session");
     const again = this.links().find((link) => link.getAttribute("data-session") === id);
-    again?.focus({ preventScroll: true }); // the list stays where the reader scrolled it
+    (again ?? this.search).focus({ preventScroll: true }); // the list stays where the reader scrolled it
   }
 
   nothing() {
-    const typed = this.search.value.trim();
+    const typed = this.wanted;
     if (!this.isLoaded) return quietLine("Loading…");
     if (AN_ID.test(typed)) {
       return this.row({
@@ -168,23 +195,38 @@ export class SessionsPane {
     }
     if (typed) return quietLine("No session matches.");
     if (this.isOff) return quietLine("The memory is switched off.");
-    return this.note.hidden ? quietLine("No sessions yet.") : element("li");
+    return this.note.isTold ? element("li") : quietLine("No sessions yet.");
   }
 
-  /** @param {Session} session */
+  /**
+   * The row of a session: the same one as long as it is listed, as a reader may press it just now.
+   * @param {Session} session
+   */
   row({ session_id: id, title, last_used: used, interactions, running }) {
-    const item = element("li");
+    const row = this.rows.get(id) ?? this.newRow(id);
+    setText(row.title, title || id);
+    setWhen(row.when, used);
+    const count = interactions ? ` · ${countText(interactions, "interaction")}` : "";
+    if (row.facts.textContent !== `${running ? "Running · " : ""}${id}${count}`) {
+      const state = running ? [element("span", "mh-running", "Running"), " · "] : [];
+      row.facts.replaceChildren(...state, element("code", "", id), count);
+    }
+    return row.root;
+  }
+
+  /** @param {string} id @returns {Row} */
+  newRow(id) {
+    const root = element("li");
     const link = pushButton("", () => this.on.choose(id), "mh-session");
     link.setAttribute("data-session", id);
-    const when = element("time", "mh-when");
-    setWhen(when, used);
-    const facts = element("span", "mh-facts");
-    if (running) facts.append(element("span", "mh-running", "Running"), " · ");
-    facts.append(element("code", "", id));
-    if (interactions) facts.append(` · ${countText(interactions, "interaction")}`);
-    link.append(element("span", "mh-title", title || id), when, facts);
-    item.append(link);
-    return item;
+    const row = {
+      root, title: element("span", "mh-title"), when: element("time", "mh-when"),
+      facts: element("span", "mh-facts"),
+    };
+    link.append(row.title, row.when, row.facts);
+    root.append(link);
+    this.rows.set(id, row);
+    return row;
   }
 
   links() {
@@ -200,11 +242,20 @@ export class SessionsPane {
     } else walkKeys(event, links);
   }
 
+  /** Open the first that matches what is typed, where the list is of that and the reader still there. */
+  openFirst() {
+    this.isChosen = false;
+    if (document.activeElement === this.search) this.links()[0]?.click();
+  }
+
   /** @param {KeyboardEvent} event */
   onSearchKey(event) {
     if (event.key === "ArrowDown") this.links()[0]?.focus();
-    else if (event.key === "Enter") this.links()[0]?.click();
-    else if (event.key === "Escape" && this.search.value) {
+    else if (event.key === "Enter" && this.listed === this.wanted) this.openFirst();
+    else if (event.key === "Enter") {
+      this.isChosen = true;
+      this.refresh();
+    } else if (event.key === "Escape" && this.search.value) {
       this.search.value = "";
       this.refresh();
     } else return;
@@ -216,7 +267,7 @@ export class SessionsPane {
   invitation() {
     if (!this.isLoaded) return blank("Loading…");
     if (this.isOff) return blank("The memory is switched off", this.source.offline);
-    if (!this.note.hidden) {
+    if (this.note.isTold) {
       return blank("The sessions cannot be read", this.trouble, [
         { label: "Try again", act: () => this.refresh() },
       ]);

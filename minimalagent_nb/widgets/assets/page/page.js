@@ -24,6 +24,6 @@ export default function openPage(root) {
     address.settle(browser.where);
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) browser.sessions.refresh();
+    if (!document.hidden) browser.sessions.look();
   });
 }

@@ -83,6 +83,7 @@ export class TreeView {
     this.heard = performance.now();
     this.frame = 0;
     this.timer = 0;
+    this.isGone = false;
     this.pace = new Pace(() => this.refresh());
     this.sweep = new Sweep(this);
     this.head = new Head(this);
@@ -123,10 +124,11 @@ export class TreeView {
 
   /** Draw at the next frame. */
   refresh() {
-    this.frame ||= requestAnimationFrame(() => this.draw());
+    if (!this.isGone) this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
   destroy() {
+    this.isGone = true;
     cancelAnimationFrame(this.frame);
     clearInterval(this.timer);
     this.follower.destroy();
