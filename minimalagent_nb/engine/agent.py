@@ -15,6 +15,7 @@ from minimalagent_nb.cancel import CancelToken
 from minimalagent_nb.engine.checks import (
     check_callables,
     check_context,
+    check_flag,
     check_log_level,
     check_mapping,
     check_positive,
@@ -126,13 +127,13 @@ class Agent(MemoryFace):
         if session_ttl is not None:
             check_positive("session_ttl", session_ttl)
         self.name = check_text("name", name)
-        self.show_reasoning = show_reasoning
+        self.show_reasoning = check_flag("show_reasoning", show_reasoning)
         self.system_prompt = check_text("system_prompt", system_prompt)
-        self.real_time_reasoning = real_time_reasoning
+        self.real_time_reasoning = check_flag("real_time_reasoning", real_time_reasoning)
         self.model_options = check_mapping("model_options", model_options)
         self.thinking = thinking and check_positive("thinking", thinking)
         self.context_tokens = context_tokens and check_positive("context_tokens", context_tokens)
-        self.summarise_old_turns = summarise_old_turns
+        self.summarise_old_turns = check_flag("summarise_old_turns", summarise_old_turns)
         self.on_event = check_callables("on_event", on_event)
         self.approver = open_approver(approver)
         check_text("bedrock_region", bedrock_region)
@@ -143,11 +144,11 @@ class Agent(MemoryFace):
         if tools is not None:
             self.add_tools(tools)
         self.model = open_model(model, model_id, bedrock_region)
-        if memory is None and (use_session_memory or session_table_name != _DEFAULT_TABLE):
+        in_table = check_flag("use_session_memory", use_session_memory)
+        if memory is None and (in_table or session_table_name != _DEFAULT_TABLE):
             memory = "dynamodb"
-        self.memory = open_memory(
-            memory, session_table_name, memory_region or bedrock_region, session_ttl, redact
-        )
+        region = memory_region or bedrock_region
+        self.memory = open_memory(memory, session_table_name, region, session_ttl, redact)
         self._redactor = Redactor(redact)
         self._running: set[CancelToken] = set()
 

@@ -12,6 +12,8 @@ from minimalagent_nb.messages import ContentBlock, is_blank
 
 __all__ = [
     "check_callables",
+    "check_context",
+    "check_flag",
     "check_log_level",
     "check_mapping",
     "check_positive",
@@ -31,6 +33,17 @@ def check_positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise ConfigurationError(f"{name} must be a whole number greater than 0, not {value!r}.")
     return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """`value` as a flag.
+
+    Raises:
+        ConfigurationError: it is text: "no" would count as yes.
+    """
+    if isinstance(value, str):
+        raise ConfigurationError(f"{name} must be True or False, not {value!r:.100}.")
+    return bool(value)
 
 
 def check_text(name: str, value: Any) -> str:

@@ -103,6 +103,8 @@ def find_command(line: str) -> tuple[str, list[str]] | None:
     """
     found = ["".join(word) for word in _WORD.findall(line)]
     name, *words = [word for word in found if word] or ["status"]
+    if not words and name in ("?", "??"):
+        name = "help"  # IPython's own way to ask for it
     instead = f"To ask the agent this, type %agent ask {line.strip()}"
     command = COMMANDS.get(name)
     if command is not None:

@@ -74,7 +74,10 @@ class Commands:
             ["session", bench.session_id],
             ["tools", tools or "none yet: put @tool above a function"],
             *([["approval", _policy_line(policy)]] if (policy := self._chosen("approver")) else []),
-            *(["running", _run_line(run)] for run in bench.runs.active),
+            *(
+                ["stopping" if run.stopping else "running", _run_line(run)]
+                for run in bench.runs.active
+            ),
             *(["refused", why] for why in self._refused.values()),
         ]
         return Table("minimalagent_nb", ["", ""], rows, note=note)

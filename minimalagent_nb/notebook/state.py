@@ -143,8 +143,9 @@ class Workbench:
             return None
         what = f"holds {type(value).__name__}" if value is not None else "is not defined"
         raise ConfigurationError(
-            f"{name!r} is no model id, and a variable of that name {what}. Run the cell that "
-            "makes the model, or name a model id such as us.amazon.nova-pro-v1:0."
+            f"{name!r} is no model id, and a variable of that name {what}. Name a model id such as "
+            "us.amazon.nova-pro-v1:0, scripted:PATH, local:PATH or demo; in a notebook, or run the "
+            "cell that makes the model."
         )
 
     def _model_of_a_look(self, settings: Settings) -> Model:

@@ -49,6 +49,10 @@ from tests.engine.conversations import (
         ({"bedrock_region": None}, "bedrock_region"),
         ({"memory_region": 3}, "memory_region"),
         ({"model_options": 3}, "model_options"),
+        ({"show_reasoning": "no"}, "show_reasoning must be True or False"),
+        ({"real_time_reasoning": "false"}, "real_time_reasoning"),
+        ({"use_session_memory": "no"}, "use_session_memory"),
+        ({"summarise_old_turns": "off"}, "summarise_old_turns"),
     ],
 )
 def test_wrong_parameters_are_configuration_errors(options: dict[str, Any], says: str) -> None:

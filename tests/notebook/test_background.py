@@ -23,6 +23,14 @@ def wait() -> str:
     gate.wait(30)
     return "open"
 """
+DEAF = """
+class Deaf:
+    name = "deaf"
+    def stream(self, request, cancel):
+        gate.wait(30)
+        yield from ScriptedModel(["Heard."]).stream(request, cancel)
+deaf = Deaf()
+"""
 
 
 def test_a_terminal_shows_nothing_until_it_is_asked(shell: Any, capfd: Any) -> None:
@@ -124,6 +132,17 @@ def test_tools_for_the_main_thread_need_a_kernel(shell: Any) -> None:
     assert isinstance(error, ConfigurationError)
     run(shell, "%%agent -b -t add\nGo.")
     assert shell.user_ns["_background"].result(30).response == "never"
+
+
+def test_a_run_that_has_not_ended_yet_is_stopping(shell: Any, capsys: Any) -> None:
+    prepare(shell, "[]")
+    run(shell, GATE + DEAF)
+    run(shell, "%%agent -b -m deaf\nWait.")
+    run(shell, "%agent status\n%agent stop")
+    assert "running" in capsys.readouterr().out
+    run(shell, "%agent status\ngate.set()")
+    assert "stopping  Wait." in capsys.readouterr().out
+    assert shell.user_ns["_background"].wait(30)
 
 
 def test_a_run_is_stopped_by_the_command(shell: Any, capsys: Any) -> None:

@@ -104,6 +104,8 @@ def test_a_prompt_without_variables_arrives_verbatim(prompt: str) -> None:
         ("history --live demo", ("history", ["--live", "demo"])),
         ("history demo --live", ("history", ["demo", "--live"])),
         ("show 3", ("show", ["3"])),
+        ("?", ("help", [])),
+        ("? and why", None),
         ("show me the data", None),
         ("tools are nice", None),
         ("model the growth of it", None),
