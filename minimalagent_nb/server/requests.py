@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from jupyter_server.auth.decorator import authorized
-from tornado.web import authenticated
+from tornado.web import authenticated, stream_request_body
 
 from minimalagent_nb.errors import AgentError, ConfigurationError, RunOverError
 from minimalagent_nb.server.following import Hub, followed_log
@@ -39,6 +39,7 @@ _WAITING = (
 )
 
 
+@stream_request_body
 class _RequestHandler(StoreHandler):
     """What both routes have in common: the body, and the way to the reply.
 
@@ -53,6 +54,15 @@ class _RequestHandler(StoreHandler):
         """Take what the application hands over."""
         super().initialize(source)
         self.hub = hub
+        self._body = bytearray()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep what comes of the body, but for that of nobody, or more than a body may have.
+
+        What is dropped is read all the same: who sends it hears of the refusal after that only.
+        """
+        if self.current_user is not None and len(self._body) <= MAX_BODY:
+            self._body += chunk
 
     async def ask(
         self,
@@ -83,13 +93,13 @@ class _RequestHandler(StoreHandler):
     def body(self) -> dict[str, Any] | None:
         """The body, a JSON object; None where it was refused."""
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if len(self.request.body) > MAX_BODY:
+        if len(self._body) > MAX_BODY:
             self.refuse(413, f"A body has at most {MAX_BODY:,} bytes.")
         elif kind != "application/json":
             self.refuse(415, "Send JSON, with the Content-Type application/json.")
         else:
             try:
-                found = json.loads(self.request.body or b"{}", parse_constant=_no_constant)
+                found = json.loads(self._body or b"{}", parse_constant=_no_constant)
             except (RecursionError, ValueError):
                 found = None
             if isinstance(found, dict):

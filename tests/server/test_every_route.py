@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -177,6 +178,25 @@ async def test_large_queries_headers_and_bodies_bring_nothing_down(send, kept, j
         response = await send("POST", path, body="[" + "1," * 2_500_000 + "1]")
         assert response.code == 413
     assert (await send("GET", SESSION)).code == 200
+
+
+# Who has no token is refused before the body: the connection ends while it is sent (599).
+@pytest.mark.parametrize(("headers", "codes"), [({}, {413}), ({"Authorization": ""}, {403, 599})])
+async def test_a_body_that_is_refused_is_not_held(send, kept, headers, codes):
+    pieces, piece = 400, b"x" * 100_000
+
+    async def body(write):
+        for _ in range(pieces):
+            await write(piece)
+
+    headers = {"Content-Length": str(pieces * len(piece)), **headers}
+    for path in EXECUTE:
+        tracemalloc.start()
+        response = await send("POST", path, headers=headers, body=None, body_producer=body)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert response.code in codes
+        assert most < 5_000_000, "of the 40 MB"
 
 
 class TestAnAuthorizerThatRefuses:
