@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from tests.server.site import TOKEN, keep, log_of
-from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
+from tests.widgets.payloads import (
+    PAYLOADS,
+    as_stored,
+    hostile_calls,
+    hostile_failure,
+    hostile_run,
+)
 from tests.widgets.sample_run import failed_run, finished_run
 from tests.widgets.test_wholes import BIG, told
 from tests.widgets.tree_page import offending_elements
@@ -66,7 +72,7 @@ def test_payloads_stay_text(page, database):
     log = log_of(database)
     for payload in PAYLOADS[::3]:
         for make in (hostile_run, hostile_failure, hostile_calls):
-            keep(log, "hostile", make(payload), real_time=False)
+            keep(log, "hostile", as_stored(make(payload)), real_time=False)
     keep(log, "hostile-live", hostile_run(PAYLOADS[0]), real_time=True)
     page.reload()
     for name in ("hostile-live", "hostile"):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from minimalagent_nb.events import Event, Notice, StepReset, Usage
+from dataclasses import replace
+from typing import get_args
+
+from minimalagent_nb.events import (
+    Event,
+    Notice,
+    StepReset,
+    ToolCallEnded,
+    ToolStatus,
+    Usage,
+)
 from tests.widgets.rich_run import JPEG, Storyteller, png
 from tests.widgets.sample_run import Teller
 
@@ -164,3 +174,14 @@ def hostile_calls(payload: str) -> list[Event]:
     events += [teller.returned("call-3", payload, status=payload)]
     events += [Notice(at=teller.at, kind=payload, text=payload)]
     return [*events, teller.end(payload, stop_reason=payload)]
+
+
+def as_stored(events: list[Event]) -> list[Event]:
+    """The same for a store, which takes a call with a status that there is not for damaged."""
+    known = get_args(ToolStatus)
+    return [
+        replace(event, status="success")
+        if isinstance(event, ToolCallEnded) and event.status not in known
+        else event
+        for event in events
+    ]

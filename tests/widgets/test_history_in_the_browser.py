@@ -13,7 +13,13 @@ from tests.server.site import keep
 from tests.sessions.conftest import FaultyStore
 from tests.widgets import sample_run
 from tests.widgets.history_page import HistoryPage, asked
-from tests.widgets.payloads import PAYLOADS, hostile_calls, hostile_failure, hostile_run
+from tests.widgets.payloads import (
+    PAYLOADS,
+    as_stored,
+    hostile_calls,
+    hostile_failure,
+    hostile_run,
+)
 from tests.widgets.test_wholes import BIG, told
 from tests.widgets.tree_page import offending_elements, scrolling_bare
 
@@ -282,8 +288,9 @@ def test_a_narrow_place_has_one_column(history: HistoryPage, log: SessionLog, wi
 def test_payloads_do_nothing(history: HistoryPage, log: SessionLog, make: Any) -> None:
     for number, payload in enumerate(PAYLOADS):
         # A session of each: titles, queries, names, results and answers are the payload's.
-        keep(log, f"s{number}", make(payload), real_time=False)
-        keep(log, "all", make(payload), real_time=False)
+        events = as_stored(make(payload))
+        keep(log, f"s{number}", events, real_time=False)
+        keep(log, "all", events, real_time=False)
     history.show(log, "all")
     page = history.page
     history.wait(".mh-card .ma-status")
