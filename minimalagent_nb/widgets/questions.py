@@ -42,6 +42,8 @@ class Questions:
         self.is_shown = is_shown
         self.is_open = True
         self._lock = threading.Lock()
+        # Held while the page is told, so that what it hears last is how things stand.
+        self._telling = threading.Lock()
         self._open: dict[tuple[str, str], _Question] = {}
         self._greeted = threading.Event()
         with _known_lock:
@@ -105,9 +107,10 @@ class Questions:
         self._send({"type": "refused", "run": run, "call": call, "text": text})
 
     def _tell(self) -> None:
-        with self._lock:
-            calls = [list(key) for key in self._open]
-        self._send({"type": "asking", "calls": calls})
+        with self._telling:
+            with self._lock:
+                calls = [list(key) for key in self._open]
+            self._send({"type": "asking", "calls": calls})
 
 
 class _Question:

@@ -111,6 +111,29 @@ def test_answers_to_other_calls_and_of_none_decide_nothing() -> None:
     assert given.decision == "denied"
 
 
+def test_what_a_page_hears_last_is_how_things_stand() -> None:
+    sent: list[list[Any]] = []
+    is_told, may_go_on = threading.Event(), threading.Event()
+
+    def send(message: dict[str, Any]) -> None:
+        if threading.current_thread() is greeter:
+            # Nothing waits yet; on its way to the page this is overtaken, if anything can.
+            is_told.set()
+            may_go_on.wait(0.2)
+        sent.append(message["calls"])
+        may_go_on.set()
+        if message["calls"]:
+            questions.answer(ALLOWED)
+
+    questions = Questions(send, lambda _run: False)
+    greeter = threading.Thread(target=questions.greet)
+    greeter.start()
+    assert is_told.wait(30)
+    questions.ask(request(), CancelToken())
+    greeter.join()
+    assert sent == [[], [["r", "c"]], []]
+
+
 def test_a_stop_ends_the_wait() -> None:
     cancel = CancelToken()
     page = Page(lambda page: cancel.cancel())
