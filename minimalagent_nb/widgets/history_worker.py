@@ -79,10 +79,7 @@ class HistoryWorker:
                 return
             self._queue.put(dict(message))
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="minimalagent-history", daemon=True
-                )
-                self._thread.start()
+                self._begin()
 
     def close(self) -> None:
         """End the thread when it is done with what it does now; nothing is sent after that."""
@@ -90,7 +87,23 @@ class HistoryWorker:
             self._is_closed = True
             self._queue.put(None)
 
+    def _begin(self) -> None:
+        """Start a thread. The lock is held."""
+        self._thread = threading.Thread(target=self._work, name="minimalagent-history", daemon=True)
+        self._thread.start()
+
     def _work(self) -> None:
+        try:
+            self._answer_all()
+        finally:
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    # Sending failed, which is told on standard error; the rest is tried.
+                    self._thread = None
+                    if not self._is_closed and (self._streams or not self._queue.empty()):
+                        self._begin()
+
+    def _answer_all(self) -> None:
         while not self._is_closed:
             try:
                 message = self._queue.get(timeout=self._patience())
@@ -162,17 +175,15 @@ class HistoryWorker:
         number = _number(given, "interaction", 0, 10**18)
         run = log.interaction(_text(given, "session"), number)
         for message in whole_messages(run, {**given, "id": name}):
-            if not self._is_closed:
-                self._post(message, [])
+            self._emit(message)
 
     def _export(self, log: SessionLog, name: str, given: Mapping[str, Any]) -> None:
         writer = self._writers.get(_text(given, "form"))
         if writer is None:
             known = ", ".join(self._writers)
             raise ConfigurationError(f"A session can be had as one of {known}.")
-        self._post(
-            {"type": "answer", "id": name, "value": {}}, [writer(log, _text(given, "session"))]
-        )
+        file = writer(log, _text(given, "session"))
+        self._emit({"type": "answer", "id": name, "value": {}}, file)
 
     def _stream(self, log: SessionLog, method: str, given: Mapping[str, Any]) -> _Stream:
         session_id = _text(given, "session")
@@ -217,11 +228,14 @@ class HistoryWorker:
     def _fail(self, name: str, error: Exception) -> None:
         known = isinstance(error, AgentError)
         text = str(error) if known else f"{type(error).__name__}: {error}"
-        self._post({"type": "failed", "id": name, "message": text[:2_000]}, [])
+        self._emit({"type": "failed", "id": name, "message": text[:2_000]})
 
     def _send(self, kind: str, name: str, value: Any, **more: str) -> None:
+        self._emit({"type": kind, "id": name, "value": value, **more})
+
+    def _emit(self, message: dict[str, Any], *buffers: bytes) -> None:
         if not self._is_closed:
-            self._post({"type": kind, "id": name, "value": value, **more}, [])
+            self._post(message, list(buffers))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
