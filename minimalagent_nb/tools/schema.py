@@ -80,7 +80,7 @@ class Arguments:
             schema = model.model_json_schema(by_alias=True)
         except Exception as error:  # pydantic's own, or any that a type of the user's raises
             raise ToolDefinitionError(
-                f"The parameters of the tool {name} have no JSON form: {_first_line(error)} "
+                f"The parameters of the tool {name} have no JSON form: {_first_sentence(error)} "
                 f"A model can only send JSON. {_way_out(signature)}"
             ) from error
         return cls(
@@ -282,6 +282,7 @@ def explain(error: Any) -> str:
     return "The arguments do not fit. " + "; ".join(lines)
 
 
-def _first_line(error: Exception) -> str:
+def _first_sentence(error: Exception) -> str:
+    # What pydantic advises behind it is for those who write models.
     lines = text_of(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".") + "."
+    return lines[0].partition(". ")[0].rstrip(".") + "."

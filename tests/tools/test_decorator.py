@@ -294,7 +294,7 @@ def opaque_hint() -> Any:
     ("make", "options", "says"),
     [
         (undefined_hint, {}, "NotThere"),
-        (opaque_hint, {}, "no JSON form"),
+        (opaque_hint, {}, r"no JSON form: [^.]+ for <class '[\w.]+'>\. A model can only send JSON"),
         (lambda: lambda x: x, {}, "cannot be a tool's name"),
         (lambda: len, {"name": "two words"}, "cannot be a tool's name"),
         (lambda: len, {"name": "x" * 65}, "1 to 64"),
