@@ -17,37 +17,49 @@ class PrivateLoop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
         self._closed = False
 
     def get(self) -> asyncio.AbstractEventLoop:
         """The running loop; may be called from any thread.
 
         Raises:
-            RuntimeError: it was closed, as every loop says that was.
+            RuntimeError: it was closed, as every loop says that was, or there is no thread for it.
         """
         with self._lock:
             if self._closed:
                 raise RuntimeError("The run is over, and its event loop is closed")
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="minimalagent-async-tools", daemon=True
-                )
-                self._thread.start()
+                self._loop = self._started(asyncio.new_event_loop())
             return self._loop
+
+    def _started(self, loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+        def run() -> None:
+            loop.run_forever()
+            self._ended.set()
+
+        thread = threading.Thread(target=run, name="minimalagent-async-tools", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there is no thread for it
+            loop.close()
+            raise
+        except BaseException:
+            # An interrupt of the wait for its beginning: `close` ends it.
+            self._loop = loop
+            raise
+        return loop
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; a task that blocks the loop is left behind."""
         with self._lock:
             self._closed = True
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is None or thread is None:
+            loop, self._loop = self._loop, None
+        if loop is None:
             return
         asyncio.run_coroutine_threadsafe(_cancel_all(), loop)
-        thread.join(timeout=_PATIENCE)
-        if not thread.is_alive():
+        # Not by joining: after an interrupt of its start, the thread may not have begun.
+        if self._ended.wait(_PATIENCE):
             loop.close()
 
 

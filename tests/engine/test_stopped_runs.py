@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from minimalagent_nb import Agent, ModelError, RunStoppedError, tool
 from minimalagent_nb.cancel import CancelToken
+from minimalagent_nb.engine import coroutines
 from minimalagent_nb.engine.coroutines import PrivateLoop
 from minimalagent_nb.events import RunEnded, ToolCallEnded
 from minimalagent_nb.fold import fold
@@ -163,7 +167,7 @@ def test_half_a_character_of_a_turn_that_broke_off_is_mended() -> None:
 
 def test_the_private_loop_is_not_opened_again_by_a_call_that_comes_late() -> None:
     loop = PrivateLoop()
-    assert loop.get().is_running()
+    assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "runs"), loop.get()).result(30)
     loop.close()
     with pytest.raises(RuntimeError, match="closed"):
         loop.get()
@@ -171,6 +175,36 @@ def test_the_private_loop_is_not_opened_again_by_a_call_that_comes_late() -> Non
     never_used.close()
     with pytest.raises(RuntimeError, match="closed"):
         never_used.get()
+
+
+def test_a_private_loop_without_a_thread_is_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Threads:
+        """The module, where there is no thread to be had."""
+
+        Lock, Event = threading.Lock, threading.Event
+        error: BaseException = RuntimeError("can't start new thread")
+
+        class Thread(threading.Thread):
+            def start(self) -> None:
+                raise Threads.error
+
+    monkeypatch.setattr(coroutines, "threading", Threads)
+    loop = PrivateLoop()
+    with pytest.raises(RuntimeError, match="new thread"):
+        loop.get()
+    monkeypatch.undo()
+    assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "runs"), loop.get()).result(30)
+    loop.close()
+
+    monkeypatch.setattr(coroutines, "threading", Threads)
+    Threads.error = KeyboardInterrupt()
+    interrupted = PrivateLoop()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.get()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interrupted.close()  # the thread that has not begun is not joined
+        gc.collect()
 
 
 PROFILED_AFTERWARDS = """
