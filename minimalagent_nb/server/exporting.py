@@ -7,10 +7,10 @@ of a session, and this room's files.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import AsyncIterator
 from typing import IO
 
 from jupyter_server.auth.decorator import authorized
-from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
 from minimalagent_nb.errors import AgentError
@@ -64,13 +64,13 @@ class ExportHandler(StoreHandler):
             name = f"{check_session_id(session_id)}.{form}"
             # Saved and never shown: a page of this origin is no place for it.
             self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-            try:
-                while piece := await self.source.read(lambda _: file.read(_PIECE)):
-                    self.write(piece)
-                    await self.flush()
-            except StreamClosedError:
-                return  # whoever asked has gone
+            if not await self.send(self._pieces(file)):
+                return
         await self.finish(set_content_type=FORMS[form])
+
+    async def _pieces(self, file: IO[bytes]) -> AsyncIterator[bytes]:
+        while piece := await self.source.read(lambda _: file.read(_PIECE)):
+            yield piece
 
 
 def _exported(log: SessionLog | None, session_id: str, form: str, file: IO[bytes]) -> bool:

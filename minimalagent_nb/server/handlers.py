@@ -7,13 +7,15 @@ room's other files.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
+from tornado.escape import json_encode
 from tornado.iostream import StreamClosedError
 from tornado.web import authenticated
 
@@ -47,6 +49,8 @@ LONGEST_WAY = 20_000
 """Characters of the way to a call."""
 _PIECE = 262_144
 """Bytes that are written at once of a large answer."""
+STALLED_SECONDS = 30.0
+"""Who takes nothing for so long is dropped."""
 _GONE = "It is not in the store: it may have expired or been deleted."
 
 
@@ -72,14 +76,48 @@ class StoreHandler(APIHandler):
         None stands for what is not there.
         """
         try:
-            body = await self.source.read(work)
+            # The JSON is made in the thread, too: of megabytes it would hold up the event loop.
+            text = await self.source.read(lambda log: _json(work(log)))
         except AgentError as error:
             self.refuse_for(error)
         else:
-            if body is None:
+            if text is None:
                 self.refuse(404, _GONE)
             else:
-                self.finish({"version": FORMAT_VERSION, **body})
+                self.finish(text)
+
+    async def pass_on(self, piece: bytes | str) -> None:
+        """Send a piece, and wait until it is taken.
+
+        Raises:
+            StreamClosedError: whoever asked has gone.
+            TimeoutError: they took nothing for `STALLED_SECONDS`.
+        """
+        self.write(piece)
+        await asyncio.wait_for(self.flush(), STALLED_SECONDS)
+
+    async def pass_on_event(self, frame: str) -> None:
+        """Send a frame of server-sent events; see `pass_on`."""
+        if not self._headers_written:
+            self.set_header("Content-Type", "text/event-stream")
+            self.set_header("X-Accel-Buffering", "no")
+        await self.pass_on(frame)
+
+    async def send(self, pieces: AsyncIterable[bytes]) -> bool:
+        """Send piece after piece, each when the one before is taken; whether all were.
+
+        Whoever has gone, or takes nothing for `STALLED_SECONDS`, gets no more.
+        """
+        try:
+            async for piece in pieces:
+                await self.pass_on(piece)
+        except StreamClosedError:
+            return False
+        except (TimeoutError, asyncio.TimeoutError):
+            self.log.warning("minimalagent_nb: %s is not taken by who asked", self.request.path)
+            self.request.connection.close()
+            return False
+        return True
 
     def refuse_for(self, error: AgentError) -> None:
         """Send an error's own words."""
@@ -118,6 +156,10 @@ class StoreHandler(APIHandler):
         except ConfigurationError as error:
             self.refuse(400, str(error))
             return None
+
+
+def _json(body: dict[str, Any] | None) -> str | None:
+    return None if body is None else json_encode({"version": FORMAT_VERSION, **body})
 
 
 def number_in(text: str, largest: int) -> int | None:
@@ -249,7 +291,8 @@ class WholeHandler(StoreHandler):
     that had a sub-agent run. `name` is ``inputs`` or ``result``.
 
     Answers ``{"version", "cut", "value"}``: the value, of about `wholes.MAX_WHOLE` characters
-    at most, and whether even this is cut. 404 where the interaction has no such call.
+    at most, and whether even this is cut. 404 where the interaction has no such call. Only so
+    many values are sent at once (`source.MOST_LARGE`): others wait.
     """
 
     @authenticated
@@ -269,25 +312,20 @@ class WholeHandler(StoreHandler):
             await self._send(session_id, number, calls, name)
 
     async def _send(self, session_id: str, number: int, calls: list[Any], name: str) -> None:
-        try:
-            # The JSON is made in the thread, too: of megabytes it would hold up the event loop.
-            body = await self.source.read(
-                lambda log: _whole(followed_log(log), session_id, number, calls, name)
-            )
-        except LookupError as error:
-            self.refuse(404, str(error))
-            return
-        except AgentError as error:
-            self.refuse_for(error)
-            return
-        self.set_header("Content-Type", "application/json")
-        try:
-            for at in range(0, len(body), _PIECE):
-                self.write(body[at : at + _PIECE])
-                await self.flush()
-        except StreamClosedError:
-            return  # whoever asked has gone
-        await self.finish()
+        async with self.source.large:
+            try:
+                body = await self.source.read(
+                    lambda log: _whole(followed_log(log), session_id, number, calls, name)
+                )
+            except LookupError as error:
+                self.refuse(404, str(error))
+                return
+            except AgentError as error:
+                self.refuse_for(error)
+                return
+            self.set_header("Content-Type", "application/json")
+            if await self.send(_pieces(body)):
+                await self.finish()
 
 
 def _way(text: str) -> list[Any] | None:
@@ -303,6 +341,11 @@ def _way(text: str) -> list[Any] | None:
         isinstance(pair, list) and [type(part) for part in pair] == [int, str] for pair in pairs
     )
     return pairs if pairs and are_pairs else None
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), _PIECE):
+        yield body[at : at + _PIECE]
 
 
 def _whole(log: SessionLog, session_id: str, number: int, calls: list[Any], name: str) -> bytes:

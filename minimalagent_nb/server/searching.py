@@ -28,9 +28,6 @@ __all__ = ["SearchHandler"]
 MOST_AT_ONCE = 8
 """Searches on one server; each reads in one thread for a moment at a time."""
 
-STALLED_SECONDS = 30.0
-"""A reader that takes nothing for so long is dropped, and the search ends."""
-
 
 class SearchHandler(StoreHandler):
     """``GET minimalagent/api/search?text=T&session=ID`` and the filters: events.
@@ -108,8 +105,4 @@ class SearchHandler(StoreHandler):
             yield await self.source.read(lambda _: found(search))
 
     async def _send_event(self, event: str, data: Mapping[str, Any]) -> None:
-        if not self._headers_written:
-            self.set_header("Content-Type", "text/event-stream")
-            self.set_header("X-Accel-Buffering", "no")
-        self.write(f"event: {event}\ndata: {json.dumps(data)}\n\n")
-        await asyncio.wait_for(self.flush(), STALLED_SECONDS)
+        await self.pass_on_event(f"event: {event}\ndata: {json.dumps(data)}\n\n")

@@ -19,6 +19,9 @@ __all__ = ["SessionSource"]
 
 T = TypeVar("T")
 
+MOST_LARGE = 4
+"""Answers of many megabytes that are in memory at one time."""
+
 
 class SessionSource:
     """The session log that the settings name, for reading.
@@ -29,6 +32,9 @@ class SessionSource:
     Args:
         directory: where the search for the project's settings begins.
         threads: reads at one time; others wait, and the event loop never does.
+
+    Attributes:
+        large: to be held while an answer is made and sent that may have many megabytes.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, threads: int = 4) -> None:
@@ -36,6 +42,7 @@ class SessionSource:
         self._lock = threading.Lock()
         self._resolved = False
         self._log: SessionLog | None = None
+        self.large = asyncio.Semaphore(MOST_LARGE)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="minimalagent-sessions")
 
     async def read(self, work: Callable[[SessionLog | None], T]) -> T:

@@ -28,9 +28,6 @@ __all__ = ["EventsHandler"]
 HEARTBEAT_SECONDS = 15.0
 """Without news a comment is sent so often, as proxies end connections that are silent."""
 
-STALLED_SECONDS = 30.0
-"""A follower that takes nothing for so long is dropped; it may come back to its place."""
-
 _OPENING = "retry: 2000\n: following\n\n"
 _HEARTBEAT = ": still here\n\n"
 
@@ -107,26 +104,19 @@ class EventsHandler(StoreHandler):
             frames = _frames(self.hub, follow)
             async with aclosing(frames):
                 async for frame in frames:
-                    await self._send_frame(frame)
+                    await self.pass_on_event(frame)
         except AgentError as error:
             if not self._headers_written:
                 self.refuse_for(error)
                 return
             self.log.warning("minimalagent_nb: %s", error)
             trouble = json.dumps({"message": str(error)})
-            await self._send_frame(f"event: trouble\ndata: {trouble}\n\n")
+            await self.pass_on_event(f"event: trouble\ndata: {trouble}\n\n")
         except StreamClosedError:
             return
         except (TimeoutError, asyncio.TimeoutError):
             self.log.warning("minimalagent_nb: a follower of %s takes nothing", follow.session_id)
             self.request.connection.close()
-
-    async def _send_frame(self, frame: str) -> None:
-        if not self._headers_written:
-            self.set_header("Content-Type", "text/event-stream")
-            self.set_header("X-Accel-Buffering", "no")
-        self.write(frame)
-        await asyncio.wait_for(self.flush(), STALLED_SECONDS)
 
 
 def _place(text: str) -> Place | None:

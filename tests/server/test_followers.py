@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from minimalagent_nb.server import stream
+from minimalagent_nb.server import handlers, stream
 from minimalagent_nb.sessions import DynamoDBStore, SessionLog
 from tests.benchmarks.server.followers import Follower, request_head
 from tests.benchmarks.server.writers import count, events, write
@@ -35,7 +35,7 @@ def deaf(address: tuple[str, str], path: str) -> Iterator[socket.socket]:
 async def test_a_follower_that_takes_nothing_is_dropped_and_the_others_are_not(
     hub, address, database, monkeypatch, caplog
 ):
-    monkeypatch.setattr(stream, "STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(handlers, "STALLED_SECONDS", 0.5)
     log = log_of(database)
     # More than the buffers of the two sockets hold.
     await asyncio.to_thread(write, log, "large", 500, 0.0, 30_000)

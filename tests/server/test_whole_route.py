@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from minimalagent_nb.server import handlers
+from minimalagent_nb.server.source import MOST_LARGE
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.widgets import wholes
 from tests.server.site import become, keep, log_of
+from tests.server.test_followers import deaf
 from tests.server.test_routes import got
 from tests.widgets.test_wholes import BIG, told
 
@@ -67,6 +73,29 @@ async def test_even_the_whole_has_a_bound(jp_fetch, log, monkeypatch):
     code, body = await whole(jp_fetch, kept)
     assert (code, body["cut"]) == (200, True)
     assert len(json.dumps(body)) < 250_000
+
+
+async def test_only_so_many_values_are_in_memory_at_once(
+    jp_fetch, jp_serverapp, address, log, monkeypatch, caplog
+):
+    (app,) = jp_serverapp.extension_manager.extension_apps["minimalagent_nb.server"]
+    # More than the buffers of the two sockets hold.
+    large = keep(log, "s", told("\u6f22" * 5_000_000), real_time=True)
+    small = keep(log, "s", told({"a": 1}), real_time=False)
+    path = f"minimalagent/api/sessions/s/interactions/{large}/whole?calls={quote(WAY)}&name=result"
+    with contextlib.ExitStack() as stack:
+        first, *_ = [stack.enter_context(deaf(address, path)) for _ in range(MOST_LARGE)]
+        await become(app.source.large.locked)
+        asked = asyncio.ensure_future(whole(jp_fetch, small))
+        for _ in range(3):
+            assert (await got(jp_fetch, "s"))[0] == 200
+        assert not asked.done()
+        first.close()
+        assert (await asked)[1]["value"] == {"a": 1}
+    monkeypatch.setattr(handlers, "STALLED_SECONDS", 0.2)
+    with deaf(address, path):
+        await become(lambda: "is not taken" in caplog.text)
+    assert (await whole(jp_fetch, small))[0] == 200
 
 
 @pytest.mark.parametrize(
