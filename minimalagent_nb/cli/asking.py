@@ -6,7 +6,6 @@ Imports sessions, and the views' words.
 from __future__ import annotations
 
 import os
-import select
 import shlex
 import signal
 import subprocess
@@ -14,16 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from minimalagent_nb.cli.output import escape_controls, print_line
 from minimalagent_nb.cli.requests import arguments_from
+from minimalagent_nb.cli.typed import Lines, terminal_lines
 from minimalagent_nb.errors import AgentError, RunOverError
 from minimalagent_nb.sessions import SessionLog
 from minimalagent_nb.sessions.waiting import WaitingCall, WaitingCalls
 from minimalagent_nb.widgets.asked import asked_arguments
 
-__all__ = ["Asker", "TerminalLines", "can_ask", "editor_call"]
+__all__ = ["Asker", "can_ask", "editor_call"]
 
 ANNOUNCE_SECONDS = 30.0
 """So often the run's kernel is told that somebody watches: half of the time that it holds."""
@@ -41,61 +41,6 @@ _NO_REPLY = (
     "The kernel of the run has not answered yet. It may still do it for about a minute; whether "
     "it has is seen here."
 )
-
-
-class Lines(Protocol):
-    """Somebody who types."""
-
-    def look(self, seconds: float) -> str | None:
-        """The line that was typed, waited for at most so long; None where none was.
-
-        Raises:
-            EOFError: there will be none any more.
-        """
-        ...
-
-    def forget(self) -> None:
-        """What was typed before is no answer to what comes now."""
-        ...
-
-
-class TerminalLines:
-    """What is typed in the terminal of this process, line by line."""
-
-    def __init__(self) -> None:
-        self._typed = b""
-
-    def look(self, seconds: float) -> str | None:
-        """See `Lines`; on Windows it is waited for as long as it takes."""
-        if sys.platform == "win32":
-            return input()
-        if b"\n" not in self._typed:
-            if os.tcgetpgrp(0) != os.getpgrp():
-                # Reading would stop a process in the background.
-                time.sleep(seconds)
-                return None
-            if not select.select([0], [], [], seconds)[0]:
-                return None
-            read = os.read(0, 65536)
-            if not read:
-                raise EOFError
-            self._typed += read
-        line, end, rest = self._typed.partition(b"\n")
-        if not end:
-            return None
-        self._typed = rest
-        # A locale without an encoding of its own: terminals speak UTF-8 all the same.
-        encoding = (sys.stdin.encoding or "ascii").lower()
-        plain = encoding in ("ascii", "us-ascii", "ansi_x3.4-1968")
-        return line.decode("utf-8" if plain else encoding, "replace")
-
-    def forget(self) -> None:
-        """See `Lines`; a line that was begun is forgotten, too."""
-        self._typed = b""
-        if sys.platform != "win32":
-            import termios
-
-            termios.tcflush(0, termios.TCIFLUSH)
 
 
 def can_ask() -> bool:
@@ -127,7 +72,7 @@ class Asker:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log, self._place = log, place
-        self._lines: Lines | None = lines or TerminalLines()
+        self._lines: Lines | None = lines or terminal_lines()
         self._say, self._monotonic = say, monotonic
         self._answered: set[tuple[str, str]] = set()
         self._asked: WaitingCall | None = None
