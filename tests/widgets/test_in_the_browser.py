@@ -266,3 +266,12 @@ def test_a_narrow_page_has_no_horizontal_scrolling(tree_page: TreePage) -> None:
     tree_page.page.get_by_role("button", name="Expand all").click()
     width = tree_page.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360
+
+
+def test_what_is_missing_is_asked_for_again_where_no_answer_comes(tree_page: TreePage) -> None:
+    tree_page.connect(snapshot(sample_run.running_run()))
+    lost = [{"run": "run-1", "base": rev, "rev": rev + 1, "ops": []} for rev in range(900, 945)]
+    tree_page.tell(*lost[:30])
+    assert [one["type"] for one in tree_page.sent].count("resync") == 1
+    tree_page.tell(*lost[30:])
+    assert [one["type"] for one in tree_page.sent].count("resync") == 2

@@ -176,3 +176,35 @@ def test_a_button_to_try_again_keeps_the_focus(held: HeldPage) -> None:
     held.page.keyboard.press("Enter")
     held.answer("interactions", runs(1))
     held.page.wait_for_function("document.activeElement.className === 'mh-run'")
+
+
+def test_two_clicks_make_one_cell_and_one_file(held: HeldPage) -> None:
+    held.open("s", runs(1), "s")
+    held.page.wait_for_function("window.waiting('interaction').length === 1")
+    held.answer_run(sample_run.finished_run())
+    held.page.get_by_role("button", name="Ask again").dblclick()
+    assert len(held.asked("askAgain")) == 1
+    held.page.get_by_role("button", name="Export").click()
+    held.page.get_by_role("button", name="Web page").dblclick()
+    assert len(held.asked("save")) == 1
+    held.answer("save")
+    held.page.get_by_role("button", name="Web page").click()
+    assert len(held.asked("save")) == 1
+
+
+def test_a_comparison_that_is_tried_again_keeps_the_focus(held: HeldPage) -> None:
+    held.open("s", runs(2, 1), "s")
+    held.page.wait_for_function("window.waiting('interaction').length === 1")
+    held.answer_run(sample_run.finished_run())
+    for pick in held.page.locator(".mh-pick").all():
+        pick.check()
+    held.page.get_by_role("button", name="Compare", exact=True).click()
+    for _ in range(2):
+        held.refuse("interaction", "Gone.")
+    held.page.get_by_role("button", name="Try again").press("Enter")
+    assert held.page.evaluate("document.activeElement.textContent").endswith("Back")
+    # What comes when it was left is nowhere shown.
+    held.page.keyboard.press("Escape")
+    for _ in range(2):
+        held.answer_run(sample_run.finished_run())
+    assert held.page.locator(".mh-compare").count() == 0

@@ -180,3 +180,15 @@ def test_payloads_in_arguments_do_nothing(tree_page: TreePage) -> None:
         tree_page.tell(ASKING)
         found = offending_elements(tree_page.page)
         assert set(found) <= {"INPUT"}, payload
+
+
+def test_each_view_tells_why_an_answer_was_not_taken(asked: TreePage) -> None:
+    asked.page.evaluate("window.show()")
+    allow = asked.page.get_by_role("button", name="Allow")
+    for times in (1, 2):
+        asked.tell()  # both are drawn
+        allow.nth(1).click()
+        assert len(answers(asked)) == times
+        asked.tell({"type": "refused", "run": "run-1", "call": "call-1", "text": "Not now."})
+        assert asked.texts(".ma-trouble") == ["Not now.", "Not now."]
+        assert asked.page.locator(".ma-main[aria-disabled=true]").count() == 0

@@ -278,3 +278,37 @@ def test_payloads_do_nothing_in_search_and_filters(tree_page: TreePage, make: An
             query,
         )
         assert offending_elements(page) == [], payload
+
+
+def test_the_focus_stays_in_the_field_where_a_long_text_is_opened(tree_page: TreePage) -> None:
+    teller = sample_run.Teller()
+    events: list[Event] = [teller.begin(), *teller.turn(calls=1), teller.call("text", {})]
+    events += [teller.returned("call-1", "x" * 5_000 + " needle"), teller.end("No.")]
+    tree_page.mount(snapshot(events))
+    search(tree_page.page, "need", "1 of 1")
+    tree_page.page.keyboard.type("les")
+    said(tree_page.page, "No matches")
+    assert tree_page.page.get_by_label("Search this run").last.input_value() == "needles"
+
+
+def test_a_step_that_is_asked_for_while_a_search_goes_on_is_taken_after_it(
+    tree_page: TreePage,
+) -> None:
+    _, events = long_run(30)
+    tree_page.mount(snapshot(events))
+    page = tree_page.page
+    search(page, "lookup", "1 of 150")
+    # From here on a slice ends after a step or two, and the next one waits for the test.
+    page.evaluate("""() => {
+        let now = 0;
+        window.slices = [];
+        const { setTimeout: later } = window;
+        performance.now = () => now += 5;
+        window.setTimeout = (act, wait) => wait ? later(act, wait) : window.slices.push(act);
+    }""")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.get_by_role("menuitemradio", name="lookup").click()
+    page.wait_for_function("window.slices.length > 0")
+    page.get_by_role("textbox", name="Search this run").press("Enter")
+    page.evaluate("() => { while (window.slices.length) window.slices.shift()(); }")
+    said(page, "2 of 150")

@@ -77,6 +77,32 @@ def test_a_run_that_ended_meanwhile_interrupts_nothing(tree_page: TreePage) -> N
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Completed"]
 
 
+def test_another_kernel_is_not_interrupted(tree_page: TreePage) -> None:
+    tree_page.page.clock.install()
+    tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
+    press(tree_page)
+    tree_page.page.evaluate("window.restart()")
+    tree_page.page.clock.run_for(5_000)
+    assert tree_page.page.evaluate("window.interrupts") == 0
+    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == [
+        "Cut off: the kernel was restarted"
+    ]
+
+
+def test_a_second_stop_waits_as_long_as_the_first(tree_page: TreePage) -> None:
+    tree_page.page.clock.install()
+    tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
+    press(tree_page)
+    tree_page.page.clock.run_for(300)
+    tree_page.page.evaluate("window.tell({type: 'unstopped', run: 'run-1'})")
+    tree_page.page.clock.run_for(50)
+    press(tree_page)
+    tree_page.page.clock.run_for(300)
+    assert tree_page.page.evaluate("window.interrupts") == 0
+    tree_page.page.clock.run_for(200)
+    assert tree_page.page.evaluate("window.interrupts") == 1
+
+
 @pytest.mark.parametrize("events", [sample_run.finished_run(), []])
 def test_there_is_no_stop_where_there_is_nothing_to_stop(
     tree_page: TreePage, events: list[Any]

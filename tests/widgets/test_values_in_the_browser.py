@@ -310,3 +310,54 @@ def test_a_rendered_text_that_is_the_same_is_not_gone_through(tree_page: TreePag
         }"""
     )
     assert looks == 1
+
+
+def test_the_focus_does_not_go_with_a_button_that_shows_the_rest(tree_page: TreePage) -> None:
+    teller = sample_run.Teller()
+    events: list[Event] = [teller.begin(), *teller.turn(calls=2)]
+    events += [teller.call("list", {}), teller.call("table", {})]
+    events += [teller.returned("call-1", [[n] for n in range(130)])]
+    events += [teller.returned("call-2", [{"n": n} for n in range(130)]), teller.end("Yes.")]
+    tree_page.mount(snapshot(events))
+    page = tree_page.page
+    page.get_by_role("button", name="Expand all").click()
+    page.locator(".ma-part > .ma-row", has_text="[[0], [1]").click()
+    page.get_by_role("button", name="Show more (30 left)").press("Enter")
+    assert page.evaluate("document.activeElement.textContent").startswith("[100]")
+    page.locator(".ma-part > .ma-row", has_text="130 rows").click()
+    page.get_by_role("button", name="Show more rows (30 left)").press("Enter")
+    assert page.evaluate("document.activeElement.className") == "ma-table-scroll"
+
+
+def test_a_whole_that_comes_late_is_not_taken_for_that_of_another_run(tree_page: TreePage) -> None:
+    teller = rich_run.Storyteller()
+    events: list[Event] = [teller.begin(), *teller.turn(calls=1), teller.call("ask", {"a": 1})]
+    source = Source(events)
+    tree_page.connect(source.feed.snapshot())
+
+    def ask_agent(result: Any) -> None:
+        other, begun = teller.colleague("biologist", "How many?")
+        inner: list[Event] = [begun, *other.turn(calls=1), other.call("count", {"b": 2})]
+        inner += [other.returned("call-1", result)]
+        tree_page.tell(*source.add(list(teller.delegated("call-1", inner))))
+
+    page = tree_page.page
+    ask_agent(BIG)
+    page.locator(".ma-tool", has_text="count").last.locator("> .ma-row").click()
+    page.get_by_role("button", name="Show whole").click()
+    message = asked(tree_page)
+    ask_agent("a newer one")
+    part = {"type": "whole", "id": message["id"], "part": 0, "parts": 1, "cut": False}
+    tree_page.tell({**part, "text": '"the older one"'})
+    page.evaluate("window.show()")
+    page.locator(".ma-json", has_text="a newer one").last.wait_for()
+    assert page.locator(".ma-json", has_text="the older one").count() == 0
+
+
+def test_a_whole_that_nobody_can_give_any_more_is_not_waited_for(tree_page: TreePage) -> None:
+    tree_page.connect(snapshot(result(BIG)))
+    page = tree_page.page
+    page.locator(".ma-tool > .ma-row").click()
+    page.get_by_role("button", name="Show whole").click()
+    page.evaluate("window.restart()")
+    page.locator(".ma-whole-words", has_text="The kernel was restarted.").wait_for()

@@ -83,21 +83,22 @@ class TreePage:
         What was opened in the page before is remembered only with `again`.
 
         In the page `sent` holds that, `interrupts` counts those of the kernel, `tell` hands
-        the widget a message, and `show` gives one more view.
+        the widget a message, `restart` tells it of another kernel, and `show` gives one more view.
         """
         self.page.evaluate(
             """([message, traits, again]) => {
                 if (!again) delete window[Symbol.for("minimalagent_nb.memories")];
                 window.sent = [];
                 window.interrupts = 0;
-                const heard = new Set();
-                window.tell = (content) => heard.forEach((listener) => listener(content));
+                const heard = {"msg:custom": new Set(), "comm_live_update": new Set()};
+                window.tell = (content) => heard["msg:custom"].forEach((one) => one(content));
+                window.restart = () => heard["comm_live_update"].forEach((one) => one());
                 const widget = window.tree.default();
                 widget.initialize({model: {
                     get: (name) => ({snap: message, ...traits})[name],
                     send: (content) => window.sent.push(structuredClone(content)),
-                    on: (name, listener) => name === "msg:custom" && heard.add(listener),
-                    off: (_, listener) => heard.delete(listener),
+                    on: (name, listener) => heard[name].add(listener),
+                    off: (name, listener) => heard[name].delete(listener),
                     widget_manager: {kernel: {interrupt: async () => { window.interrupts += 1; }}},
                 }});
                 window.show = () => {

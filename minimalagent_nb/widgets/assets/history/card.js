@@ -77,7 +77,8 @@ export class Card {
   addActions() {
     const { source, id } = this.session;
     if (source.askAgain) {
-      this.actions.append(pushButton("Ask again", async () => {
+      this.actions.append(pushButton("Ask again", async ({ detail }) => {
+        if (detail > 1) return; // the second click of two puts no second cell
         setText(this.said, await source.askAgain?.(id, this.wholeQuery, this.root) ?? "");
       }));
     }

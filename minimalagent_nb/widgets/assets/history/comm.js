@@ -81,7 +81,7 @@ export class CommSource {
     this.tellWaiting();
     for (const { fail } of waiting) fail(new SourceError(LOST));
     for (const stream of [...this.streams.values()]) stream.fail(LOST);
-    for (const id of [...this.wholes.waiting.keys()]) this.wholes.take({ id, error: LOST });
+    this.wholes.end(LOST);
   }
 
   newId() {

@@ -36,6 +36,7 @@ export class ComparePane {
   }
 
   async load() {
+    if (this.content.contains(document.activeElement)) this.focus(); // its button goes
     this.content.replaceChildren(blank("Loading…"));
     try {
       const [one, other] = await Promise.all(this.chosen.map(async ({ session, id }) => {

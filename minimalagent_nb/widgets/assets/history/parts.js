@@ -4,7 +4,7 @@
 import { element, keepKeys, setHidden, setText } from "../tree/elements.js";
 import { exactText, whenText } from "./times.js";
 
-/** @param {string} label @param {() => void} onClick @param {string} [className] */
+/** @param {string} label @param {(event: MouseEvent) => void} onClick @param {string} [className] */
 export function pushButton(label, onClick, className = "mh-button") {
   const made = /** @type {HTMLButtonElement} */ (element("button", className, label));
   made.type = "button";

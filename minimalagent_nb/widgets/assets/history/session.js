@@ -113,8 +113,11 @@ export class SessionPane {
       open.setAttribute("aria-expanded", String(!forms.hidden));
     }, "mh-link");
     open.setAttribute("aria-expanded", "false");
+    let isSaving = false;
     for (const form of this.source.forms) {
       forms.append(pushButton(FORM_WORDS[form] ?? form, async () => {
+        if (isSaving) return;
+        isSaving = true;
         setText(said, "Preparing the file…");
         try {
           await this.source.save(this.id, form);
@@ -122,6 +125,7 @@ export class SessionPane {
         } catch (error) {
           setText(said, String(/** @type {Error} */ (error).message));
         }
+        isSaving = false;
       }, "mh-button"));
     }
     return [open, forms, said];

@@ -84,13 +84,13 @@ export class ToolItem extends Item {
     }
     if (!this.question) {
       this.question = new Question(tool, (answer) => {
+        view.memory.refused.delete(key);
         view.talk?.decide?.({ run, call: tool.id, ...answer });
       });
       this.warning.after(this.question.root);
     }
     const refused = view.memory.refused.get(key);
-    if (refused) this.question.refuse(refused);
-    view.memory.refused.delete(key);
+    if (refused) this.question.refuse(refused); // it stays there: each view of the run tells it
   }
 
   /** A display is made to be seen, and a sub-agent is a tree of its own. */

@@ -61,6 +61,7 @@ export class Question {
     if (tool.inputsCut) setText(this.error, "The arguments are too long to be shown whole.");
     this.canEdit = !tool.inputsCut;
     this.isSent = false;
+    this.refused = "";
     this.arrange(false);
   }
 
@@ -116,12 +117,15 @@ export class Question {
   decide(answer) {
     if (this.isSent) return;
     this.setSent(true);
+    this.refused = "";
     setText(this.error, "");
     this.onAnswer(answer);
   }
 
   /** @param {string} text why the answer was not taken */
   refuse(text) {
+    if (text === this.refused) return;
+    this.refused = text;
     this.setSent(false);
     setText(this.error, text);
   }

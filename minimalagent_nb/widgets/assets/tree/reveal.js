@@ -54,15 +54,21 @@ export function openWay(view, { key, field, at }) {
   return item;
 }
 
+/** Whether what was in a range is not there any more. @param {Range | Element} target */
+function isGone(target) {
+  return target instanceof Range && target.collapsed;
+}
+
 /**
  * Scroll whatever has to scroll so that a range, or an element, can be seen.
  * @param {Range | Element} target @param {Element} inside what it is in
  */
 export function scrollTo(target, inside) {
+  if (!inside.isConnected) return; // a place that is not there is no way to scroll
   for (const scroller of [inside, ...scrollersOf(inside)]) {
     const isPage = scroller === document.scrollingElement;
     if (!isPage && scroller.scrollHeight <= scroller.clientHeight + 1) continue;
-    const rect = target.getBoundingClientRect();
+    const rect = (isGone(target) ? inside : target).getBoundingClientRect();
     const box = scroller.getBoundingClientRect();
     const top = isPage ? 0 : Math.max(box.top, 0);
     const bottom = isPage ? window.innerHeight : Math.min(box.bottom, window.innerHeight);

@@ -33,6 +33,7 @@ export class Searching {
     this.timer = 0;
     this.work = 0;
     this.isDone = true;
+    this.owed = 0; // a step that was asked for before the search was done
     this.root = element("div", "ma-search");
     this.root.setAttribute("role", "search");
     this.root.hidden = true;
@@ -90,6 +91,7 @@ export class Searching {
   /** Close it; the focus goes back to where it was. */
   close() {
     this.stop();
+    this.owed = 0;
     this.root.hidden = true;
     this.marks.clear();
     this.mark(null);
@@ -163,6 +165,7 @@ export class Searching {
     const isFirst = this.finder === null && this.now !== null; // as it was left
     if (isNew) this.finder = new Finder(query, view.eyes);
     if (isNew && !isFirst) this.now = null;
+    if (isNew) this.owed = 0;
     const finder = /** @type {Finder} */ (this.finder);
     this.searched = view.state;
     this.isDone = false;
@@ -191,11 +194,15 @@ export class Searching {
     }
     this.remember();
     this.tell(false);
+    const { owed } = this;
+    this.owed = 0;
+    if (owed) this.go(owed);
   }
 
   /** To the next match, or the one before. @param {number} by */
   go(by) {
     const found = this.finder?.found ?? [];
+    if (!this.isDone) this.owed = by;
     if (!this.isDone || !found.length) return;
     const at = placeIn(found, this.now);
     const next = at < 0 ? (by > 0 ? 0 : -1) : (at + by) % found.length;

@@ -100,7 +100,9 @@ export class TableView {
     const { order = [], rows = new Map(), more } = this;
     const some = order.slice(rows.size, rows.size + PAGE_OF_ROWS);
     this.body.append(...some.map((number) => this.row(number)));
+    const isFocused = document.activeElement === more;
     more.hidden = rows.size >= order.length;
+    if (isFocused && more.hidden) this.scroll.focus({ preventScroll: true });
     setText(more, `Show more rows (${NUMBERS.format(order.length - rows.size)} left)`);
   }
 

@@ -138,9 +138,10 @@ export class ValueItem extends Item {
     this.text = block;
     let shown = 0;
     const more = button("", () => {
+      const isFocused = document.activeElement === more;
       whole.add(this.key);
       show(shown <= LONG_TEXT ? PAGE_OF_TEXT : shown + PAGE_OF_TEXT);
-      if (!more.isConnected) this.root.focus();
+      if (isFocused && !more.isConnected) this.root.focus();
     });
     const show = (/** @type {number} */ size) => {
       shown = Math.min(size, text.length);
@@ -161,17 +162,18 @@ export class ValueItem extends Item {
     const isList = Array.isArray(this.value);
     let shown = 0;
     const more = button("", () => {
-      for (const [name, value] of entries.slice(shown, shown + PAGE_OF_VALUES)) {
-        const item = new ValueItem(this.view, `${this.key}/${keyPart(name)}`, this.level + 1,
-          isList ? `[${name}]` : name, value, FEW_VALUES / 2);
-        this.body?.insertBefore(item.root, more);
-      }
+      const isFocused = document.activeElement === more;
+      const items = entries.slice(shown, shown + PAGE_OF_VALUES).map(([name, value]) => new ValueItem(
+        this.view, `${this.key}/${keyPart(name)}`, this.level + 1, isList ? `[${name}]` : name, value,
+        FEW_VALUES / 2));
+      more.before(...items.map(({ root }) => root));
       shown += PAGE_OF_VALUES;
       if (shown < entries.length) {
         setText(more, `Show more (${NUMBERS.format(entries.length - shown)} left)`);
       } else {
         more.remove();
         this.showMore = null;
+        if (isFocused) items[0]?.root.focus();
       }
     });
     this.showMore = () => more.click();

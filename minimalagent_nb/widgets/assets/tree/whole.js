@@ -46,7 +46,9 @@ export class WholeLine {
     const name = item.key.slice(item.key.lastIndexOf("/") + 1);
     try {
       const whole = await ask(view.state.id, callsTo(view.state, item.key), name);
+      if (!view.tree.contains(item.root)) return; // a newer run of the sub-agent is in its place
       view.memory.wholes.set(item.key, whole);
+      if (view.isGone) return;
       item.set(whole.value);
       view.choose(item, true);
       view.searching.changed();

@@ -30,6 +30,11 @@ export class Wholes {
     });
   }
 
+  /** Nobody is there any more who could answer. @param {string} error what a reader is told */
+  end(error) {
+    for (const id of [...this.waiting.keys()]) this.take({ id, error });
+  }
+
   /** @param {any} message a part, or why there is none */
   take({ id, part, parts, text, cut, error }) {
     const one = this.waiting.get(id);

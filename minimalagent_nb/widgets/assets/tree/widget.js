@@ -20,6 +20,7 @@ import { Wholes } from "./wholes.js";
  */
 
 const PATIENCE = 400; // ms that the kernel has to answer
+const AGAIN = 40; // messages that do not fit, after which the kernel is asked once more
 
 /** Interrupt the kernel, where the page can. @param {any} model @returns {Promise<boolean>} */
 async function interrupt(model) {
@@ -44,8 +45,8 @@ class TreeWidget {
     this.run = ""; // whose memory that is
     /** @type {Set<ReturnType<typeof mountTree>>} */
     this.views = new Set();
-    this.isMissing = false; // something of the run, which the kernel was asked for
-    this.isHeard = false; // the kernel has answered to a stop
+    this.missing = 0; // messages since something of the run is, which the kernel was asked for
+    this.patience = 0; // the timer of a stop that the kernel has not answered
     this.isShown = false;
     this.wholes = new Wholes((id, args) => this.model.send({ type: "whole", id, ...args }));
     /** @type {Talk} */
@@ -72,6 +73,7 @@ class TreeWidget {
     return () => {
       model.off("msg:custom", take);
       model.off("comm_live_update", sayEnd);
+      clearTimeout(this.patience);
       this.memory.wholes.clear(); // the rest is remembered
     };
   }
@@ -95,6 +97,8 @@ class TreeWidget {
 
   /** The kernel is another one now: nothing more comes, and there is nothing to be stopped. */
   sayEnd() {
+    clearTimeout(this.patience);
+    this.wholes.end("The kernel was restarted.");
     const { id, status } = this.feed.state;
     if (status === "running") this.noteStop(id, "Cut off: the kernel was restarted");
   }
@@ -107,13 +111,13 @@ class TreeWidget {
 
   /** Ask the kernel, and interrupt it where it does not answer. @param {string} run */
   stop(run) {
-    this.isHeard = false;
+    clearTimeout(this.patience);
     this.noteStop(run, "Stopping…");
     this.model.send({ type: "stop", run });
-    setTimeout(async () => {
+    this.patience = window.setTimeout(async () => {
       const { id, status } = this.feed.state;
       const isOver = id !== run || status !== "running";
-      if (this.isHeard || isOver || await interrupt(this.model)) return;
+      if (isOver || await interrupt(this.model)) return;
       this.noteStop(run, "Stops as soon as the kernel is free");
     }, PATIENCE);
   }
@@ -122,9 +126,10 @@ class TreeWidget {
   take(message) {
     switch (message?.type) {
       case "stopping":
-        this.isHeard = true;
+        clearTimeout(this.patience);
         return this.noteStop(String(message.run), "Stopping…");
       case "unstopped": // why, a notice says
+        clearTimeout(this.patience);
         if (this.memory.stopping?.run === message.run) this.memory.stopping = null;
         return this.refresh();
       case "asking":
@@ -146,8 +151,9 @@ class TreeWidget {
   /** @param {import("./fold.js").Message} message more of the run, or all of it */
   takeRun(message) {
     const { feed, missing } = receive(this.feed, message);
-    if (missing && !this.isMissing) this.model.send({ type: "resync", have: this.feed.rev });
-    this.isMissing = missing;
+    // What a server leaves out in a flood of messages may be the answer to that, too.
+    if (missing && this.missing % AGAIN === 0) this.model.send({ type: "resync", have: this.feed.rev });
+    this.missing = missing ? this.missing + 1 : 0;
     this.feed = feed;
     const { id } = feed.state;
     if (id && id !== this.run) remember(id, this.memory);
