@@ -19,6 +19,7 @@ from minimalagent_nb.fold import fold
 from minimalagent_nb.models.weights import weights_path
 from minimalagent_nb.notebook.headless import CellFailedError, execute_notebook, read_notebook
 from tests.notebooks.execute import HERE
+from tests.sessions.conftest import broken_file
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 
@@ -111,7 +112,7 @@ def test_the_doctor_says_whether_the_weights_are_there(
 
 
 def test_the_doctor_reads_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "sessions.sqlite3").write_bytes(b"this is no database" * 100)
+    broken_file(tmp_path / "sessions.sqlite3")
     assert finding("memory").state == "problem"
     monkeypatch.setenv("MINIMALAGENT_NB_MEMORY", "none")
     assert finding("memory").state == "note"

@@ -20,7 +20,7 @@ from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStore
-from tests.sessions.conftest import conversation, record
+from tests.sessions.conftest import broken_file, conversation, record
 
 
 @pytest.fixture(autouse=True)
@@ -326,7 +326,7 @@ def test_no_memory(capsys, monkeypatch):
 
 
 def test_a_memory_that_cannot_be_read(tmp_path, capsys):
-    (tmp_path / "s.sqlite3").write_bytes(b"this is no database" * 100)
+    broken_file(tmp_path / "s.sqlite3")
     code, _, err = run(capsys, "sessions")
     assert code == 1
     assert "no SQLite database" in err or "not a database" in err

@@ -8,6 +8,7 @@ import pytest
 
 from minimalagent_nb.errors import AgentError
 from tests.notebook.cells import ADD, prepare, run
+from tests.sessions.conftest import broken_file
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_misspelt_model_variable_is_no_model_id(shell: Any) -> None:
 def test_the_status_says_what_is_wrong_and_shows_the_rest(
     shell: Any, capsys: Any, store_path: Any
 ) -> None:
-    store_path.write_bytes(b"no database" * 1000)
+    broken_file(store_path)
     run(shell, "%config AgentMagics.model = 'modle'")
     run(shell, ADD.replace("@tool", "from minimalagent_nb import tool\n@tool"))
     capsys.readouterr()

@@ -18,6 +18,7 @@ from traitlets.config import Config
 
 from minimalagent_nb.events import RunEnded, RunStarted
 from minimalagent_nb.sessions import SessionLog, open_store
+from tests.sessions.conftest import broken_file
 
 
 @pytest.fixture
@@ -34,6 +35,12 @@ def database(tmp_path: Path) -> Path:
 def memory(database: Path) -> str:
     """The setting that the server reads; tests override it."""
     return f"sqlite:///{database}"
+
+
+@pytest.fixture
+def broken_memory(database: Path) -> str:
+    """The setting where the memory cannot be read."""
+    return f"sqlite:///{broken_file(database)}"
 
 
 @pytest.fixture(autouse=True)

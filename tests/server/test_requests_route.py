@@ -314,9 +314,8 @@ async def test_a_follower_who_may_answer_is_announced_to_the_kernel(run, address
 
 class TestABrokenStore:
     @pytest.fixture
-    def memory(self, database: Path) -> str:
-        database.write_bytes(b"this is no database " * 500)
-        return f"sqlite:///{database}"
+    def memory(self, broken_memory: str) -> str:
+        return broken_memory
 
     async def test_is_said_in_its_own_words(self, post):
         for what in ("stop", "approval"):

@@ -186,9 +186,8 @@ async def test_the_files_have_a_strict_policy(jp_fetch):
 
 class TestABrokenStore:
     @pytest.fixture
-    def memory(self, database: Path) -> str:
-        database.write_bytes(b"this is no database " * 500)
-        return f"sqlite:///{database}"
+    def memory(self, broken_memory: str) -> str:
+        return broken_memory
 
     @pytest.mark.parametrize("tail", TAILS)
     async def test_is_said_in_its_own_words(self, jp_fetch, tail):

@@ -131,9 +131,8 @@ async def test_hostile_text_is_data(jp_fetch, log):
 
 class TestABrokenStore:
     @pytest.fixture
-    def memory(self, database: Any) -> str:
-        database.write_bytes(b"this is no database " * 500)
-        return f"sqlite:///{database}"
+    def memory(self, broken_memory: str) -> str:
+        return broken_memory
 
     async def test_is_told_in_one_line(self, jp_fetch):
         response = await jp_fetch(*ROUTE, params={"text": "a"}, raise_error=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from pathlib import Path
 
 import pytest
 from jupyter_server.auth import Authorizer
@@ -190,9 +189,8 @@ class TestNoMemory:
 
 class TestABrokenStore:
     @pytest.fixture
-    def memory(self, database: Path) -> str:
-        database.write_bytes(b"this is no database " * 500)
-        return f"sqlite:///{database}"
+    def memory(self, broken_memory: str) -> str:
+        return broken_memory
 
     async def test_is_one_line_and_mends_without_a_restart(self, jp_fetch, database, keep_run):
         code, body = await refused(jp_fetch, *ROUTE)

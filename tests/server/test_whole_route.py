@@ -137,9 +137,8 @@ async def test_no_session_id_is_taken_that_is_none(jp_fetch, log):
 
 class TestABrokenStore:
     @pytest.fixture
-    def memory(self, database: Path) -> str:
-        database.write_bytes(b"this is no database " * 500)
-        return f"sqlite:///{database}"
+    def memory(self, broken_memory: str) -> str:
+        return broken_memory
 
     async def test_is_said_in_its_own_words(self, jp_fetch):
         code, body = await whole(jp_fetch, 1)

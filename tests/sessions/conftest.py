@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,14 @@ def end(recorder: Recorder) -> int:
     return recorder.interaction_id
 
 
+def broken_file(path: Path) -> Path:
+    """A file in the place of the embedded store that is none."""
+    path.write_bytes(b"this is no database " * 500)
+    return path
+
+
 class FaultyStore:
-    """A store whose writes and reads can be held up or fail; an `ItemStore`."""
+    """A store whose writes and reads can be held up or fail, and are counted; an `ItemStore`."""
 
     def __init__(self, inner: ItemStore) -> None:
         self.inner = inner
@@ -164,6 +171,7 @@ class FaultyStore:
         self.open.set()
         self.held = threading.Event()
         self.puts: list[Any] = []
+        self.queries: Counter[str] = Counter()
         self.others: tuple[str, ...] = ()
 
     @property
@@ -184,6 +192,7 @@ class FaultyStore:
         return self.inner.get(pk, sk)
 
     def query(self, pk: str, **options: Any) -> Any:
+        self.queries[pk] += 1
         if self.read_error:
             raise self.read_error
         return self.inner.query(pk, **options)

@@ -24,6 +24,7 @@ from minimalagent_nb.widgets.history_worker import HistoryWorker
 from minimalagent_nb.widgets.saved_outputs import ENVIRONMENT, announcement
 from minimalagent_nb.widgets.wholes import PART
 from tests.server.site import keep
+from tests.sessions.conftest import broken_file
 from tests.widgets import sample_run
 from tests.widgets.test_wholes import BIG, told
 
@@ -262,8 +263,7 @@ def test_messages_of_no_shape_are_passed_over(desk: Desk) -> None:
 
 
 def test_a_store_that_fails_is_told_and_asked_again(tmp_path: Path) -> None:
-    path = tmp_path / "broken.sqlite3"
-    path.write_bytes(b"this is no database " * 500)
+    path = broken_file(tmp_path / "broken.sqlite3")
     log = SessionLog(SQLiteStore(path))
     desk = Desk(log)
     assert "broken.sqlite3" in desk.refusal("sessions")
