@@ -21,6 +21,7 @@ from minimalagent_nb.printed import Printed
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.redaction import Redactor
 from minimalagent_nb.secrets import without_secrets
+from minimalagent_nb.tools.jsonable import text_of
 from minimalagent_nb.view import View
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _warn_of(hook: Any, error: Exception) -> None:
     name = getattr(hook, "__qualname__", type(hook).__name__)
     warnings.warn(
         f"on_event: {name} is not called any more in this run, because it failed "
-        f"({type(error).__name__}: {error}). The run goes on.",
+        f"({type(error).__name__}: {text_of(error)}). The run goes on.",
         RuntimeWarning,
         stacklevel=4,
     )
@@ -280,7 +281,7 @@ class GuardedView:
             self._view = None
             warnings.warn(
                 f"The run is no longer shown, because its view failed ({type(error).__name__}: "
-                f"{error}). The run itself goes on, and its reasoning is kept.",
+                f"{text_of(error)}). The run itself goes on, and its reasoning is kept.",
                 RuntimeWarning,
                 stacklevel=3,
             )

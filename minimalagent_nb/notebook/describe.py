@@ -6,6 +6,7 @@ libraries is imported. Imports tools, late.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 from collections.abc import Collection, Mapping
@@ -90,7 +91,7 @@ def _described(value: Any) -> tuple[str, str, list[dict[str, Any]]]:
     if inspect.ismodule(value):
         version = getattr(value, "__version__", "")
         return "module", f"{value.__name__} {version}".strip() + _first_line(value), []
-    if inspect.isclass(value) or inspect.isroutine(value) or inspect.isfunction(value):
+    if inspect.isclass(value) or inspect.isroutine(value):
         return (*_code(value), [])
     if blocks := _pictures(value):
         return f"{type(value).__name__} (as an image)", "", blocks
@@ -131,24 +132,25 @@ def _column(frame: Any, name: Any, rows: int) -> str:
 
 def _counts(column: Any) -> list[str]:
     """Missing values and what the others are like."""
-    parts = []
-    missing = int(column.isna().sum() if hasattr(column, "isna") else column.null_count())
-    if missing:
-        parts.append(f"{missing:,} missing")
+    parts: list[str] = []
+    # Lists, records and objects are not compared and counted: libraries say so by many errors.
+    with contextlib.suppress(Exception):
+        missing = int(column.isna().sum() if hasattr(column, "isna") else column.null_count())
+        if missing:
+            parts.append(f"{missing:,} missing")
+        parts.append(_spread(column, missing))
+    return parts
+
+
+def _spread(column: Any, missing: int) -> str:
     kind = str(column.dtype).lower()
     if any(word in kind for word in ("int", "float", "date", "decimal")) and len(column) > missing:
-        parts.append(f"{column.min()} to {column.max()}")
-        return parts
-    try:
-        distinct = column.nunique() if hasattr(column, "nunique") else column.n_unique()
-        values = list(column.dropna().unique() if hasattr(column, "dropna") else column.unique())
-    except TypeError:  # values that cannot be hashed
-        return parts
+        return f"{column.min()} to {column.max()}"
+    distinct = column.nunique() if hasattr(column, "nunique") else column.n_unique()
+    values = list(column.dropna().unique() if hasattr(column, "dropna") else column.unique())
     if distinct <= _ITEMS:
-        parts.append("values " + ", ".join(str(value)[:40] for value in values))
-    else:
-        parts.append(f"{distinct:,} distinct values such as {str(values[0])[:60]!r}")
-    return parts
+        return "values " + ", ".join(str(value)[:40] for value in values)
+    return f"{distinct:,} distinct values such as {str(values[0])[:60]!r}"
 
 
 def _series(series: Any) -> tuple[str, str]:

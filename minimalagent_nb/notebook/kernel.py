@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["new_session_id", "notebook_slug", "tools_in"]
+__all__ = ["is_session_of", "new_session_id", "notebook_slug", "tools_in"]
 
 
 def notebook_slug(namespace: Mapping[str, Any]) -> str:
@@ -31,6 +31,12 @@ def notebook_slug(namespace: Mapping[str, Any]) -> str:
 def new_session_id(slug: str) -> str:
     """A session id that begins with the notebook's name and is used by nobody else."""
     return f"{slug}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def is_session_of(slug: str, session_id: str) -> bool:
+    """Whether `new_session_id` made this id for the notebook of this name, or it is a copy's."""
+    made = rf"{re.escape(slug)}-\d{{8}}-\d{{6}}-[0-9a-f]{{4}}(-.*)?"
+    return re.fullmatch(made, session_id) is not None
 
 
 def tools_in(namespace: Mapping[str, Any]) -> list[Any]:

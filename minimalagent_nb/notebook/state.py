@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from minimalagent_nb.config import Settings, resolve_settings
 from minimalagent_nb.errors import AgentError, ConfigurationError
 from minimalagent_nb.notebook.fix import SYSTEM
-from minimalagent_nb.notebook.kernel import new_session_id, notebook_slug, tools_in
+from minimalagent_nb.notebook.kernel import is_session_of, new_session_id, notebook_slug, tools_in
 from minimalagent_nb.notebook.options import Options
 from minimalagent_nb.notebook.runs import Runs
 from minimalagent_nb.notebook.sent import Unasked
@@ -194,7 +194,7 @@ class Workbench:
         if log is None or not self.slug:
             return None
         for info in log.sessions(limit=50):
-            if info.session_id.startswith(f"{self.slug}-") and info.session_id != self.session_id:
+            if is_session_of(self.slug, info.session_id) and info.session_id != self.session_id:
                 return str(info.session_id)
         return None
 

@@ -24,7 +24,7 @@ __all__ = ["TOOL_OPTIONS", "cached_name", "define_tool"]
 
 _FORM = '%%tool name(parameter: type, ...) with a """docstring""" and the code below'
 TOOL_OPTIONS = ("--approve", "--main-thread", "--timeout")
-_OPTION = re.compile(r"\s*--(approve|main-thread|timeout(?:[ =]([0-9.]+))?)(?=\s)")
+_OPTION = re.compile(r"\s*--(approve|main-thread|timeout(?:[ =]([0-9]+(?:\.[0-9]+)?))?)(?=\s)")
 
 
 def define_tool(shell: Any, line: str, cell: str) -> Callable[..., Any]:

@@ -42,6 +42,37 @@ def test_several_hooks_and_one_that_fails() -> None:
     assert seen[-1] == "run_ended"
 
 
+class SpeechlessError(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class Speechless:
+    """A view, and a hook, that fails so."""
+
+    def start(self) -> None:
+        """Nothing to prepare."""
+
+    def add(self, event: Event) -> None:
+        raise SpeechlessError
+
+    __call__ = add
+
+    def finish(self) -> None:
+        """Nothing to close."""
+
+
+def test_an_error_without_a_text_costs_no_run() -> None:
+    agent = agent_of(["Fine.", "Fine."], on_event=Speechless())
+    with pytest.warns(RuntimeWarning, match="Speechless is not called any more"):
+        assert agent.run("Go.").response == "Fine."
+    agent.on_event = ()
+    with pytest.warns(RuntimeWarning, match="no longer shown"):
+        assert agent.run("Go.", view=Speechless()).response == "Fine."
+
+
 def test_a_failing_run_is_seen_to_its_end() -> None:
     seen: list[Event] = []
     agent = agent_of([ModelError("No. Ask again.")], on_event=seen.append)

@@ -47,6 +47,21 @@ def test_a_new_kernel_offers_the_last_session(shell: Any, capsys: Any) -> None:
     other.run_line_magic("unload_ext", "minimalagent_nb")
 
 
+def test_no_session_of_a_notebook_with_a_longer_name_is_offered(
+    shell: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(shell, "['one']")
+    run(shell, "%%agent\nFirst")
+    monkeypatch.setenv("JPY_SESSION_NAME", "work/My.ipynb")
+    other = new_shell()
+    other.run_line_magic("load_ext", "minimalagent_nb")
+    prepare(other, "['two']")
+    capsys.readouterr()
+    run(other, "%%agent\nSecond")
+    assert "%agent session" not in capsys.readouterr().out
+    other.run_line_magic("unload_ext", "minimalagent_nb")
+
+
 def test_a_session_that_nobody_knows_is_said_to_be_new(shell: Any, capsys: Any) -> None:
     prepare(shell, "['one']")
     run(shell, "%%agent --session known\nFirst")

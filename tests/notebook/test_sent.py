@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,9 @@ def test_a_table_by_its_schema_its_beginning_and_what_is_missing() -> None:
         (pd.DataFrame({"a": [[1], [2]]}), "DataFrame 2 x 1", "- a: object"),
         (pd.DataFrame({n: [1] for n in range(90)}), "DataFrame 1 x 90", "and 50 more columns"),
         (pd.DataFrame(), "DataFrame 0 x 0", "Columns:"),
+        (pl.DataFrame({"a": [1, 2], "b": [[1], [2]]}), "DataFrame 2 x 2", "- b: List(Int64)"),
+        (pl.DataFrame({"b": [{"x": 1}, None]}), "DataFrame 2 x 1", "1 missing"),
+        (pl.Series("o", [object()]), "Series of 1", "o: Object"),
     ],
 )
 def test_other_values(value: Any, kind: str, says: str) -> None:

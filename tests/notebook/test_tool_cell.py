@@ -91,6 +91,7 @@ def test_a_traceback_shows_the_cell(shell: Any) -> None:
         ("%%tool f(): pass\nimport os\ndef g()\n1", "is no signature"),
         ("%%tool f(x: int)\n\n", "has no code"),
         ("%%tool --timeout f(x: int)\n1", "--timeout needs seconds"),
+        ("%%tool --timeout 1.2.3 f(x: int)\n1", "--timeout needs seconds"),
         ("%%tool f(x: Nowhere)\n1", "Nowhere"),
     ],
 )
