@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.demo_weights import demo_model, demo_weights  # noqa: F401
 from tests.servers.converse import ConverseServer
 from tests.servers.dynamodb_local import dynamodb, dynamodb_local, table_name  # noqa: F401
+
+if TYPE_CHECKING:
+    from tests.traced import Traced
 
 
 @pytest.fixture
@@ -33,3 +37,13 @@ def converse_server(
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", server.url)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def traced() -> Iterator[Traced]:
+    """A provider of OpenTelemetry that keeps its spans."""
+    from tests.traced import Traced  # the SDK is slow to import, and not everywhere there
+
+    traced = Traced()
+    yield traced
+    traced.provider.shutdown()

@@ -5,57 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from minimalagent_nb import ModelError, tool
 from minimalagent_nb.events import Usage
 from minimalagent_nb.models import ModelReply, call
-from minimalagent_nb.tracing import OpenTelemetry
 from tests.engine.conversations import add, agent_of, fails
+from tests.traced import Traced, attributes, parent_of
 
 SECRET = "the word nobody else should read"
-
-
-class Traced:
-    """A provider, and the spans that ended, by name."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-
-    def hook(self, **options: Any) -> OpenTelemetry:
-        return OpenTelemetry(tracer_provider=self.provider, **options)
-
-    @property
-    def spans(self) -> list[ReadableSpan]:
-        return list(self.exporter.get_finished_spans())
-
-    def named(self, name: str) -> ReadableSpan:
-        (span,) = [span for span in self.spans if span.name == name]
-        return span
-
-
-@pytest.fixture
-def traced() -> Iterator[Traced]:
-    traced = Traced()
-    yield traced
-    traced.provider.shutdown()
-
-
-def parent_of(span: ReadableSpan) -> int | None:
-    return span.parent.span_id if span.parent else None
-
-
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
 
 
 def test_a_run_with_its_turns_and_calls(traced: Traced, tmp_path: Any) -> None:

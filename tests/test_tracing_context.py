@@ -19,14 +19,7 @@ from minimalagent_nb.models import ModelReply, call, say
 from minimalagent_nb.models.protocol import RetryChunk, TextChunk
 from minimalagent_nb.tracing.words import provider_of
 from tests.engine.conversations import add, agent_of
-from tests.test_tracing import Traced, attributes, parent_of
-
-
-@pytest.fixture
-def traced() -> Iterator[Traced]:
-    traced = Traced()
-    yield traced
-    traced.provider.shutdown()
+from tests.traced import Traced, attributes, parent_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from minimalagent_nb.events import Usage
 from minimalagent_nb.models import ModelReply, call, say
 from minimalagent_nb.tracing import OpenTelemetry
 from tests.engine.conversations import add, agent_of, fails
-from tests.test_tracing import Traced, attributes
+from tests.traced import Traced, attributes
 
 DETAILS = "gen_ai.client.inference.operation.details"
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -41,13 +41,6 @@ class Logged(Traced):
     def events(self, name: str) -> list[ReadableLogRecord]:
         records = self._log_exporter.get_finished_logs()
         return [one for one in records if one.log_record.event_name == name]
-
-
-@pytest.fixture
-def traced() -> Iterator[Traced]:
-    traced = Traced()
-    yield traced
-    traced.provider.shutdown()
 
 
 @pytest.fixture

@@ -14,17 +14,10 @@ from minimalagent_nb.models import ScriptedModel, call, say
 from minimalagent_nb.models.protocol import RetryChunk, TextChunk
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
 from tests.engine.conversations import add, agent_of
-from tests.test_tracing import Traced
+from tests.traced import Traced
 
 NAME = "Ann Example"
 RULE = r"Ann \w+"
-
-
-@pytest.fixture
-def traced() -> Iterator[Traced]:
-    traced = Traced()
-    yield traced
-    traced.provider.shutdown()
 
 
 @tool

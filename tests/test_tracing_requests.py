@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -21,20 +20,13 @@ from minimalagent_nb.tracing.content import beginning
 from minimalagent_nb.tracing.words import request_attributes, server_attributes
 from tests.engine.conversations import add, agent_of
 from tests.servers.converse import ConverseServer, reply, tool_use
-from tests.test_tracing import Traced, attributes
+from tests.traced import Traced, attributes
 
 NOVA = "us.amazon.nova-pro-v1:0"
 USAGE = {
     **{"inputTokens": 10, "outputTokens": 5},
     **{"cacheReadInputTokens": 100, "cacheWriteInputTokens": 7},
 }
-
-
-@pytest.fixture
-def traced() -> Iterator[Traced]:
-    traced = Traced()
-    yield traced
-    traced.provider.shutdown()
 
 
 def messages(span: Any, name: str = "gen_ai.input.messages") -> Any:
