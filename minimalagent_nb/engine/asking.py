@@ -29,6 +29,7 @@ from minimalagent_nb.models.protocol import (
     ToolSpec,
 )
 from minimalagent_nb.secrets import without_secrets
+from minimalagent_nb.tools.jsonable import text_of
 
 __all__ = ["Asking"]
 
@@ -135,10 +136,8 @@ class Asking:
         except AgentError:
             raise
         except Exception as error:  # a model of the user's own may raise anything
-            # Clients quote the headers of what they sent.
-            told = without_secrets(f"{type(error).__name__}: {error}")
             raise ModelError(
-                f"The model {plan.model.name} raised {told}. This is a "
+                f"The model {plan.model.name} raised {_told(error)}. This is a "
                 "defect of its class: its stream() should raise a ModelError that says what to do."
             ) from error
         finally:
@@ -168,9 +167,10 @@ class Asking:
             try:
                 room = self.talk.window.room(_TO_SUMMARISE)
                 summary, usage = summarise(self._plan.model, done.left_out, self._cancel, room)
-            except ModelError as error:
+            except Exception as error:  # noqa: BLE001 - see _attempt; the run does without
                 summary, usage = "", Usage()
-                text += f" They could not be summarised: {error}"
+                why = error if isinstance(error, AgentError) else f"{_told(error)}."
+                text += f" They could not be summarised: {why}"
             self.usage += usage
             if summary:
                 self.talk.window.put_summary(summary)
@@ -180,6 +180,11 @@ class Asking:
 
 def _directly(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
+
+
+def _told(error: Exception) -> str:
+    # Clients quote the headers of what they sent.
+    return str(without_secrets(f"{type(error).__name__}: {text_of(error)}"))
 
 
 def _spec_json(spec: ToolSpec) -> str:

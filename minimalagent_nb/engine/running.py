@@ -120,8 +120,8 @@ class RunningCall:
         Raises:
             KeyboardInterrupt: in a tool for the main thread, that of the user.
         """
-        self._begin()
         try:
+            self._begin()
             answer = self._scope.guard.run(lambda: self._context.run(self._answer))
         except BaseException as error:  # whatever a tool raises, the model is told
             if self.tool.main_thread and isinstance(error, KeyboardInterrupt):
@@ -230,8 +230,8 @@ class RunningCall:
             self._finish(self._failure(error))
 
     async def _awaited(self, invoke: Callable[[], Any]) -> CallOutcome:
-        self._begin()
         try:
+            self._begin()
             current_call.set(self._scope)
             value = invoke()
             if inspect.isasyncgen(value):

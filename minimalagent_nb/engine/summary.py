@@ -38,7 +38,7 @@ def summarise(
         room: characters of them that the model can read.
 
     Raises:
-        ModelError: the model failed.
+        ModelError: the model failed; one of the user's own may raise anything else.
     """
     text = cut_text(transcript(messages), int(min(room, _LONGEST)))
     request = ModelRequest(messages=[user_message(_TASK.format(transcript=text))], system=_SYSTEM)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ def _check_options(
             "Leave main_thread out, or make it a plain def."
         )
     number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if timeout is not None and not (number and 0 < timeout < math.inf):
+    if timeout is not None and not (number and 0 < timeout <= threading.TIMEOUT_MAX):
         raise ToolDefinitionError(
             f"timeout of the tool {name} is {timeout!r}. Take a positive number of seconds, or "
             "leave it out for no limit."

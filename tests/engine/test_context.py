@@ -255,16 +255,20 @@ def test_old_turns_are_summarised_where_that_was_asked_for() -> None:
     assert_goes_on(long.messages)
 
 
-def test_a_summary_that_fails_leaves_the_turns_out_and_says_so() -> None:
+@pytest.mark.parametrize(
+    ("error", "says"), [(ModelRequestError("No. Ask again."), "No."), (OSError("No."), "OSError")]
+)
+def test_a_summary_that_fails_leaves_the_turns_out_and_says_so(error: Exception, says: str) -> None:
     def reply(request: ModelRequest) -> Any:
         if "keep the memory" in request.system:
-            return ModelRequestError("No. Ask again.")
+            raise error
         return ModelReply({"role": "assistant", "content": [{"text": "Fine."}]}, "end_turn")
 
     agent = agent_of(reply, context_tokens=1_500, summarise_old_turns=True)
     history = [message for n in range(20) for message in turn(n, size=100)]
     events = list(with_history(agent, history).events())
-    assert any("could not be summarised: No." in e.text for e in events if isinstance(e, Notice))
+    told = [e.text for e in events if isinstance(e, Notice)]
+    assert any(f"could not be summarised: {says}" in text for text in told)
     assert events[-1].response == "Fine."  # type: ignore[union-attr]
 
 

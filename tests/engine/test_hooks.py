@@ -73,6 +73,11 @@ def test_an_error_without_a_text_costs_no_run() -> None:
         assert agent.run("Go.", view=Speechless()).response == "Fine."
 
 
+def test_a_model_that_raises_an_error_without_a_text_is_named() -> None:
+    with pytest.raises(ModelError, match="The model scripted raised SpeechlessError"):
+        agent_of([SpeechlessError()]).run("Go.")
+
+
 def test_a_failing_run_is_seen_to_its_end() -> None:
     seen: list[Event] = []
     agent = agent_of([ModelError("No. Ask again.")], on_event=seen.append)

@@ -91,6 +91,7 @@ def now() -> None:
         (now, {"timeout": -1.5}, "positive number of seconds"),
         (now, {"timeout": math.nan}, "positive number of seconds"),
         (now, {"timeout": math.inf}, "leave it out for no limit"),
+        (now, {"timeout": 1e11}, "leave it out for no limit"),
         (now, {"timeout": True}, "timeout of the tool now is True"),
         (now, {"timeout": "30"}, "timeout of the tool now is '30'"),
     ],
