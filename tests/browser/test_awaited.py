@@ -36,7 +36,7 @@ def test_a_button_answers_while_the_agent_works(lab: Desk) -> None:
     page.get_by_role("button", name="Let it go on").click()
     page.wait_for_selector("text=Clicked: true", timeout=30_000)
     notebook.wait_for_idle()
-    assert page.locator(".ma-run").get_by_text("Completed").first.is_visible()
+    page.locator(".ma-run").get_by_text("Completed").first.wait_for()
     assert lab.troubles == []
 
 
@@ -72,8 +72,8 @@ def test_the_interrupt_button_stops_what_is_not_in_the_background(lab: Desk) -> 
     page = lab.page
     page.wait_for_selector(".ma-run .ma-name:has-text('heaviest_penguins')", timeout=30_000)
     notebook.interrupt()
-    page.wait_for_selector("text=RunStoppedError", timeout=10_000)
-    assert "Stopped" in notebook.cell("Which species").inner_text()
+    page.wait_for_selector("text=RunStoppedError", timeout=30_000)
+    notebook.cell("Which species").locator(".ma-status", has_text="Stopped").first.wait_for()
     page.get_by_role("button", name="Let it go on").click()
     notebook.cell("%%agent --background").get_by_text("Clicked: true").first.wait_for(
         timeout=30_000

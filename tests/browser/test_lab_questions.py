@@ -30,7 +30,7 @@ def test_arguments_edited_in_the_tree_are_those_that_it_runs_with(lab: Desk) -> 
     field.press_sequentially('{"path": "dd xx.csv"}')
     page.get_by_role("button", name="Run with these").click()
     cell = notebook.cell("Clean up?")
-    cell.get_by_text("It is gone: dd xx.csv.").first.wait_for(timeout=10_000)
+    cell.get_by_text("It is gone: dd xx.csv.").first.wait_for(timeout=30_000)
     assert "Arguments edited by user" in cell.inner_text()
     assert lab.troubles == []
 
@@ -45,7 +45,7 @@ def test_a_page_that_is_loaded_again_keeps_the_question(lab: Desk) -> None:
     page.get_by_role("button", name="Deny").wait_for(timeout=60_000)
     page.get_by_role("textbox", name="Reason for denying").fill("Keep it.")
     page.get_by_role("button", name="Deny").click()
-    page.get_by_text("Denied by user: Keep it.").first.wait_for(timeout=10_000)
+    page.get_by_text("Denied by user: Keep it.").first.wait_for(timeout=30_000)
     assert lab.troubles == []
 
 
@@ -55,8 +55,8 @@ def test_a_stop_takes_the_question_back(lab: Desk) -> None:
     page = lab.page
     page.get_by_role("button", name="Allow").wait_for(timeout=30_000)
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_selector("text=RunStoppedError: The run was stopped", timeout=10_000)
-    assert page.locator(".ma-question").count() == 0
+    page.wait_for_selector("text=RunStoppedError: The run was stopped", timeout=30_000)
+    page.locator(".ma-question").wait_for(state="detached")
     assert lab.troubles == []
 
 
@@ -68,6 +68,6 @@ def test_a_run_in_the_background_asks_in_its_tree(lab: Desk) -> None:
     page = lab.page
     page.get_by_role("button", name="Allow").click(timeout=30_000)
     notebook.cell("await _background").get_by_text("It is gone: a.csv.").first.wait_for(
-        timeout=10_000
+        timeout=30_000
     )
     assert lab.troubles == []

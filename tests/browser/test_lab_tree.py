@@ -58,7 +58,7 @@ def asking(lab: Desk, request: Any) -> Iterator[Lab]:
     lab.page.get_by_role("button", name="Allow").wait_for(timeout=30_000)
     yield notebook
     lab.page.get_by_role("button", name="Stop", exact=True).click()
-    lab.page.wait_for_selector(".ma-run[data-status=stopped]", timeout=10_000)
+    lab.page.wait_for_selector(".ma-run[data-status=stopped]", timeout=30_000)
     assert lab.troubles == []
 
 
@@ -189,7 +189,7 @@ def test_the_notebook_follows_its_run_and_lets_go(lab: Desk, growing: Lab, limit
     steps(lab, 20)
     assert top(page) == read_at
     button = page.get_by_role("button", name="Latest")
-    assert button.is_visible()
+    button.wait_for()
     button.click()
     settle(page)
     assert end_is_in_view(page)

@@ -99,11 +99,11 @@ def test_what_a_kernel_does_not_do_is_said_and_can_be_tried_again(page, database
     page.evaluate("location.hash = 'gone'")
     # Nothing waits behind this question: the run is only told of.
     page.get_by_role("button", name="Allow").first.click()
-    page.get_by_text("approver of its own").first.wait_for(timeout=15_000)
+    page.get_by_text("approver of its own").first.wait_for(timeout=30_000)
     page.get_by_role("button", name="Stop", exact=True).first.click()
-    page.get_by_text("The run was over").first.wait_for(timeout=15_000)
+    page.get_by_text("The run was over").first.wait_for(timeout=30_000)
     # And it can be tried once more.
-    page.locator(".ma-stop[aria-disabled=false]").first.wait_for(timeout=15_000)
+    page.locator(".ma-stop[aria-disabled=false]").first.wait_for(timeout=30_000)
     recorder.add(RunEnded(at=2.0, status="failed", error="gone"))
     recorder.finish()
     log.close()
@@ -177,7 +177,7 @@ def test_the_tree_in_jupyterlab_is_told_what_was_answered_outside(lab: Desk) -> 
     other.get_by_role("button", name="Deny").click()
     told = "Denied by user elsewhere: Not today."
     other.get_by_text(told).first.wait_for()
-    lab.page.get_by_text(told).first.wait_for(timeout=10_000)
+    lab.page.get_by_text(told).first.wait_for(timeout=30_000)
     assert lab.page.locator(".ma-question").count() == 0
     assert lab.troubles == []
     other.close()

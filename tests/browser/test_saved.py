@@ -104,9 +104,9 @@ def test_a_notebook_that_is_opened_without_its_kernel_shows_the_static_form(desk
     notebook.reload()
     notebook.wait_for_idle()
     cell = notebook.cell("Which species")
-    cell.get_by_text(ANSWER).first.wait_for(timeout=20_000)
-    assert cell.locator("details").count() > 0
-    assert desk.page.locator(".ma-run").count() == 0
+    cell.get_by_text(ANSWER).first.wait_for(timeout=30_000)
+    cell.locator("details").first.wait_for(state="attached")
+    desk.page.locator(".ma-run").first.wait_for(state="detached")
     assert desk.page.get_by_text("Error displaying widget").count() == 0
     assert desk.troubles == []
 
@@ -151,7 +151,7 @@ def test_a_checkpoint_brings_back_the_static_form(desk: Desk) -> None:
     notebook.save()
     notebook.restore_checkpoint()
     cell = notebook.cell("Which species")
-    cell.locator("details").first.wait_for(timeout=20_000)
+    cell.locator("details").first.wait_for(timeout=30_000)
     assert ANSWER in cell.inner_text()
     assert desk.page.get_by_text("Error displaying widget").count() == 0
     notebook.save()
@@ -189,7 +189,7 @@ def test_where_the_file_would_get_the_widget_the_static_form_takes_its_place(
         cell = notebook.cell("Which species")
         cell.locator("details").first.wait_for(timeout=30_000)
         notebook.wait_for_idle()
-        assert desk.page.locator(".ma-run").count() == 0
+        desk.page.locator(".ma-run").first.wait_for(state="detached")
         assert ANSWER in cell.inner_text()
         notebook.save()
         (output,) = run_outputs(desk, "other.ipynb")

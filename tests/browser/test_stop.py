@@ -42,7 +42,7 @@ def stop_and_go_on(desk: Desk, name: str, setup: str, ask: str, kernel: str, whe
         page.route("**/api/kernels/*/interrupt*", lambda route: route.fulfill(status=204))
     page.locator(f".ma-run {when}").first.wait_for(timeout=60_000)
     page.locator(".ma-stop").click()
-    page.wait_for_selector("text=/RunStoppedError|KeyboardInterrupt/", timeout=20_000)
+    page.wait_for_selector("text=/RunStoppedError|KeyboardInterrupt/", timeout=30_000)
     said = str(notebook.cell("Which species").inner_text())
     assert "Stopped" in said
     # Cells that come on the heels of one that failed are not executed.

@@ -110,12 +110,16 @@ class HistoryPage:
     def wait(self, selector: str, text: str | None = None, *, gone: bool = False) -> Any:
         """Wait until this is seen, or is gone; the first of it."""
         locator = self.page.locator(selector, has_text=text).first
+        self.wait_until(lambda: locator.is_visible() is not gone, f"{selector} {text}")
+        return locator
+
+    def wait_until(self, is_so: Callable[[], bool], what: str) -> None:
+        """Hand over what the kernel sends until this is so."""
         deadline = time.monotonic() + PATIENCE
-        while locator.is_visible() is gone:
-            assert time.monotonic() < deadline, f"{selector} {text}: {self.text('.mh-main')[:2000]}"
+        while not is_so():
+            assert time.monotonic() < deadline, f"{what}: {self.text('.mh-main')[:2000]}"
             self.pump()
             self.page.wait_for_timeout(5)
-        return locator
 
     def text(self, selector: str) -> str:
         return str(self.page.locator(selector).first.inner_text())

@@ -9,7 +9,8 @@ import pytest
 
 from tests.servers.axe import serious_findings
 from tests.widgets.states import STATES, show
-from tests.widgets.tree_page import TreePage
+from tests.widgets.test_wholes import BIG, told
+from tests.widgets.tree_page import TreePage, snapshot
 
 THEMES: dict[str, dict[str, str]] = {
     "light": {"color_scheme": "light"},
@@ -65,6 +66,33 @@ def test_axe_finds_nothing_serious_in_search_filters_menus_and_tables(themed: Tr
     page.get_by_role("textbox", name="Search this run").fill("walrus")
     page.locator(".ma-count", has_text="No matches").wait_for()
     assert serious_findings(page, ".ma-run") == []
+    assert themed.offences == []
+
+
+def test_nor_in_arguments_that_are_edited_and_a_value_shown_whole(themed: TreePage) -> None:
+    page = themed.page
+    show(themed, "waiting")
+    page.get_by_role("button", name="Edit", exact=True).first.click()
+    page.get_by_role("textbox", name="Arguments as JSON").first.fill("{")
+    page.get_by_role("button", name="Run with these").first.click()
+    page.get_by_text("That is no JSON").first.wait_for()
+    assert serious_findings(page, ".ma-run") == []
+    themed.connect(snapshot(told(BIG)))
+    page.locator(".ma-tool > .ma-row").click()
+    page.get_by_role("button", name="Show whole").click()
+    page.get_by_text("Asking for the whole").wait_for()
+    assert serious_findings(page, ".ma-run") == []
+    (asked,) = [message for message in themed.sent if message["type"] == "whole"]
+    whole = {"type": "whole", "id": asked["id"], "part": 0, "parts": 1, "cut": True}
+    themed.tell(
+        {**whole, "text": '[{"species": "Gentoo", "n": 124}, {"species": "Adelie", "n": 1}]'}
+    )
+    page.get_by_text("no page could hold all of it").wait_for()
+    page.locator(".ma-table").wait_for()
+    page.locator(".ma-part > .ma-row", has_text="Result").hover()
+    page.get_by_role("button", name="Copy and view", exact=True).click()
+    assert serious_findings(page, ".ma-run") == []
+    page.keyboard.press("Escape")
     assert themed.offences == []
 
 

@@ -22,6 +22,7 @@ def press(tree_page: TreePage) -> None:
 
 
 def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
+    tree_page.page.clock.install()
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     tree_page.page.evaluate("window.show()")
     press(tree_page)
@@ -30,7 +31,7 @@ def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
     assert tree_page.sent == [*GREETING, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…", "Stopping…"]
     assert tree_page.page.locator(".ma-stop[aria-disabled=true]").count() == 2
-    tree_page.page.wait_for_timeout(600)
+    tree_page.page.clock.run_for(5_000)
     assert tree_page.page.evaluate("window.interrupts") == 0, "it was heard"
 
 
@@ -48,7 +49,7 @@ def test_a_stop_that_failed_elsewhere_can_be_tried_again(tree_page: TreePage) ->
 def test_where_nobody_answers_the_kernel_is_interrupted(tree_page: TreePage) -> None:
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     press(tree_page)
-    tree_page.page.wait_for_function("window.interrupts === 1", timeout=5_000)
+    tree_page.page.wait_for_function("window.interrupts === 1", timeout=30_000)
     assert tree_page.sent == [*GREETING, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…"]
 
@@ -56,13 +57,14 @@ def test_where_nobody_answers_the_kernel_is_interrupted(tree_page: TreePage) -> 
 def test_a_run_of_no_cell_interrupts_nothing(tree_page: TreePage) -> None:
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=False)
     press(tree_page)
-    tree_page.page.get_by_text("Stops as soon as the kernel is free").wait_for(timeout=5_000)
+    tree_page.page.get_by_text("Stops as soon as the kernel is free").wait_for(timeout=30_000)
     assert tree_page.page.evaluate("window.interrupts") == 0
 
 
 def test_a_run_that_ended_meanwhile_interrupts_nothing(tree_page: TreePage) -> None:
     events = sample_run.finished_run()
     source = Source(events[:-2])
+    tree_page.page.clock.install()
     tree_page.connect(source.feed.snapshot(), by_interrupt=True)
     # In one go: what comes too late for the page's patience is another case.
     tree_page.page.evaluate(
@@ -72,7 +74,7 @@ def test_a_run_that_ended_meanwhile_interrupts_nothing(tree_page: TreePage) -> N
         }""",
         json.loads(json.dumps(source.add(events[-2:]))),
     )
-    tree_page.page.wait_for_timeout(600)
+    tree_page.page.clock.run_for(5_000)
     assert tree_page.page.evaluate("window.interrupts") == 0
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Completed"]
 

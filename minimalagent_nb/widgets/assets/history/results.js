@@ -180,7 +180,7 @@ export class ResultsPane {
     const facts = element("span", "mh-facts");
     const name = element("code", "", session);
     name.title = session;
-    const places = hit.places > 1 ? ` · in ${hit.places} places` : "";
+    const places = hit.places > 1 ? ` · in\u00a0${hit.places}\u00a0places` : "";
     facts.append(
       element("span", "mh-status", wordFor(RUN_WORDS, run.status)), " · ",
       name, element("span", "", `${figuresOf(run)}${places}`));
