@@ -348,7 +348,7 @@ class Agent(MemoryFace):
         def begin_record() -> Recorder | None:
             if memory is None or session_id is None:
                 return None
-            return memory.begin(session_id, real_time=self.real_time_reasoning)
+            return memory.recorder(session_id, real_time=self.real_time_reasoning)
 
         redactor = self.memory.redactor if self.memory else self._redactor
         return RecordedRun(Run(plan), begin_record, self.logger, self.on_event, redactor)

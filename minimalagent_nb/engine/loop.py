@@ -67,6 +67,7 @@ class Run:
         cancel: set it to end the run; what was done is kept.
         enter_call: called with the id of each tool call in the context of its code, before that
             begins.
+        end: the last event, once it is known.
     """
 
     def __init__(self, plan: RunPlan, cancel: CancelToken | None = None) -> None:
@@ -80,7 +81,7 @@ class Run:
         # Events that have happened but were not handed out yet: the state changes first,
         # so that a run left at any event still closes with nothing lost.
         self._pending: deque[Event] = deque()
-        self._ended = False
+        self.end: RunEnded | None = None
         self._private_loop = PrivateLoop()
         self._asking = Asking(plan, self.cancel)
 
@@ -137,7 +138,7 @@ class Run:
         any more; what one reader leaves of them the next one gets. Empty where the run
         has ended.
         """
-        if not self._ended:
+        if self.end is None:
             self._close(failure)
         yield from self._deliver()
 
@@ -311,9 +312,8 @@ class Run:
         stop_reason: str = "",
         failure: BaseException | None = None,
     ) -> RunEnded:
-        self._ended = True
         now = self._now()
-        return RunEnded(
+        self.end = RunEnded(
             at=now,
             status=status,
             response=response,
@@ -323,6 +323,7 @@ class Run:
             usage=self._usage + self._asking.usage,
             duration=now - self._started,
         )
+        return self.end
 
     def _now(self) -> float:
         return self.plan.clock()

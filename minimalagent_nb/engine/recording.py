@@ -73,6 +73,7 @@ class RecordedRun:
         self._logger = logger
         self._begin_record = begin_record
         self._recorder: Recorder | None = None
+        self._is_over = False
         self._fold = ReasoningFold()
         kinds = {type(hook) for hook in hooks}
         inherited = [hook for hook in _inherited.get() if type(hook) not in kinds]
@@ -125,6 +126,9 @@ class RecordedRun:
         self.run.cancel.cancel()
         for event in self.run.closing_events():
             yield from self._take(event)
+        if not self._is_over and self.run.end is not None:
+            # An interrupt may swallow any event; without this one the run would never end.
+            yield from self._take(self.run.end)
 
     def _take(self, event: Event) -> Iterator[Event]:
         self._log(event)
@@ -137,12 +141,14 @@ class RecordedRun:
                     warning = self._recorder.finish()
                 except KeyboardInterrupt as raised:
                     interrupt, warning = raised, _NOT_WAITED
+                    self._recorder.end()
                 self.reasoning.interaction_id = self._recorder.interaction_id
                 if warning:
                     notice = Notice(at=event.at, kind="memory", text=warning)
                     self._fold.apply(notice)
                     self._call_hooks(notice)
                     yield notice
+        self._is_over = isinstance(event, RunEnded)
         self._call_hooks(event)
         yield event
         if interrupt is not None:

@@ -127,12 +127,22 @@ class SessionLog(SessionCarrier, Requester):
         Raises:
             SessionIdError: the id is not allowed.
         """
+        recorder = self.recorder(session_id, real_time=real_time)
+        recorder.start()
+        return recorder
+
+    def recorder(self, session_id: str, *, real_time: bool) -> Recorder:
+        """The same, which begins with the first event: an interrupt before leaves no trace.
+
+        Raises:
+            SessionIdError: the id is not allowed.
+        """
         check_session_id(session_id)
         with self._lock:
             extent = self._extents.get(session_id)
-        sender = self._sending()
+        sender, place = self._sending(), self._place()
         interaction = self._interaction(session_id, extent=extent)
-        recorder = Recorder(
+        return Recorder(
             interaction,
             real_time=real_time,
             listener=self._listener(interaction) if real_time else None,
@@ -140,10 +150,9 @@ class SessionLog(SessionCarrier, Requester):
             outbox=sender.outbox if sender else None,
             destination=sender.destination if sender else "",
             clock=self._clock,
+            on_start=lambda recorder: PENDING.add(place, session_id, recorder),
             on_stored=PENDING.remove,
         )
-        PENDING.add(self._place(), session_id, recorder)
-        return recorder
 
     def reasoning(self, session_id: str) -> Reasoning:
         """The newest interaction; an empty Reasoning where there is none.

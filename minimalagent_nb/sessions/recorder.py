@@ -55,6 +55,7 @@ class Recorder:
         outbox: keeps what the store does not take in time; None for none.
         destination: the store's name in it.
         clock: seconds since the epoch.
+        on_start: called with the recorder when it begins, before anything is stored.
         on_stored: called with the run's name when all is stored, from another thread.
     """
 
@@ -69,6 +70,7 @@ class Recorder:
         outbox: Outbox | None = None,
         destination: str = "",
         clock: Callable[[], float] = time.time,
+        on_start: Callable[[Recorder], None] = lambda recorder: None,
         on_stored: Callable[[str], None] = lambda run: None,
     ) -> None:
         self._interaction = interaction
@@ -79,7 +81,8 @@ class Recorder:
         self._messages: list[Message] = []
         self._lock = threading.Lock()
         self._queue = EventQueue(self._take_in)
-        self._on_stored = on_stored
+        self._on_start, self._on_stored = on_start, on_stored
+        self._is_started = False
         self._told: str | None = None
         self._quiet_end = False
         self._outbox = outbox
@@ -126,13 +129,36 @@ class Recorder:
         reasoning.interaction_id = self._interaction.id
         return reasoning
 
+    def start(self) -> None:
+        """Begin, at the latest with the first event.
+
+        Who was interrupted in it does it again: a run that is recorded must come to its end.
+        """
+        if not self._is_started:
+            self._on_start(self)
+            if self._keeper is not None:
+                self._keeper.start()
+            self._writer.start()
+            self._is_started = True
+
     def add(self, event: Event) -> None:
         """Take in the next event of the run; the whole of what deltas tell comes later."""
+        self.start()
         if not is_delta(event):
             if self._listener is not None:
                 self._listener.note(event)
             self._inbox.append(event)
             self._writer.wake()
+
+    def end(self) -> None:
+        """Have all stored, as `finish` does, without waiting; again after an interrupt."""
+        if not self.finished:
+            self.start()
+            self._interaction.end()
+            if self._keeper is not None:
+                self._keeper.finish()
+            self._writer.finish()
+            self.finished = True
 
     def finish(self) -> str | None:
         """Have the turn, the reasoning and the session's entry stored, and wait until it is safe.
@@ -143,12 +169,7 @@ class Recorder:
         Returns:
             None, or one line that says what was not stored and why.
         """
-        if not self.finished:
-            self.finished = True
-            self._interaction.end()
-            if self._keeper is not None:
-                self._keeper.finish()
-            self._writer.finish()
+        self.end()
         if self._keeper is not None:
             self._keeper.safe.wait(OUTBOX_SECONDS)
         if not self._has_outbox():

@@ -81,8 +81,12 @@ class Writer:
         self.lost: list[str] = []
         self.cause: Exception | None = None
         self.postponed: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="session-writer", daemon=True)
-        self._thread.start()
+        self._is_at_work = False
+
+    def start(self) -> None:
+        """Begin to write; once is enough, and once more does no harm."""
+        if not self._is_at_work:
+            threading.Thread(target=self._work, name="session-writer", daemon=True).start()
 
     def wake(self) -> None:
         """There are new events."""
@@ -110,6 +114,10 @@ class Writer:
         return 0.0 if asked is None else time.monotonic() - asked
 
     def _work(self) -> None:
+        with self._changed:
+            if self._is_at_work:
+                return
+            self._is_at_work = True
         try:
             while not self._finishing:
                 if self._real_time:
@@ -280,8 +288,12 @@ class Keeper:
         self.safe, self.done = threading.Event(), threading.Event()
         self.error: SessionError | None = None
         self.kept = False
-        self._thread = threading.Thread(target=self._work, name="session-outbox", daemon=True)
-        self._thread.start()
+        self._is_at_work = False
+
+    def start(self) -> None:
+        """Begin to look; once is enough, and once more does no harm."""
+        if not self._is_at_work:
+            threading.Thread(target=self._work, name="session-outbox", daemon=True).start()
 
     def finish(self) -> None:
         """The run has ended: keep what is not acknowledged."""
@@ -302,6 +314,10 @@ class Keeper:
             self._changed.notify_all()
 
     def _work(self) -> None:
+        with self._changed:
+            if self._is_at_work:
+                return
+            self._is_at_work = True
         try:
             self._attempt(lambda: self._outbox.runs(self._run.destination))
             while not self._stored and not self._leaving:

@@ -115,7 +115,8 @@ def kinds(puts):
 def test_events_never_wait_for_the_store_and_do_not_pile_up(faulty, clock):
     faulty.open.clear()
     recorder = quick_recorder(faulty, clock)
-    assert faulty.held.wait(10)
+    recorder.start()
+    assert faulty.held.wait(30)
     recorder.add(RunStarted(at=NOW, run_id="r", query="q"))
     for number in range(1, 201):
         for event in step(number):
