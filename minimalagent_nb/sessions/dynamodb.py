@@ -23,7 +23,7 @@ from typing import Any
 from minimalagent_nb.errors import ConfigurationError, SessionReadError, SessionWriteError
 from minimalagent_nb.secrets import remember_client
 from minimalagent_nb.sessions.dynamodb_client import open_client
-from minimalagent_nb.sessions.dynamodb_errors import error_code, explain
+from minimalagent_nb.sessions.dynamodb_errors import error_code, explain, without_user
 from minimalagent_nb.sessions.forked import renew_in_children
 from minimalagent_nb.sessions.items import Attribute, Item
 
@@ -104,7 +104,8 @@ class DynamoDBStore:
             SessionReadError: the AWS settings cannot be used.
         """
         with self._errors(SessionReadError):
-            endpoint = self._connect().meta.endpoint_url
+            # It is stored: no password that stands in it may be.
+            endpoint = without_user(self._connect().meta.endpoint_url)
             profile = self._session.profile_name if self._session else os.environ.get("AWS_PROFILE")
         return f"dynamodb {endpoint} {self._region} {self._table} {profile or ''}"
 

@@ -5,7 +5,9 @@ Imports botocore's exceptions, when an error has come.
 
 from __future__ import annotations
 
-__all__ = ["ITEM_ACTIONS", "NO_PERMISSION", "error_code", "explain"]
+import re
+
+__all__ = ["ITEM_ACTIONS", "NO_PERMISSION", "error_code", "explain", "without_user"]
 
 ITEM_ACTIONS = ("Query", "GetItem", "PutItem", "DeleteItem")
 """All that is asked of a table that is there."""
@@ -29,6 +31,7 @@ _THROTTLED = (
     "RequestLimitExceeded",
     "ThrottlingException",
 )
+_USER = re.compile(r"://[^/\s\"']*@")
 _OTHER_PLACE = "or keep sessions in a file (setting memory: sqlite:///path)"
 
 
@@ -41,7 +44,13 @@ def error_code(error: BaseException) -> str:
 def explain(error: Exception, table: str, region: str) -> str:
     """One line: what happened, and what to do next."""
     code = error_code(error)
-    return _explain_answer(error, code, table, region) if code else _explain_client(error, region)
+    said = _explain_answer(error, code, table, region) if code else _explain_client(error, region)
+    return without_user(said)
+
+
+def without_user(text: str) -> str:
+    """The text without the names and passwords in its URLs, such as an endpoint's."""
+    return _USER.sub("://", text)
 
 
 def _explain_answer(error: Exception, code: str, table: str, region: str) -> str:

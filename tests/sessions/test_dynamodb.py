@@ -11,6 +11,7 @@ import pytest
 
 from minimalagent_nb.errors import ConfigurationError, SessionReadError, SessionWriteError
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog
+from minimalagent_nb.sessions.dynamodb_check import check_table
 from tests.servers.dynamodb_faults import FaultyDynamoDB, LostAnswer, LostRequest, Refusal
 from tests.servers.dynamodb_local import free_port
 from tests.sessions.conftest import NOW, client_for, conversation, record
@@ -290,3 +291,19 @@ def test_the_room_is_cheap_to_import():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_no_password_of_an_endpoint_is_told_or_stored(table_name, aws_environment, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://me:hunter2hunter2@127.0.0.1:1/")
+    store = DynamoDBStore(table_name)
+    assert "http://127.0.0.1:1/" in store.outbox_key
+    assert "hunter2" not in store.outbox_key
+    with pytest.raises(SessionReadError, match=r"http://127\.0\.0\.1:1/") as failure:
+        store.get("messages#s", 1)
+    assert "hunter2" not in str(failure.value)
+    findings = check_table(table_name, "us-west-2")
+    assert "hunter2" not in str(findings)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://me:hunter2hunter2@")
+    with pytest.raises(SessionReadError, match="AWS settings") as failure:
+        DynamoDBStore(table_name).get("messages#s", 1)
+    assert "hunter2" not in str(failure.value)
