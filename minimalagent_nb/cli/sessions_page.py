@@ -20,7 +20,6 @@ from minimalagent_nb.widgets.replay import replayed
 
 __all__ = [
     "history_page",
-    "replayed",
     "sessions_page",
     "show_interaction",
     "summary_of",

@@ -181,7 +181,7 @@ class SessionCarrier(SessionLister):
         store, the sessions are listed only.
 
         Args:
-            session_ids: which; `foreign.sessions_in_table` finds them.
+            session_ids: which; `dynamodb_scan.sessions_in_table` finds them.
             progress: told of each session that is done.
 
         Returns:

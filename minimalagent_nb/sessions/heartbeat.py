@@ -29,6 +29,8 @@ LEASE = 20.0
 BEATS_PER_LEASE = 4
 _WATCHED = 0.6
 """Part of the lease for which a reader watches a log whose clock it cannot trust."""
+_MOST_SEEN = 10_000
+"""Runs of which a reader remembers what it saw: a server sees more in its life."""
 _SKEW = 2 * 3600.0
 """Seconds that the clocks of two machines may differ by."""
 
@@ -183,5 +185,8 @@ class Liveness:
             before = self._seen.get(key)
             if before is not None and before[0] == token:
                 return now - before[1]
+            self._seen.pop(key, None)
             self._seen[key] = (token, now)
+            while len(self._seen) > _MOST_SEEN:
+                del self._seen[next(iter(self._seen))]
         return 0.0 if before is None else -1.0

@@ -14,6 +14,7 @@ import hashlib
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,13 +97,23 @@ class Outbox:
     def runs(self, destination: str) -> list[UnsentRun]:
         """The runs that wait for this table, oldest first.
 
+        What makes no sense is passed over, and a warning says so.
+
         Raises:
             SessionReadError: the file could not be read.
         """
-        items = self._opened().query(_runs_key(destination))
-        return sorted(
-            (_run_of(destination, item) for item in items), key=lambda run: run.interaction_id
-        )
+        runs: list[UnsentRun] = []
+        for item in self._opened().query(_runs_key(destination)):
+            try:
+                runs.append(_run_of(destination, item))
+            except (KeyError, TypeError, ValueError):
+                warnings.warn(
+                    f"{self.description}: the entry {item.sk} of a run that waits to be sent is "
+                    "damaged. That run cannot be sent; all others are.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        return sorted(runs, key=lambda run: run.interaction_id)
 
     def chunks(self, run: UnsentRun) -> list[Chunk]:
         """The pieces of its log that wait.

@@ -223,7 +223,10 @@ def _item(data: dict[str, Any], place: str) -> Item:
         isinstance(data.get("pk"), str)
         and _is_number(sk)
         and isinstance(attributes, dict)
-        and all(isinstance(v, (str, bytes, int)) for v in attributes.values())
+        and all(
+            isinstance(value, (str, bytes, int)) and not isinstance(value, bool)
+            for value in attributes.values()
+        )
         and (expires is None or _is_number(expires))
     )
     if not is_one:

@@ -14,12 +14,12 @@ import pytest
 
 from minimalagent_nb import Agent, tool
 from minimalagent_nb.cli import _parser, main
-from minimalagent_nb.cli.sessions_page import replayed
 from minimalagent_nb.events import RunEnded
 from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
 from minimalagent_nb.reasoning import Reasoning
 from minimalagent_nb.sessions import DynamoDBStore, Item, SessionLog, SQLiteStore
+from minimalagent_nb.widgets.replay import replayed
 from tests.sessions.conftest import broken_file, conversation, record
 
 

@@ -12,15 +12,16 @@ import pytest
 
 from minimalagent_nb.errors import SessionError, SessionReadError
 from minimalagent_nb.fold import fold
-from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions import SessionLog, SQLiteStore, heartbeat
 from minimalagent_nb.sessions.codec import dumps
 from minimalagent_nb.sessions.conversation import SECOND
 from minimalagent_nb.sessions.items import Item
+from minimalagent_nb.sessions.outbox import Outbox, UnsentRun
 from minimalagent_nb.sessions.search import Filters, SessionSearch, history_page
 from minimalagent_nb.widgets import run_bundle
 from minimalagent_nb.widgets.history_data import summary
 from minimalagent_nb.widgets.replay import tree_message
-from tests.sessions.conftest import NOW, end, record, wait_for
+from tests.sessions.conftest import NOW, conversation, end, record, wait_for
 from tests.sessions.test_search import found
 from tests.widgets.rich_run import rich_run
 
@@ -192,3 +193,26 @@ def test_a_session_with_a_damaged_turn_is_exported_as_it_is(store, log, other):
     with pytest.raises(SessionReadError, match="its messages are no JSON"):
         other.load("s")
     assert [run.query for run in other.history("s")] == ["one"]
+
+
+def test_a_damaged_entry_of_the_outbox_is_told_and_holds_up_nothing(tmp_path, clock):
+    outbox = Outbox(tmp_path / "outbox.sqlite3", clock=clock)
+    store = SQLiteStore(":memory:", clock=clock)
+    log = SessionLog(store, clock=clock, outbox=outbox)
+    record(log, "s", "one", "1")
+    sound = UnsentRun(store.description, "t", int(NOW * SECOND), "run", True, None, NOW)
+    outbox.touch(sound)
+    outbox._opened().put(Item(f"runs#{store.description}", 5, {"session_id": "s"}))
+    with pytest.warns(RuntimeWarning, match="the entry 5 of a run that waits .* is damaged"):
+        assert log.load("s") == conversation("one", "1")
+    with pytest.warns(RuntimeWarning, match="is damaged"):
+        assert outbox.runs(store.description) == [sound]
+    log.close()
+
+
+def test_what_a_reader_remembers_of_runs_is_bounded(clock, monkeypatch):
+    monkeypatch.setattr(heartbeat, "_MOST_SEEN", 3)
+    liveness = heartbeat.Liveness(clock, "")
+    for number in range(10):
+        liveness.seems_dead(SQLiteStore(":memory:"), "s", int(NOW * SECOND) + number)
+    assert len(liveness._seen) == 3

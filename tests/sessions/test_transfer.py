@@ -229,6 +229,7 @@ def test_damaged_files_say_where_and_leave_nothing(lines, other):
         r"line 3 is longer": [*lines[:2], b'"' + b"x" * 8_000_001 + b'"', *lines[3:]],
         r"line 3 is no item": damaged(lines, 2, sk=-1),
         r"line 3 is no item of a": damaged(lines, 2, sk=1.5),
+        r"line 3 is no item of": damaged(lines, 2, attributes={"rank": True}),
         r"line 3 is no item of a session": damaged(lines, 2, attributes={"a": {"b": 1}}),
         r"line 3 is no item of a session\.": damaged(lines, 2, expires="soon"),
         r"the file breaks off after line 4": lines[:4],
