@@ -192,3 +192,16 @@ def test_each_view_tells_why_an_answer_was_not_taken(asked: TreePage) -> None:
         asked.tell({"type": "refused", "run": "run-1", "call": "call-1", "text": "Not now."})
         assert asked.texts(".ma-trouble") == ["Not now.", "Not now."]
         assert asked.page.locator(".ma-main[aria-disabled=true]").count() == 0
+
+
+def test_arguments_that_are_not_all_in_view_are_named(tree_page: TreePage) -> None:
+    for code, is_long in (("x = 1\n" * 30, True), ("x" * 3_000, True), ("x = 1", False)):
+        tree_page.connect(Source(waiting({"code": code, "timeout": 9})).feed.snapshot())
+        tree_page.tell(ASKING)
+        block = tree_page.page.locator(".ma-question > .ma-block")
+        assert block.evaluate("(el) => el.scrollHeight > el.clientHeight + 1") is is_long
+        assert tree_page.page.locator(".ma-hint").is_visible() is is_long
+    assert tree_page.page.get_by_text("Scroll to read all of it: code, timeout").count() == 0
+    tree_page.connect(Source(waiting()).feed.snapshot())
+    tree_page.tell(ASKING)
+    assert tree_page.texts(".ma-hint") == ["Scroll to read all of it: path, rows"]

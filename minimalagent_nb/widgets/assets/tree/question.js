@@ -7,6 +7,14 @@ import { button, element, keepKeys, plain, setAttribute, setHidden, setText } fr
  * @typedef {import("./fold.js").Tool} Tool
  */
 
+const WIDE = 80; // characters on a line, about
+const SHOWN = 13; // lines of arguments that are in view
+
+/** About how many lines a text has on the screen. @param {string} text */
+function screenLines(text) {
+  return text.split("\n").reduce((sum, line) => sum + Math.max(Math.ceil(line.length / WIDE), 1), 0);
+}
+
 /**
  * An argument for reading, in an element of its own: texts of several lines, as code is, below
  * its name. All lines but the first are indented, those that the width makes too, so that none
@@ -30,6 +38,15 @@ function argumentList(inputs) {
   return list;
 }
 
+/** What there is in a list of which not all is in view, so that nobody allows it unread.
+ *  @param {HTMLElement} list @param {string[]} names */
+function hintOf(list, names) {
+  const all = plain(names.join(", "));
+  const shown = all.length > 200 ? `${all.slice(0, 200)}…` : all;
+  const lines = screenLines([...list.children].map((el) => el.textContent).join("\n"));
+  return lines > SHOWN ? `Scroll to read all of it: ${shown}` : "";
+}
+
 /** Asks whether a call may run: its arguments as they are, and what can be said to them. */
 export class Question {
   /** @param {Tool} tool @param {(answer: any) => void} onAnswer */
@@ -40,6 +57,8 @@ export class Question {
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", `May ${plain(tool.name).slice(0, 100)} run?`);
     this.shown = argumentList(tool.inputs ?? {});
+    const names = Object.keys(tool.inputs ?? {});
+    this.hint = element("div", "ma-hint", hintOf(this.shown, names));
     this.text = /** @type {HTMLTextAreaElement} */ (
       this.field("textarea", "ma-edit", "Arguments as JSON"));
     this.text.spellcheck = false;
@@ -57,7 +76,7 @@ export class Question {
     for (const main of [this.allow, this.run]) main.classList.add("ma-main");
     const choices = element("div", "ma-choices");
     choices.append(this.allow, this.edit, this.run, this.back, this.deny, this.reason);
-    this.root.append(this.shown, this.text, this.error, choices);
+    this.root.append(this.shown, this.hint, this.text, this.error, choices);
     if (tool.inputsCut) setText(this.error, "The arguments are too long to be shown whole.");
     this.canEdit = !tool.inputsCut;
     this.isSent = false;
@@ -78,6 +97,7 @@ export class Question {
   arrange(isEditing) {
     for (const el of [this.text, this.run, this.back]) setHidden(el, !isEditing);
     for (const el of [this.shown, this.allow, this.deny, this.reason]) setHidden(el, isEditing);
+    setHidden(this.hint, isEditing || !this.hint.textContent);
     setHidden(this.edit, isEditing || !this.canEdit);
   }
 
@@ -87,7 +107,7 @@ export class Question {
     setText(this.error, "");
     if (!isEditing) return this.edit.focus();
     this.text.value ||= this.json;
-    this.text.rows = Math.min(Math.max(this.text.value.split("\n").length, 3), 16);
+    this.text.rows = Math.min(Math.max(screenLines(this.text.value), 3), 16);
     this.text.focus();
     this.text.setSelectionRange(0, 0); // a long one is read from its beginning
     this.text.scrollTop = 0;
