@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from IPython.core import completer
 from IPython.core.completer import provisionalcompleter
 
 from minimalagent_nb.notebook.completion import Completion
@@ -133,7 +134,7 @@ def test_nothing_else_is_offered_beside_it(
     (tmp_path / "other.txt").touch()
     (tmp_path / "kept").mkdir()
     ready.user_ns["In"] = ["", "x = 1", "y = 2"]
-    if not hasattr(ready.Completer, "custom_matchers"):
+    if not hasattr(completer, "context_matcher"):
         pytest.skip("IPython before 8.6 offers Python's names as well")
     with provisionalcompleter():
         found = list(ready.Completer.completions(line, len(line)))
@@ -144,7 +145,7 @@ def test_nothing_else_is_offered_beside_it(
 
 def test_a_type_is_completed_within_brackets(ready: Any) -> None:
     line = '%%agent --type "dict[str, Sh'
-    if not hasattr(ready.Completer, "custom_matchers"):
+    if not hasattr(completer, "context_matcher"):
         pytest.skip("IPython before 8.6 breaks words elsewhere")
     with provisionalcompleter():
         (one,) = ready.Completer.completions(line, len(line))
