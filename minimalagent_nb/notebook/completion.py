@@ -178,10 +178,12 @@ class Completion:
         return [tool.name for tool in self._bench.tools()]
 
     def _sessions(self) -> list[str]:
+        # Where there is nothing of ours, IPython offers words of Python.
+        mine = [self._bench.session_id]
         with contextlib.suppress(AgentError):  # the commands tell what is wrong with the settings
             log = self._bench.log(self._settings())
-            return self._names.of(log) if log else []
-        return []
+            return [*mine, *self._names.of(log)] if log else mine
+        return mine
 
     def _max_steps(self) -> list[str]:
         with contextlib.suppress(AgentError):
