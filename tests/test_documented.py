@@ -200,7 +200,7 @@ def test_monitoring_from_another_agent(
         Args:
             task: What to do.
         """
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             reasoning = monitor.get_reasoning("report-task")
             if reasoning.steps and reasoning.steps[0].tools:

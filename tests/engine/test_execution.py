@@ -209,7 +209,7 @@ def test_a_stop_cancels_a_coroutine_that_a_plain_function_handed_out() -> None:
         agent = Agent(
             tools=[handing_on], show_reasoning=False, model=ScriptedModel([call("handing_on")])
         )
-        stopper = threading.Thread(target=lambda: begun.wait(10) and agent.stop())
+        stopper = threading.Thread(target=lambda: begun.wait(30) and agent.stop())
         stopper.start()
         with pytest.raises(RunStoppedError):
             await agent.arun("?")

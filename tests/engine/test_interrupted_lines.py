@@ -65,5 +65,5 @@ def test_an_interrupt_at_any_line_leaves_no_run_that_goes_on(real_time: bool) ->
         if seen:
             assert stored == [recorded.reasoning.status], f"line {line}"
         assert stored in ([], ["stopped"], ["completed"]), f"line {line}"
-        line += 3
+        line += 5
     assert line > 100

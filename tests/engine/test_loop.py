@@ -66,7 +66,7 @@ def test_steps_tools_thinking_and_the_answer() -> None:
 
 
 def test_calls_of_one_turn_run_side_by_side_and_answer_in_call_order() -> None:
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(3, timeout=60)
 
     @tool
     def meet(n: int) -> int:

@@ -74,7 +74,7 @@ def test_a_generator_is_closed_when_its_call_is_stopped():
     for event in agent.stream("?"):
         if event.type == "tool_call_progress":
             break
-    assert closed.wait(10)
+    assert closed.wait(30)
 
 
 def test_the_context_says_which_call_it_is():

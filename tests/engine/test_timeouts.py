@@ -112,7 +112,7 @@ def test_a_tool_that_ends_in_time_is_not_touched():
 
     before = threading.active_count()
     assert the_end(events_of(agent_of([quick]))).result == "done"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before
@@ -213,12 +213,13 @@ def test_calls_that_time_out_make_room_for_those_that_wait():
 
 
 def test_what_a_call_left_behind_returns_later_is_void():
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
     before = set(threading.enumerate())
 
     @tool(timeout=0.01)
     def stuck() -> str:
         """Wait."""
+        begun.set()
         release.wait(30)
         return "too late"
 
@@ -230,11 +231,12 @@ def test_what_a_call_left_behind_returns_later_is_void():
     execution = Execution(uses, Toolbox([stuck]), {}, site, 1, time.time)  # type: ignore[arg-type]
     batches = execution.batches()
     next(batches)
+    assert begun.wait(30)
     while others(threading.Timer):  # until it was given up
         time.sleep(0.01)
     release.set()
     for thread in others(threading.Thread):
-        thread.join(20)
+        thread.join(60)
     (end,) = [event for batch in batches for event in batch]
     assert (end.status, end.left_behind) == ("error", True)
     assert end.value is None

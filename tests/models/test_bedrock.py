@@ -76,7 +76,7 @@ def test_pieces_come_as_they_are_streamed(converse_server, bedrock):
     converse_server.plan(reply("One two three.", hold_after=2))
     stream = bedrock().stream(ask(), CancelToken())
     assert next(stream) == TextChunk("One tw")
-    assert converse_server.holding.wait(5)
+    assert converse_server.holding.wait(30)
     converse_server.release.set()
     rest = list(stream)
     assert rest[-1].message == {"role": "assistant", "content": [{"text": "One two three."}]}

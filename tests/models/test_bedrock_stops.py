@@ -74,7 +74,7 @@ def cancel_while_held(server, model: Bedrock, held) -> list:
     cancel = CancelToken()
 
     def stop() -> None:
-        assert server.holding.wait(10)
+        assert server.holding.wait(30)
         cancel.cancel()
 
     thread = threading.Thread(target=stop)
@@ -89,7 +89,7 @@ def test_a_stop_ends_a_read_that_waits(converse_server, bedrock):
     got = cancel_while_held(converse_server, bedrock(), reply("Hello there.", hold_after=2))
     # The stop may be faster than the piece that came before it.
     assert got in ([], [TextChunk("Hello ")])
-    assert converse_server.dropped.wait(10)
+    assert converse_server.dropped.wait(30)
 
 
 @pytest.mark.parametrize("streaming", [True, False])
@@ -105,12 +105,12 @@ def test_a_stop_ends_the_wait_for_credentials(converse_server, aws_session):
     class Slow:
         def client(self, *args, **more):
             asked.set()
-            given.wait(5)
+            given.wait(60)
             made.set()
             return aws_session.client(*args, **more)
 
     cancel, model = CancelToken(), Bedrock(session=Slow())
-    thread = threading.Thread(target=lambda: asked.wait(10) and cancel.cancel())
+    thread = threading.Thread(target=lambda: asked.wait(30) and cancel.cancel())
     thread.start()
     assert chunks(model, cancel=cancel) == []
     assert not made.is_set()
@@ -153,9 +153,9 @@ def test_closing_the_generator_closes_the_connection(converse_server, bedrock):
     converse_server.plan(reply("Hello there.", hold_after=2))
     stream = bedrock().stream(ask(), CancelToken())
     assert next(stream) == TextChunk("Hello ")
-    assert converse_server.holding.wait(10)
+    assert converse_server.holding.wait(30)
     stream.close()
-    assert converse_server.dropped.wait(10)
+    assert converse_server.dropped.wait(30)
 
 
 def test_a_stopped_run_leaves_the_model_usable(converse_server, bedrock):

@@ -137,7 +137,7 @@ def test_checkpoints_of_two_kernels_double_nothing(store, log, clock):
     faulty.open.clear()
     thread = threading.Thread(target=late.finish)
     thread.start()
-    assert faulty.held.wait(10)
+    assert faulty.held.wait(30)
     for recorder in recorders:
         end(recorder)
     faulty.open.set()

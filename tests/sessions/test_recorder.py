@@ -152,8 +152,8 @@ def test_refreshes_keep_their_distance(faulty, log):
         for event in step(number):
             recorder.add(event)
         time.sleep(0.005)
-    spent = time.monotonic() - began
     end(recorder)
+    spent = time.monotonic() - began
     # One a second at most, then the reasoning whole.
     assert kinds(faulty.puts).count("reasoning") - before <= spent + 2
 

@@ -23,10 +23,12 @@ def test_after_a_message_that_could_not_be_sent_others_are_answered() -> None:
     """A page that waits for its answer asks no more: nobody would start another thread."""
     sent: queue.Queue[dict[str, Any]] = queue.Queue()
     asked_meanwhile = threading.Event()
+    failed: queue.Queue[threading.Thread] = queue.Queue()
 
     def post(message: dict[str, Any], _buffers: list[bytes]) -> None:
         if message["id"] == "first":
             asked_meanwhile.wait(PATIENCE)
+            failed.put(threading.current_thread())
             raise OSError("the socket is closed")
         sent.put(message)
 
@@ -36,6 +38,7 @@ def test_after_a_message_that_could_not_be_sent_others_are_answered() -> None:
     asked_meanwhile.set()
     assert sent.get(timeout=PATIENCE)["id"] == "second"
     worker.close()
+    failed.get().join(PATIENCE)
 
 
 def test_nothing_is_sent_after_the_end() -> None:
