@@ -208,3 +208,13 @@ def test_a_comparison_that_is_tried_again_keeps_the_focus(held: HeldPage) -> Non
     for _ in range(2):
         held.answer_run(sample_run.finished_run())
     assert held.page.locator(".mh-compare").count() == 0
+
+
+def test_what_was_typed_last_is_not_searched_for_a_view_that_is_closed(held: HeldPage) -> None:
+    held.page.clock.install()
+    held.open("s", runs(1), "s")
+    held.page.locator(".mh-search").fill("penguin")
+    held.page.get_by_label("Find a session").fill("alpha")
+    held.page.evaluate("window.browser.destroy()")
+    held.page.clock.run_for(5_000)
+    assert held.asked("search") == held.asked("sessions") == []

@@ -312,3 +312,23 @@ def test_a_step_that_is_asked_for_while_a_search_goes_on_is_taken_after_it(
     page.get_by_role("textbox", name="Search this run").press("Enter")
     page.evaluate("() => { while (window.slices.length) window.slices.shift()(); }")
     said(page, "2 of 150")
+
+
+def test_a_match_that_goes_before_it_is_scrolled_to_moves_nothing(tree_page: TreePage) -> None:
+    _, events = long_run(30)
+    tree_page.mount(snapshot(events))
+    search(tree_page.page, "lookup", "1 of 150")
+    top = tree_page.page.evaluate(
+        """async () => {
+            document.body.style.height = "9000px";
+            const enter = new KeyboardEvent("keydown", {key: "Enter", bubbles: true});
+            document.querySelector(".ma-field").dispatchEvent(enter);
+            window.view.destroy();
+            window.scrollTo(0, 3000);
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            await frame();
+            await frame();
+            return window.scrollY;
+        }"""
+    )
+    assert top == 3000

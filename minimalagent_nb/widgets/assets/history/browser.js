@@ -382,6 +382,7 @@ export class HistoryBrowser {
 
   destroy() {
     clearInterval(this.timer);
+    for (const { typed } of [this.bar, this.sessions]) typed?.cancel(); // nobody waits for it
     const heard = this.isPage ? document : this.root;
     heard.removeEventListener("keydown", /** @type {any} */ (this.listen));
     this.closeResults();
