@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from minimalagent_nb.errors import SessionReadError
 from minimalagent_nb.events import Event, RunEnded
-from minimalagent_nb.sessions.batches import Chunk, LogReader, log_key
+from minimalagent_nb.sessions.batches import Chunk, LogReader, log_key, read_log
 from minimalagent_nb.sessions.conversation import SECOND
 from minimalagent_nb.sessions.heartbeat import Liveness
 from minimalagent_nb.sessions.interaction import open_key, reasoning_key
@@ -74,7 +74,7 @@ class RunWatch:
         self.is_over = False
         self._store, self._session_id, self._id = store, session_id, interaction_id
         self._liveness, self._monotonic = liveness, monotonic
-        self._reader, self._events = LogReader(), list[Event]()
+        self._reader = LogReader()
         self._slot, self._looked = 0, monotonic()
 
     def look(self) -> Iterator[Event]:
@@ -97,8 +97,7 @@ class RunWatch:
                 # It may have ended between the two reads.
                 yield from self._stored()
                 if not self.is_over:
-                    self.is_over = True
-                    yield from closing_events(self._events)
+                    yield from self._closed()
 
     def _stored(self) -> Iterator[Event]:
         """The events behind those that were read."""
@@ -107,11 +106,19 @@ class RunWatch:
             self._slot = item.sk // SECOND
             batch = _fed(self._store, self._session_id, self._reader, item)
             for event in batch:
-                self._events.append(event)
                 self.is_over = isinstance(event, RunEnded)
                 yield event
                 if self.is_over:
                     return
+
+    def _closed(self) -> Iterator[Event]:
+        """The end of a log that has none; read once more, as a run may have more than is held."""
+        log = read_log(self._store, self._session_id, self._id)
+        if log.ended:  # somebody has closed it since
+            yield from self._stored()
+        else:
+            self.is_over = True
+            yield from closing_events(log.events)
 
 
 class NextRun:

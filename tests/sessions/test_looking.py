@@ -1,12 +1,15 @@
-"""What a list of sessions costs where a page asks for it again and again."""
+"""What it costs to look again and again: at the list of sessions, at a run."""
 
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import pytest
 
+from minimalagent_nb.events import RunStarted, ToolCallEnded
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from minimalagent_nb.sessions.batches import sealed
 from minimalagent_nb.sessions.directory import MONTHS, REMEMBERED_SECONDS
 from minimalagent_nb.widgets import history_data
 from tests.sessions.conftest import NOW, FaultyStore, record
@@ -83,3 +86,21 @@ def test_who_asks_once_is_told_what_others_have_changed(counted, clock):
     assert "s1" not in [info.session_id for info in log.sessions()]
     clock.now -= 3600  # a clock that is set back
     assert "s1" not in listed(log)
+
+
+def test_who_watches_a_run_holds_nothing_of_what_was_seen(clock):
+    store = SQLiteStore(":memory:", clock=clock)
+    begun = RunStarted(at=NOW, run_id="r", query="q")
+    results = [
+        ToolCallEnded(at=NOW, step=n, call_id=f"c{n}", status="success", result="x" * 1_000_000)
+        for n in range(30)
+    ]
+    for seq, event in enumerate([begun, *results], 1):
+        for chunk in sealed([event], seq):
+            store.put(chunk.to_item("reasoning#s#5", seq, run="r", at=NOW, expires=None))
+    watch = SessionLog(store, clock=clock).run_watch("s", 5)
+    tracemalloc.start()
+    assert sum(1 for _ in watch.look()) == 31
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 3_000_000, "of 30 MB"
