@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError
+from minimalagent_nb.notebook.output import visible
 
 __all__ = ["as_shown", "borrow", "tool_cells"]
-
-# All but tab and line feed: what is shown is what runs, with nothing that hides or moves.
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 _LARGEST = 50_000_000
 """Bytes of a notebook that is read: most of a larger one are outputs."""
@@ -64,8 +62,7 @@ def as_shown(source: str) -> str:
     """A cell for who decides whether it may run: indented, what would hide or move escaped."""
     # As Python reads lines: behind a carriage return a comment is at its end.
     lines = re.split(r"\r\n?|\n", source)
-    shown = (_HIDDEN.sub(lambda match: repr(match[0])[1:-1], line) for line in lines)
-    return "\n".join(f"    {line}".rstrip() for line in shown)
+    return "\n".join(f"    {visible(line)}".rstrip() for line in lines)
 
 
 def borrow(path: str, shell: Any, *, yes: bool) -> list[str]:

@@ -15,7 +15,7 @@ from minimalagent_nb.notebook.command_line import COMMANDS
 from minimalagent_nb.notebook.fix import PROMPT, Mended, Repair
 from minimalagent_nb.notebook.needed import source_of
 from minimalagent_nb.notebook.options import Options, usage
-from minimalagent_nb.notebook.output import Table
+from minimalagent_nb.notebook.output import Table, visible
 from minimalagent_nb.notebook.show import memory_of, newest, show
 from minimalagent_nb.notebook.state import Workbench
 from minimalagent_nb.notebook.withheld import Withheld
@@ -131,7 +131,8 @@ class Commands:
 
     def _tool(self, name: str) -> None:
         (tool,) = self._bench.tools((name,))
-        print(f"{tool.name}: {tool.description}\n{_whole(tool)}")  # noqa: T201 - asked for
+        # A server of tools may have written it.
+        print(visible(f"{tool.name}: {tool.description}\n{_whole(tool)}"))  # noqa: T201 - asked for
 
     def _tools_from(self, words: list[str]) -> Table:
         from minimalagent_nb.notebook.borrow import borrow

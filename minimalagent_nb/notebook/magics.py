@@ -37,7 +37,7 @@ from minimalagent_nb.notebook.failed import Failed
 from minimalagent_nb.notebook.interrupts import blocking
 from minimalagent_nb.notebook.notices import Notices
 from minimalagent_nb.notebook.options import Options, parse_options, usage
-from minimalagent_nb.notebook.output import Table
+from minimalagent_nb.notebook.output import Table, visible
 from minimalagent_nb.notebook.prompt import expand
 from minimalagent_nb.notebook.sent import blocks_of, gather, page
 from minimalagent_nb.notebook.shown import Shown
@@ -218,7 +218,8 @@ class AgentMagics(Magics):
         session = options.session or self.bench.session_id
         if options.dry_run:
             request, unread = _preview(agent, prompt, session, context, wanted)
-            print(page(request, parts, agent.model, withheld, unread))  # noqa: T201 - asked for
+            told = page(request, parts, agent.model, withheld, unread)
+            print(visible(told))  # noqa: T201 - asked for
             return None
         quiet = options.quiet or not settings.show_reasoning
         return Question(agent, prompt, session, wanted, context, options, quiet)

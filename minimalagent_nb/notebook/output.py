@@ -1,16 +1,25 @@
-"""What the commands show: a table, as text and as escaped HTML. Imports widgets, late."""
+"""What the commands show: text that hides nothing, and a table. Imports widgets, late."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Table"]
+__all__ = ["Table", "visible"]
+
+# All but tab and line feed.
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 _CELL = "text-align:left;vertical-align:top;padding:2px 16px 2px 0;white-space:nowrap"
 _PRE = "margin:4px 0 8px;white-space:pre-wrap;text-align:left"
 _LAST = _CELL.replace("nowrap", "pre-wrap")
+
+
+def visible(text: str) -> str:
+    """The text, all of it: what a terminal would obey, and what hides or moves, is escaped."""
+    return _HIDDEN.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 @dataclass(frozen=True)

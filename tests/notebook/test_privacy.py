@@ -1,4 +1,4 @@
-"""What a notebook keeps: nothing of secrets, and nothing that ``%config`` names."""
+"""What a notebook keeps, nothing of secrets, and shows, nothing that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from minimalagent_nb.config import resolve_settings
 from minimalagent_nb.errors import ConfigurationError
 from minimalagent_nb.models import ScriptedModel
 from minimalagent_nb.sessions import SessionLog, SQLiteStore
+from tests.notebook.cells import prepare, run
 from tests.notebook.conftest import new_shell
 
 
@@ -59,3 +60,15 @@ def test_a_setting_that_is_refused_is_told_without_its_password(monkeypatch):
         resolve_settings()
     assert "q9w8e7r6t5" not in str(refused.value)
     assert "postgres://ann:[redacted" in str(refused.value)
+
+
+def test_what_is_shown_of_others_words_hides_nothing(shell, capsys):
+    prepare(shell, "['Sly \\x1b[2J and \\u202e turned.']")
+    run(shell, '@tool(description="Sly \\x1b]0;x\\x07 tool.")\ndef sly(): ...')
+    run(shell, "%%agent --quiet\nGo.")
+    for command in ("%%agent --dry-run\nAgain.", "%agent tools sly"):
+        capsys.readouterr()
+        run(shell, command)
+        shown = capsys.readouterr().out
+        assert "\\x1b" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
