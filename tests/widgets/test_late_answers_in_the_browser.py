@@ -9,6 +9,7 @@ import pytest
 
 from tests.widgets import sample_run
 from tests.widgets.held_page import HeldPage, runs, sessions
+from tests.widgets.tree_page import stand_still
 
 QUERIES = ".mh-card .mh-query"
 
@@ -211,7 +212,7 @@ def test_a_comparison_that_is_tried_again_keeps_the_focus(held: HeldPage) -> Non
 
 
 def test_what_was_typed_last_is_not_searched_for_a_view_that_is_closed(held: HeldPage) -> None:
-    held.page.clock.install()
+    stand_still(held.page)
     held.open("s", runs(1), "s")
     held.page.locator(".mh-search").fill("penguin")
     held.page.get_by_label("Find a session").fill("alpha")

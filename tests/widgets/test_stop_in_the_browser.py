@@ -10,7 +10,7 @@ import pytest
 from minimalagent_nb.cancel import CancelToken, stop_run, under_way
 from minimalagent_nb.widgets import LiveTree
 from tests.widgets import sample_run
-from tests.widgets.tree_page import GREETING, Source, TreePage, snapshot
+from tests.widgets.tree_page import GREETING, Source, TreePage, snapshot, stand_still
 
 STOP = {"type": "stop", "run": "run-1"}
 HEARD = {"type": "stopping", "run": "run-1"}
@@ -21,12 +21,18 @@ def press(tree_page: TreePage) -> None:
     tree_page.page.get_by_role("button", name="Stop").first.click(force=True)
 
 
+def hear(tree_page: TreePage, message: dict[str, str]) -> None:
+    """Have the widget hear this, and draw it, while the clock stands still."""
+    tree_page.page.evaluate("(message) => window.tell(message)", message)
+    tree_page.page.clock.run_for(50)
+
+
 def test_stop_is_sent_once_and_said_at_once(tree_page: TreePage) -> None:
-    tree_page.page.clock.install()
+    stand_still(tree_page.page)
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     tree_page.page.evaluate("window.show()")
     press(tree_page)
-    tree_page.tell(HEARD)
+    hear(tree_page, HEARD)
     press(tree_page)
     assert tree_page.sent == [*GREETING, STOP]
     assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Stopping…", "Stopping…"]
@@ -64,7 +70,7 @@ def test_a_run_of_no_cell_interrupts_nothing(tree_page: TreePage) -> None:
 def test_a_run_that_ended_meanwhile_interrupts_nothing(tree_page: TreePage) -> None:
     events = sample_run.finished_run()
     source = Source(events[:-2])
-    tree_page.page.clock.install()
+    stand_still(tree_page.page)
     tree_page.connect(source.feed.snapshot(), by_interrupt=True)
     # In one go: what comes too late for the page's patience is another case.
     tree_page.page.evaluate(
@@ -80,7 +86,7 @@ def test_a_run_that_ended_meanwhile_interrupts_nothing(tree_page: TreePage) -> N
 
 
 def test_another_kernel_is_not_interrupted(tree_page: TreePage) -> None:
-    tree_page.page.clock.install()
+    stand_still(tree_page.page)
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     press(tree_page)
     tree_page.page.evaluate("window.restart()")
@@ -92,12 +98,11 @@ def test_another_kernel_is_not_interrupted(tree_page: TreePage) -> None:
 
 
 def test_a_second_stop_waits_as_long_as_the_first(tree_page: TreePage) -> None:
-    tree_page.page.clock.install()
+    stand_still(tree_page.page)
     tree_page.connect(snapshot(sample_run.running_run()), by_interrupt=True)
     press(tree_page)
     tree_page.page.clock.run_for(300)
-    tree_page.page.evaluate("window.tell({type: 'unstopped', run: 'run-1'})")
-    tree_page.page.clock.run_for(50)
+    hear(tree_page, {"type": "unstopped", "run": "run-1"})
     press(tree_page)
     tree_page.page.clock.run_for(300)
     assert tree_page.page.evaluate("window.interrupts") == 0

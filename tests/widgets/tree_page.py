@@ -42,6 +42,12 @@ def watched(page: Any, *allowed: str) -> list[str]:
     return offences
 
 
+def stand_still(page: Any) -> None:
+    """From now on the page's clock goes on when the test says so, at any pace of the machine."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1_000)
+
+
 class TreePage:
     """A bare page with the tree in it, that keeps a record of all it must not do."""
 
