@@ -121,9 +121,23 @@ class Feed:
     def snapshot(self) -> dict[str, Any]:
         """The message that leads from nothing to the present; what waits is sent first."""
         with self._outlet:
-            self._send_waiting()
-            ops = list(self._ops.snapshot())
-            return {"run": self.run, "base": 0, "rev": self._rev, "ops": ops}
+            return self._snapshot()
+
+    def catch_up(self, have: int | None = None) -> None:
+        """Send a snapshot, before anything that comes later.
+
+        Args:
+            have: the revision that the page has; the present one needs no snapshot.
+        """
+        with self._outlet:
+            snapshot = self._snapshot()
+            if have != snapshot["rev"]:
+                self._send(snapshot)
+
+    def _snapshot(self) -> dict[str, Any]:
+        self._send_waiting()
+        ops = list(self._ops.snapshot())
+        return {"run": self.run, "base": 0, "rev": self._rev, "ops": ops}
 
     def close(self) -> None:
         """Send what is waiting and end the thread; what is added later waits for `flush`."""

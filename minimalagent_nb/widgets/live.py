@@ -140,9 +140,12 @@ class LiveTree(anywidget.AnyWidget):
         """What a page asks for, which may come late, twice, or from who knows where."""
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "resync":
-            self.send(self.feed.snapshot())
+            self.feed.catch_up()
         elif kind == "here":
             (self.remote or self.questions).greet()
+            if isinstance(have := content.get("have"), int):
+                # What was sent while the snapshot was on its way found no page yet.
+                self.feed.catch_up(have)
         elif kind in ("shown", "restored"):
             self._told(content)
         elif kind == "whole":

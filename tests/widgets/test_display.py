@@ -64,6 +64,47 @@ def test_a_page_that_missed_something_is_sent_the_whole() -> None:
     tree.close()
 
 
+def test_a_snapshot_goes_before_what_comes_later() -> None:
+    """A page that got the last message first would stay without it for good."""
+
+    class Slow(RecordingTree):
+        """While a snapshot is on its way, the run ends."""
+
+        def send(self, content: Any, buffers: Any = None) -> None:
+            if content.get("base") == 0 and self.sent:
+                ending.start()
+                ending.join(0.2)  # it waits, where it must not overtake
+            super().send(content, buffers)
+
+    *begun, last = sample_run.finished_run()
+    tree = Slow()
+    for event in begun:
+        tree.feed.add(event)
+    tree.flush()
+    tree.feed.close()
+    ending = threading.Thread(target=lambda: [tree.feed.add(last), tree.flush()])
+    tree._handle_custom_msg({"type": "resync", "have": 0}, [])
+    ending.join()
+    revisions = [message["rev"] for message in tree.sent]
+    assert revisions == sorted(revisions)
+    assert "run_ended" in [op["type"] for op in tree.sent[-1]["ops"]]
+    tree.close()
+
+
+def test_a_page_that_begins_with_less_than_there_is_gets_the_rest() -> None:
+    """Between its first snapshot and its own beginning messages find nobody there."""
+    tree = RecordingTree()
+    for event in sample_run.finished_run():
+        tree.add(event)
+    tree.flush()
+    count, rev = len(tree.sent), tree.feed.snapshot()["rev"]
+    tree._handle_custom_msg({"type": "here", "have": rev}, [])
+    assert [message["type"] for message in tree.sent[count:]] == ["asking"]
+    tree._handle_custom_msg({"type": "here", "have": rev - 1}, [])
+    assert tree.sent[-1] == tree.feed.snapshot()
+    tree.close()
+
+
 def test_closing_ends_the_thread_and_twice_is_no_error() -> None:
     before = threading.active_count()
     tree = RecordingTree()

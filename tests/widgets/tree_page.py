@@ -131,8 +131,9 @@ class TreePage:
 
     @property
     def sent(self) -> list[dict[str, Any]]:
-        """What the widget sent to its model."""
-        return self.page.evaluate("window.sent")
+        """What the widget sent to its model, without the revisions that it has."""
+        sent = self.page.evaluate("window.sent")
+        return [{key: one[key] for key in one if key != "have"} for one in sent]
 
     def receive(self, *messages: dict[str, Any]) -> None:
         """Take in messages and wait until they are drawn."""

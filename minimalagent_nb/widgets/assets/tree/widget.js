@@ -66,7 +66,7 @@ class TreeWidget {
     model.on("comm_live_update", sayEnd);
     take(model.get("snap"));
     // That this is heard tells the kernel that it can ask here.
-    model.send({ type: "here" });
+    model.send({ type: "here", have: this.feed.rev });
     restoreView(model).then((isRestored) => {
       if (isRestored) model.send({ type: "restored" });
     });
