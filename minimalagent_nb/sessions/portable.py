@@ -12,6 +12,7 @@ then comes a line for each item with its keys ``pk`` and ``sk`` (in microseconds
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from minimalagent_nb.sessions.partitions import (
     kept_until,
     partitions_of,
 )
-from minimalagent_nb.sessions.transfer import list_copied, put_same
+from minimalagent_nb.sessions.transfer import is_same, list_copied, put_same, side_by_side
 
 __all__ = ["FORMAT_NAME", "VERSION", "export_session", "import_session", "writable"]
 
@@ -115,17 +116,19 @@ def _check_free(store: ItemStore, new: str, old: str, checked: IO[bytes]) -> Non
     """Refuse to touch a session that is there, unless an import has left it half stored."""
     if not exists(store, new):
         return
-    wanted = {
-        (item.pk, item.sk): item.attributes
-        for item in (for_session(one, old, new) for one in _items_in(checked))
-    }
-    there = {
-        (item.pk, item.sk): item.attributes
-        for pk in partitions_of(store, new)
-        for item in items_in(store, pk)
-    }
-    missing = any(key not in there and store.get(*key) is None for key in wanted)
-    if not missing or any(wanted.get(key) != attributes for key, attributes in there.items()):
+    missing = other = False
+    partitions = partitions_of(store, new)
+    wanted = (for_session(one, old, new) for one in _items_in(checked))
+    for pk, items in itertools.groupby(wanted, lambda item: item.pk):
+        if pk not in partitions:  # also the entry in the list of sessions, which comes last
+            missing = missing or any(store.get(item.pk, item.sk) is None for item in items)
+            continue
+        partitions.remove(pk)
+        for item, there in side_by_side(items, items_in(store, pk)):
+            missing = missing or there is None
+            other = other or (there is not None and (item is None or not is_same(item, there)))
+    other = other or any(True for pk in partitions for _ in items_in(store, pk, names=()))
+    if other or not missing:
         raise ConfigurationError(
             f"There is a session {new} in {store.description} already, and it was left as it is: "
             "give the import another id."

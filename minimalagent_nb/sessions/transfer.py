@@ -7,7 +7,8 @@ so that one that broke off is made whole by making it again.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from minimalagent_nb.errors import ConfigurationError, SessionError
@@ -28,9 +29,11 @@ __all__ = [
     "check_apart",
     "copy_session",
     "fork_session",
+    "is_same",
     "list_copied",
     "put_same",
     "remove_copied",
+    "side_by_side",
 ]
 
 _PROBE = "reasoning##probe"
@@ -102,7 +105,7 @@ def put_same(store: ItemStore, item: Item, session_id: str) -> None:
     if store.put(item, if_absent=True):
         return
     there = store.get(item.pk, item.sk)
-    if there is None or not _is_same(item, there):
+    if there is None or not is_same(item, there):
         raise _taken(store, session_id)
 
 
@@ -133,11 +136,14 @@ def list_copied(store: ItemStore, session_id: str, *, now: float, ttl: int | Non
     """
     if newest_entry(store, session_id, now=now) is not None:
         return
-    heads = list(store.query(reasoning_key(session_id), names=("reasoning",)))
-    turns = heads or list(store.query(messages_key(session_id), names=()))
+    key = reasoning_key(session_id)
+    turns = list(store.query(key, names=())) or list(
+        store.query(messages_key(session_id), names=())
+    )
     if not turns:
         return
-    title = str(_parsed(heads[0]).get("query") or "") if heads else ""
+    first = next(store.query(key, names=("reasoning",), limit=1), None)
+    title = str(_parsed(first).get("query") or "") if first else ""
     _list(store, session_id, title, len(turns), min(turns[-1].sk / SECOND, now), ttl)
 
 
@@ -165,12 +171,7 @@ def fork_session(
     """
     if exists(store, new):
         raise ConfigurationError(f"There is a session {new} already: choose another id.")
-    names = ("run", "reasoning")
-    heads = [
-        head
-        for head in store.query(reasoning_key(session_id), names=names)
-        if _parsed(head).get("status") != "running"
-    ]
+    heads, title = _ended(store, session_id)
     turns = list(store.query(messages_key(session_id), names=("run", "covers")))
     if not heads and not turns:
         raise ConfigurationError(
@@ -191,8 +192,21 @@ def fork_session(
             if pk not in by_key or item.sk in by_key[pk]:
                 copy = for_session(item, session_id, new)
                 put_same(store, kept_until(copy, now, ttl), new)
-    title = str(_parsed(heads[0]).get("query") or "") if heads else ""
     _list(store, new, title, len(kept_heads), now, ttl)
+
+
+def _ended(store: ItemStore, session_id: str) -> tuple[list[Item], str]:
+    """The interactions that have ended, without what was done, and the query of the first."""
+    heads: list[Item] = []
+    title = ""
+    for head in store.query(reasoning_key(session_id), names=("run", "reasoning")):
+        run = _parsed(head)
+        if run.get("status") == "running":
+            continue
+        title = title if heads else str(run.get("query") or "")
+        kept = {name: value for name, value in head.attributes.items() if name == "run"}
+        heads.append(replace(head, attributes=kept))
+    return heads, title
 
 
 def _chosen(heads: list[Item], at: int | None, session_id: str) -> Item | None:
@@ -255,19 +269,17 @@ def _check_same_session(
     source: ItemStore, target: ItemStore, session_id: str, changed: Callable[[Item], Item]
 ) -> None:
     """Refuse to mix two sessions of one id: what is in the target has to be a copy's."""
-    keys = (messages_key(session_id), reasoning_key(session_id))
-    there = {(item.pk, item.sk): item for pk in keys for item in target.query(pk)}
-    if not there:
+    if not exists(target, session_id):
         return
-    missing = False
-    for item in (changed(item) for pk in keys for item in source.query(pk)):
-        copy = there.pop((item.pk, item.sk), None)
-        missing = missing or copy is None
-        if copy is not None and not _is_same(item, copy):
-            raise _taken(target, session_id)
+    missing = more = False
+    for pk in (messages_key(session_id), reasoning_key(session_id)):
+        for item, copy in side_by_side(map(changed, source.query(pk)), target.query(pk)):
+            missing, more = missing or copy is None, more or item is None
+            if item and copy and not is_same(item, copy):
+                raise _taken(target, session_id)
     # A copy that broke off has less than the source; one whose source was then being
     # removed, or that was used since, has more. It cannot have both.
-    if there and missing:
+    if more and missing:
         raise _taken(target, session_id)
 
 
@@ -281,10 +293,10 @@ def _compared(
     """The keys of all items, when the target holds what the source does."""
     copied = []
     for pk in keys:
-        copies = items_in(target, pk)
-        for item in items_in(source, pk):
-            copy = next((one for one in copies if one.sk >= item.sk), None)
-            if copy is None or not _is_same(changed(item), copy):
+        for item, copy in side_by_side(map(changed, items_in(source, pk)), items_in(target, pk)):
+            if item is None:
+                continue
+            if copy is None or not is_same(item, copy):
                 raise SessionError(
                     f"The copy of the session {session_id} in {target.description} is not what "
                     f"{source.description} holds: it may be in use. Nothing was removed; try "
@@ -294,7 +306,29 @@ def _compared(
     return copied
 
 
-def _is_same(item: Item, there: Item) -> bool:
+def side_by_side(
+    ours: Iterator[Item], theirs: Iterator[Item]
+) -> Iterator[tuple[Item | None, Item | None]]:
+    """The items of a partition in two places, those of one key together; of each one is held.
+
+    Args:
+        ours, theirs: in the order of their sort keys.
+    """
+    mine, other = next(ours, None), next(theirs, None)
+    while mine or other:
+        if other is None or (mine is not None and mine.sk < other.sk):
+            yield mine, None
+            mine = next(ours, None)
+        elif mine is None or other.sk < mine.sk:
+            yield None, other
+            other = next(theirs, None)
+        else:
+            yield mine, other
+            mine, other = next(ours, None), next(theirs, None)
+
+
+def is_same(item: Item, there: Item) -> bool:
+    """Whether two items have the same keys and attributes."""
     return (item.pk, item.sk, dict(item.attributes)) == (there.pk, there.sk, dict(there.attributes))
 
 

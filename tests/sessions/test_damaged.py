@@ -207,6 +207,9 @@ def test_a_damaged_entry_of_the_outbox_is_told_and_holds_up_nothing(tmp_path, cl
         assert log.load("s") == conversation("one", "1")
     with pytest.warns(RuntimeWarning, match="is damaged"):
         assert outbox.runs(store.description) == [sound]
+    outbox.remove(sound)
+    outbox._opened().delete(f"runs#{store.description}", 5)
+    assert log._sender.join(30)
     log.close()
 
 

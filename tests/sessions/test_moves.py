@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -318,3 +320,30 @@ def test_the_log_of_a_copy_does_not_tell_the_old_id(log):
     new = log.fork("s")
     found = log.reasoning(new)
     assert (found.session_id, len(found.final_response)) == (new, len(LARGE))
+
+
+def test_a_large_session_is_carried_piece_by_piece(tmp_path, clock):
+    """Of 20 MB no more is held than the pages that are read, and 16 MB of a file."""
+    log, other = (
+        SessionLog(SQLiteStore(tmp_path / name, clock=clock), clock=clock) for name in "ab"
+    )
+    for number in range(1, 201):
+        log._store.put(Item("reasoning#s", number, {"reasoning": "x" * 100_000}))
+    log._store.put(Item("messages#s", 1, {"version": 1, "messages": "[]"}))
+    file = io.BytesIO()
+    log.export_to("s", file)
+    assert log.copy_to(other, ["s"]) == ["s"]
+    for act, bound in (
+        (lambda: log.copy_to(other, ["s"]), 15_000_000),
+        (lambda: other.import_from(io.BytesIO(file.getvalue())), 48_000_000),
+        (lambda: log.fork("s"), 15_000_000),
+    ):
+        other._store.delete("reasoning#s", 200)
+        tracemalloc.start()
+        act()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < bound
+        assert len(other.interaction_ids("s")) in (199, 200)
+    log.close()
+    other.close()
