@@ -85,10 +85,10 @@ def keep(log: SessionLog, session_id: str, events: Iterable[Event], *, real_time
 
 
 async def become(condition: Callable[[], Any]) -> None:
-    """Wait for it; a test that fails takes twenty seconds."""
+    """Wait for it; a test that fails takes a minute."""
 
     async def look() -> None:
         while not condition():
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(look(), 20)
+    await asyncio.wait_for(look(), 60)

@@ -42,9 +42,10 @@ async def test_a_follower_that_takes_nothing_is_dropped_and_the_others_are_not(
     number = log.reasoning("large").interaction_id
     path = f"minimalagent/api/sessions/large/events?interaction={number}"
     with deaf(address, path):
-        await become(lambda: hub.channels)
+        await become(lambda: "takes nothing" in caplog.text)
         await become(lambda: not hub.channels)
-        assert "takes nothing" in caplog.text
+        # A machine that is busy may take as long as that.
+        monkeypatch.setattr(handlers, "STALLED_SECONDS", 60)
         follower = Follower("large", query=f"?interaction={number}")
         await asyncio.wait_for(follower.follow(*address), 60)
         assert (follower.events, follower.lost, follower.ended) == (count(500), 0, True)

@@ -95,6 +95,7 @@ async def test_only_so_many_values_are_in_memory_at_once(
     monkeypatch.setattr(handlers, "STALLED_SECONDS", 0.2)
     with deaf(address, path):
         await become(lambda: "is not taken" in caplog.text)
+    monkeypatch.setattr(handlers, "STALLED_SECONDS", 60)
     assert (await whole(jp_fetch, small))[0] == 200
 
 
