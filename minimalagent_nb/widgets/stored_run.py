@@ -82,6 +82,8 @@ class FollowedRun:
         self._closed = threading.Event()
         self._has_page = False
         self._waiting = WaitingCalls()
+        # Held while the page is told, so that what it hears last is how things stand.
+        self._telling = threading.Lock()
         self._thread = threading.Thread(
             target=self._follow, name="minimalagent-follow", daemon=True
         )
@@ -177,8 +179,9 @@ class FollowedRun:
 
     def _tell(self) -> None:
         """Which calls wait for an answer; a page that shows the run asks its reader."""
-        calls = [[one.run, one.call] for one in self._waiting]
-        self.display.tree.send({"type": "asking", "calls": calls})
+        with self._telling:
+            calls = [[one.run, one.call] for one in self._waiting]
+            self.display.tree.send({"type": "asking", "calls": calls})
 
     def _note(self, text: str) -> None:
         self.display.add(Notice(at=time.time(), kind="memory", text=text))

@@ -82,6 +82,8 @@ def test_an_interrupt_of_the_wait_for_the_memory_still_shows_the_end() -> None:
         def finish(self) -> str | None:
             raise KeyboardInterrupt
 
+        def end(self) -> None: ...
+
     run = Run(RunPlan("?", script(), Toolbox([add])))
     agent = Agent(show_reasoning=False, model=script())
     recorded = RecordedRun(run, lambda: Interrupted(), agent.logger)  # type: ignore[arg-type, return-value]
