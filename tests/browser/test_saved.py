@@ -117,7 +117,8 @@ def test_a_kernel_that_is_restarted_in_mid_run_leaves_no_tree_that_seems_to_run(
     notebook.run_all()
     desk.page.locator(".ma-name", has_text="heaviest_penguins").wait_for(timeout=30_000)
     notebook.restart_kernel()
-    desk.page.get_by_text("Cut off: the kernel was restarted").wait_for(timeout=30_000)
+    error = desk.page.locator(".ma-error", has_text="Cut off: the kernel was restarted")
+    error.wait_for(timeout=30_000)
     notebook.save()
     only_static(desk, name)
     assert desk.troubles == []

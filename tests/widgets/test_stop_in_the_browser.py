@@ -92,9 +92,24 @@ def test_another_kernel_is_not_interrupted(tree_page: TreePage) -> None:
     tree_page.page.evaluate("window.restart()")
     tree_page.page.clock.run_for(5_000)
     assert tree_page.page.evaluate("window.interrupts") == 0
-    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == [
-        "Cut off: the kernel was restarted"
-    ]
+    assert tree_page.texts(".ma-run > .ma-meta > .ma-status") == ["Failed"]
+
+
+def test_what_a_kernel_left_when_it_was_restarted_does_not_seem_to_run(
+    tree_page: TreePage,
+) -> None:
+    stand_still(tree_page.page)
+    tree_page.connect(snapshot(sample_run.running_run()))
+    assert tree_page.page.locator(".ma-tool[data-status=running]").count() > 0
+    tree_page.page.evaluate("window.restart()")
+    tree_page.page.clock.run_for(50)
+    error = tree_page.page.locator(".ma-error")
+    error.get_by_text("Cut off: the kernel was restarted before this was done.").wait_for()
+    assert not tree_page.page.locator(".ma-stop").is_visible()
+    assert tree_page.page.locator("[data-status=running]").count() == 0
+    told = tree_page.texts(".ma-run > .ma-meta")
+    tree_page.page.clock.run_for(5_000)
+    assert tree_page.texts(".ma-run > .ma-meta") == told
 
 
 def test_a_second_stop_waits_as_long_as_the_first(tree_page: TreePage) -> None:

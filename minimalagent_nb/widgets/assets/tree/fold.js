@@ -144,6 +144,21 @@ export function receive(feed, message) {
   return { feed: { rev: message.rev, state: message.ops.reduce(reduce, from) }, missing: false };
 }
 
+/**
+ * A run of which nobody tells the end any more, as the store will have it.
+ * @param {Run} run @param {string} error why @returns {Run}
+ */
+export function cutOff(run, error) {
+  if (run.status !== "running") return run;
+  const turns = run.turns.map((turn) => ({
+    ...turn,
+    tools: turn.tools.map((tool) => (tool.status !== "running" ? tool : {
+      ...tool, status: "stopped", run: tool.run && cutOff(tool.run, error),
+    })),
+  }));
+  return { ...run, turns, status: "failed", error, duration: Math.max(run.at - run.started, 0) };
+}
+
 /** @param {Run} run @param {number} number @param {(turn: Turn) => Turn} change @returns {Run} */
 function changeTurn(run, number, change) {
   let index = run.turns.length - 1;

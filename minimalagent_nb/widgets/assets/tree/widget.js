@@ -8,7 +8,7 @@
  * tool reaches the page as text: there is no way from data to HTML in any of them.
  */
 
-import { EMPTY_RUN, receive } from "./fold.js";
+import { cutOff, EMPTY_RUN, receive } from "./fold.js";
 import { putStatic, restoreView, savesStaticForms } from "./notebook.js";
 import { remember } from "./remembered.js";
 import { mountTree, newMemory } from "./view.js";
@@ -99,8 +99,9 @@ class TreeWidget {
   sayEnd() {
     clearTimeout(this.patience);
     this.wholes.end("The kernel was restarted.");
-    const { id, status } = this.feed.state;
-    if (status === "running") this.noteStop(id, "Cut off: the kernel was restarted");
+    const { state } = this.feed;
+    this.feed.state = cutOff(state, "Cut off: the kernel was restarted before this was done.");
+    if (this.feed.state !== state) for (const view of this.views) view.update(this.feed.state);
   }
 
   /** @param {string} run @param {string} note */
