@@ -76,7 +76,9 @@ def test_nor_in_arguments_that_are_edited_and_a_value_shown_whole(themed: TreePa
     page.get_by_role("textbox", name="Arguments as JSON").first.fill("{")
     page.get_by_role("button", name="Run with these").first.click()
     page.get_by_text("That is no JSON").first.wait_for()
-    assert serious_findings(page, ".ma-run") == []
+    for pointed_at in ("Run with these", "Stop"):
+        page.get_by_role("button", name=pointed_at, exact=True).first.hover()
+        assert serious_findings(page, ".ma-run") == [], pointed_at
     themed.connect(snapshot(told(BIG)))
     page.locator(".ma-tool > .ma-row").click()
     page.get_by_role("button", name="Show whole").click()
