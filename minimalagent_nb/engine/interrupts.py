@@ -1,4 +1,6 @@
-"""Breaking off a tool's Python code from another thread, and nothing else. Imports no other room.
+"""Breaking off a tool's Python code from another thread, and hearing of the user's interrupts.
+
+Imports no other room.
 
 CPython can have an exception raised in another thread between two bytecodes
 (`PyThreadState_SetAsyncExc`), also after that thread has gone on to other code. So an
@@ -8,15 +10,42 @@ itself takes when it leaves that code, and one that has not arrived by then is t
 
 from __future__ import annotations
 
+import _thread
 import ctypes
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["Interruptible", "ToolInterrupt"]
+__all__ = ["Interruptible", "ToolInterrupt", "no_interrupt_lost"]
 
 T = TypeVar("T")
+
+
+@contextmanager
+def no_interrupt_lost(stop: Callable[[], object]) -> Iterator[None]:
+    """Have `stop` called at an interrupt of the main thread, which is raised as ever.
+
+    CPython drops an exception that is raised in a callback of the garbage collector or of a weak
+    reference, or in ``__del__``, that of an interrupt too (`sys.unraisablehook`).
+    """
+    raises = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(raises):
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        # On another thread: this one may hold any lock just now, also one that `Thread` takes.
+        _thread.start_new_thread(stop, ())
+        raises(number, frame)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, raises)
 
 
 class ToolInterrupt(BaseException):

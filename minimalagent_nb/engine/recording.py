@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minimalagent_nb.cancel import under_way
+from minimalagent_nb.engine.interrupts import no_interrupt_lost
 from minimalagent_nb.engine.loop import Run
 from minimalagent_nb.engine.scope import nested_run
 from minimalagent_nb.errors import AgentError
@@ -225,21 +226,26 @@ def show(recorded: RecordedRun, view: View) -> None:
         KeyboardInterrupt: where it was interrupted.
     """
     guarded = GuardedView(view)
-    events = recorded.events()
-    guarded.start()
-    try:
+    with no_interrupt_lost(recorded.run.cancel.cancel):
+        guarded.start()
         try:
+            _show(recorded, guarded)
+        finally:
+            guarded.finish()
+
+
+def _show(recorded: RecordedRun, guarded: GuardedView) -> None:
+    events = recorded.events()
+    try:
+        for event in events:
+            guarded.add(event)
+    except KeyboardInterrupt as interrupt:
+        if not recorded.ended:
+            recorded.run.cancel.cancel()
             for event in events:
                 guarded.add(event)
-        except KeyboardInterrupt as interrupt:
-            if not recorded.ended:
-                recorded.run.cancel.cancel()
-                for event in events:
-                    guarded.add(event)
-            interrupt.reasoning = recorded.reasoning  # type: ignore[attr-defined]
-            raise
-    finally:
-        guarded.finish()
+        interrupt.reasoning = recorded.reasoning  # type: ignore[attr-defined]
+        raise
 
 
 class LogView:

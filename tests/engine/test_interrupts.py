@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import pytest
 
-from minimalagent_nb import Agent, tool
+from minimalagent_nb import Agent, RunStoppedError, ToolContext, tool
 from minimalagent_nb.engine.loop import Run, RunPlan
 from minimalagent_nb.engine.recording import RecordedRun, show
 from minimalagent_nb.events import Event
@@ -92,6 +95,45 @@ def test_an_interrupt_of_the_wait_for_the_memory_still_shows_the_end() -> None:
         show(recorded, view)
     assert [event.type for event in view.events[-2:]] == ["notice", "run_ended"]
     assert fold(view.events).final_response == "It is 3."
+
+
+class Thing:
+    """What can be referred to weakly."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_ends_the_run() -> None:
+    dropped: list[str] = []
+
+    def callback(_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        dropped.append("What follows the exception is not executed.")
+
+    @tool
+    def wait(context: ToolContext) -> None:
+        """Wait until the run is stopped."""
+        for _ in range(6_000):
+            if context.cancelled:
+                return
+            time.sleep(0.01)
+
+    class Weak(Seen):
+        def add(self, event: Event) -> None:
+            super().add(event)
+            if event.type == "tool_call_started":
+                thing = Thing()
+                kept = weakref.ref(thing, callback)
+                del thing
+                assert kept() is None
+
+    view = Weak()
+    before = signal.getsignal(signal.SIGINT)
+    agent = Agent(tools=[wait], show_reasoning=False, model=ScriptedModel([call("wait"), "Done."]))
+    with pytest.raises(RunStoppedError):
+        agent.run("?", view=view)
+    assert view.events[-1].type == "run_ended"
+    assert dropped == []
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interrupt_between_two_events_still_shows_the_end() -> None:
