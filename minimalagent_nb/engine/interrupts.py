@@ -24,25 +24,33 @@ T = TypeVar("T")
 
 
 @contextmanager
-def no_interrupt_lost(stop: Callable[[], object]) -> Iterator[None]:
-    """Have `stop` called at an interrupt of the main thread, which is raised as ever.
+def no_interrupt_lost(stop: Callable[[], object] | None = None) -> Iterator[list[int]]:
+    """Hear of interrupts of the main thread, which are raised as ever.
 
     CPython drops an exception that is raised in a callback of the garbage collector or of a weak
     reference, or in ``__del__``, that of an interrupt too (`sys.unraisablehook`).
+
+    Args:
+        stop: called at each.
+
+    Yields:
+        The signals that came.
     """
-    raises = signal.getsignal(signal.SIGINT)
+    raises, heard = signal.getsignal(signal.SIGINT), list[int]()
     if threading.current_thread() is not threading.main_thread() or not callable(raises):
-        yield
+        yield heard
         return
 
     def handle(number: int, frame: Any) -> None:
-        # On another thread: this one may hold any lock just now, also one that `Thread` takes.
-        _thread.start_new_thread(stop, ())
+        heard.append(number)
+        if stop is not None:
+            # On another thread: this one may hold any lock just now, also one that `Thread` takes.
+            _thread.start_new_thread(stop, ())
         raises(number, frame)
 
     signal.signal(signal.SIGINT, handle)
     try:
-        yield
+        yield heard
     finally:
         if signal.getsignal(signal.SIGINT) is handle:
             signal.signal(signal.SIGINT, raises)

@@ -90,7 +90,7 @@ class Asking:
                 session_id=question.session_id,
                 output_type=question.output_type,
                 context=question.context,
-                view=self._view(question),
+                view=self._made_view(question),
             )
             self._keep(question, result)
 
@@ -179,6 +179,20 @@ class Asking:
         if options.output is not None:
             self._shell.user_ns[options.output] = run
         self._notices.watch(run, options.output or "_background")
+
+    def _made_view(self, question: Question) -> Any:
+        """The view, made by the thread that asks: no interrupt is lost meanwhile.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted.
+        """
+        from minimalagent_nb.engine.interrupts import no_interrupt_lost
+
+        with no_interrupt_lost() as heard:
+            view = self._view(question)
+        if heard:
+            raise KeyboardInterrupt
+        return view
 
     def _view(self, question: Question, *, in_kernel: bool = True) -> Any:
         from minimalagent_nb.widgets import AnswerView, make_view

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import threading
 import time
-import weakref
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from minimalagent_nb.events import Event
 from minimalagent_nb.fold import fold
 from minimalagent_nb.models import ScriptedModel, call, say
 from minimalagent_nb.tools import Toolbox
+from tests.interrupted import drop_interrupt
 
 
 @tool
@@ -97,18 +97,8 @@ def test_an_interrupt_of_the_wait_for_the_memory_still_shows_the_end() -> None:
     assert fold(view.events).final_response == "It is 3."
 
 
-class Thing:
-    """What can be referred to weakly."""
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_that_python_drops_ends_the_run() -> None:
-    dropped: list[str] = []
-
-    def callback(_: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-        dropped.append("What follows the exception is not executed.")
-
     @tool
     def wait(context: ToolContext) -> None:
         """Wait until the run is stopped."""
@@ -117,22 +107,18 @@ def test_an_interrupt_that_python_drops_ends_the_run() -> None:
                 return
             time.sleep(0.01)
 
-    class Weak(Seen):
+    class Careless(Seen):
         def add(self, event: Event) -> None:
             super().add(event)
             if event.type == "tool_call_started":
-                thing = Thing()
-                kept = weakref.ref(thing, callback)
-                del thing
-                assert kept() is None
+                drop_interrupt()
 
-    view = Weak()
+    view = Careless()
     before = signal.getsignal(signal.SIGINT)
     agent = Agent(tools=[wait], show_reasoning=False, model=ScriptedModel([call("wait"), "Done."]))
     with pytest.raises(RunStoppedError):
         agent.run("?", view=view)
     assert view.events[-1].type == "run_ended"
-    assert dropped == []
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from minimalagent_nb.errors import RunStoppedError
+from minimalagent_nb.models import ScriptedModel
 from minimalagent_nb.notebook.handle import AgentRun
 from minimalagent_nb.notebook.runs import Runs
 from minimalagent_nb.widgets import AnswerView
 from tests.engine.conversations import agent_of
+from tests.interrupted import drop_interrupt
 
 
 def run_of(agent: Any, begin: Any, kind: type[AgentRun] = AgentRun) -> AgentRun:
@@ -85,3 +87,20 @@ def test_an_interrupt_of_the_wait_for_the_beginning_stops_it() -> None:
     runs.end()
     assert runs.active == []
     assert agent.model.requests == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_while_the_view_is_made_stops_the_cell(shell: Any) -> None:
+    model = ScriptedModel(["Never."])
+    shell.user_ns["model"] = model
+    shell.run_line_magic("config", "AgentMagics.model = 'model'")
+    asking = shell.magics_manager.registry["AgentMagics"]._asking
+
+    def made(_question: Any) -> Any:
+        drop_interrupt()
+        return AnswerView(shown=False)
+
+    asking._view = made
+    with pytest.raises(RunStoppedError, match="interrupted"):
+        shell.run_cell_magic("agent", "", "Go.")
+    assert model.requests == []
