@@ -198,7 +198,7 @@ def test_a_run_that_blocks_is_stopped_too(kernel: Kernel, outer: str) -> None:
     session = f"blocking-{len(outer)}"
     kernel.run("model = ScriptedModel([call('sleep'), 'Never.'])")
     cell = f"{outer}\n%%agent -s {session}\nWait."
-    reply, _ = kernel.run(cell, interrupt_at="sl33ping" if outer == "%%time" else "comm_id")
+    reply, _ = kernel.run(cell, interrupt_at="sl33ping")
     assert reply.get("ename", "RunStoppedError") == "RunStoppedError"
     kernel.run("model = ScriptedModel(['Here I am.'])")
     reply, _ = kernel.run(f"%%agent -s {session}\nGo on.")
