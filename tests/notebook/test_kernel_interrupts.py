@@ -13,7 +13,7 @@ from tests.notebook.kernels import KINDS, OLDER, Kernel, kernel_of, printed, sho
 SETUP = """
 %load_ext minimalagent_nb
 import asyncio, time
-from minimalagent_nb import Agent, tool
+from minimalagent_nb import Agent, ToolContext, tool
 from minimalagent_nb.models import ScriptedModel, call, say
 
 @tool
@@ -193,12 +193,24 @@ def test_an_ordinary_cell_is_interrupted_as_ever(kernel: Kernel) -> None:
     assert reply["ename"] == "KeyboardInterrupt"
 
 
+DOZE = """
+@tool
+def doze(context: ToolContext) -> None:
+    "Sleep in one call of C."
+    print("d0zing in", context.session_id, flush=True)
+    time.sleep(600)
+
+model = ScriptedModel([call("doze"), "Never."])
+"""
+
+
 @pytest.mark.parametrize("outer", ["%%time", "%%capture out"])
 def test_a_run_that_blocks_is_stopped_too(kernel: Kernel, outer: str) -> None:
     session = f"blocking-{len(outer)}"
-    kernel.run("model = ScriptedModel([call('sleep'), 'Never.'])")
+    # Its own tool: no late message of another run is taken for its beginning.
+    kernel.run(DOZE)
     cell = f"{outer}\n%%agent -s {session}\nWait."
-    reply, _ = kernel.run(cell, interrupt_at="sl33ping")
+    reply, _ = kernel.run(cell, interrupt_at=f"d0zing in {session}")
     assert reply.get("ename", "RunStoppedError") == "RunStoppedError"
     kernel.run("model = ScriptedModel(['Here I am.'])")
     reply, _ = kernel.run(f"%%agent -s {session}\nGo on.")
