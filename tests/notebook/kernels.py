@@ -63,6 +63,10 @@ class Kernel:
         messages: list[Any] = []
         while True:
             message = self.client.get_iopub_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") != request:
+                # Also what another cell says late: it must not be taken for this one.
+                self.strays.append(message)
+                continue
             if interrupt_at and interrupt_at in json.dumps(message["content"], default=str):
                 if message["header"]["msg_type"] == "execute_input":
                     continue
@@ -73,9 +77,6 @@ class Kernel:
                     for _ in range(interrupts):
                         self.manager.interrupt_kernel()
                         time.sleep(0.02)
-            if message["parent_header"].get("msg_id") != request:
-                self.strays.append(message)
-                continue
             messages.append(message)
             if message["content"].get("execution_state") == "idle":
                 break
