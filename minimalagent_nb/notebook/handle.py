@@ -291,8 +291,14 @@ async def attend(run: AgentRun, *, begun: bool) -> None:
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is one's
-    signal, stopped = run.signal(begun=begun), 0.0
-    with told_of_interrupts(lambda: loop.call_soon_threadsafe(task.cancel)):
+    signal, stopped, is_over = run.signal(begun=begun), 0.0, False
+
+    def cancel() -> None:
+        # After the end it would meet whatever the task does next: the kernel's own loop.
+        if not is_over:
+            task.cancel()
+
+    with told_of_interrupts(lambda: loop.call_soon_threadsafe(cancel)):
         while not signal.done():
             # Without a time, a loop that sleeps would not see the signal on Windows.
             left = stopped + PATIENCE - time.monotonic() if stopped else LOOK_UP
@@ -305,6 +311,7 @@ async def attend(run: AgentRun, *, begun: bool) -> None:
                 stopped = stopped or time.monotonic()
                 if begun:
                     signal = run.signal(begun=False)
+        is_over = True
     if stopped:
         interrupt = KeyboardInterrupt()
         interrupt.reasoning = run.reasoning  # type: ignore[attr-defined]
