@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from minimalagent_nb.errors import RunStoppedError
 from minimalagent_nb.models import ScriptedModel
-from minimalagent_nb.notebook.handle import AgentRun
+from minimalagent_nb.notebook.handle import AgentRun, attend
 from minimalagent_nb.notebook.runs import Runs
 from minimalagent_nb.widgets import AnswerView
 from tests.engine.conversations import agent_of
@@ -87,6 +88,27 @@ def test_an_interrupt_of_the_wait_for_the_beginning_stops_it() -> None:
     runs.end()
     assert runs.active == []
     assert agent.model.requests == []
+
+
+def test_an_interrupt_at_the_very_end_cancels_nothing_that_comes_after() -> None:
+    class Ended(AgentRun):
+        """It is over, and the interrupt comes as that is seen."""
+
+        def signal(self, *, begun: bool) -> Any:
+            class Seen:
+                def done(self) -> bool:
+                    signal.raise_signal(signal.SIGINT)
+                    return True
+
+            return Seen()
+
+    async def cell() -> str:
+        await attend(run_of(agent_of(["Done."]), None, Ended), begun=False)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return "went on"
+
+    assert asyncio.run(cell()) == "went on"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
